@@ -1,0 +1,49 @@
+"""``python -m companion``: what there is, and the way to it."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import companion
+
+LESSONS = {
+    "lesson3": "gradient descent on diabetes: NumPy, a GradientTape loop and .fit, equal bit for bit",
+}
+USAGE = "python -m companion.NAME [OPTIONS]   or   companion NAME [OPTIONS]"
+
+
+def index() -> str:
+    """List the lessons, one a line."""
+    lines = [
+        f"companion {companion.__version__}: what .fit() does, written by hand, equal bit for bit",
+        "",
+        f"usage: {USAGE}",
+        "",
+        "lessons",
+        *(f"  {name}  {title}" for name, title in LESSONS.items()),
+        "",
+        "'companion NAME --help' lists the options of each.",
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the index, or hand the words after a lesson's name to that lesson."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(index())
+        return 0
+    if words[0] == "--version":
+        print(f"companion {companion.__version__}")
+        return 0
+    if words[0] not in LESSONS:
+        print(
+            f"companion: error: {words[0]!r} is not one of {', '.join(LESSONS)}; try 'companion lesson3'",
+            file=sys.stderr,
+        )
+        return 2
+    return importlib.import_module(f"companion.{words[0]}").main(words[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,177 @@
+"""The options that all lessons take, and what is refused about them."""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from companion.outputs import STDOUT, check_writable
+
+MOST_HIDDEN = 10_000  # more would ask for gigabytes without teaching more
+LARGEST_SEED = 2**32 - 1  # as keras.utils.set_random_seed
+PLOT_FORMATS = ("png", "svg", "pdf")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print `message` on standard error and end with status 2."""
+        message = message.removeprefix("argument ")
+        if message.endswith("expected one argument"):
+            option = message.split(":")[0].split("/")[-1]
+            message += f"; a value that begins with a minus sign is joined to it: {option}=-1e-3"
+        elif message.startswith("unrecognized arguments"):
+            message += f"; '{self.prog} --help' lists what there is"
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def learning_rate(text: str) -> float:
+    """Read a learning rate: a finite number above 0."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not (math.isfinite(rate) and rate > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number greater than 0; try 0.1")
+    return rate
+
+
+def whole_number(least: int, most: int | None, example: int) -> Callable[[str], int]:
+    """Make the reader of a whole number from `least` to `most` (None: no limit)."""
+    allowed = f"from {least} to {most}" if most is not None else f"of {least} or more"
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least or (most is not None and number > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {allowed}; try {example}")
+        return number
+
+    return read
+
+
+def lesson_parser(
+    lesson: str, title: str, default_rate: float, default_epochs: int, default_hidden: int
+) -> argparse.ArgumentParser:
+    """Make the parser of a lesson's command.
+
+    Parameters
+    ----------
+    lesson : str
+        The module's name, such as "lesson3".
+    title : str
+        What the lesson is about.
+    default_rate : float
+        The lesson's own learning rate.
+    default_epochs : int
+        The lesson's own number of epochs.
+    default_hidden : int
+        The lesson's own number of hidden units.
+
+    Returns
+    -------
+    ArgumentParser
+        For `parse_lesson`.
+    """
+    parser = OneLineParser(
+        prog=f"python -m companion.{lesson}",
+        description=f"{title.capitalize()}: the same network trained with NumPy, with a tf.GradientTape "
+        "loop and with model.fit, side by side.",
+        epilog="FILE may be '-' for standard output; then nothing else is printed there. "
+        "Exit status: 0 by hand and .fit agree bit for bit, 1 they do not, 2 bad usage.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add, off = parser.add_argument, argparse.SUPPRESS
+    add("--learning-rate", type=learning_rate, default=default_rate, metavar="RATE", help="size of a step")
+    add(
+        "--epochs",
+        type=whole_number(1, None, default_epochs),
+        default=default_epochs,
+        metavar="N",
+        help="passes over the data",
+    )
+    add(
+        "--hidden",
+        type=whole_number(1, MOST_HIDDEN, default_hidden),
+        default=default_hidden,
+        metavar="N",
+        help="hidden units",
+    )
+    add(
+        "--seed", type=whole_number(0, LARGEST_SEED, 0), default=0, metavar="N", help="of the initial weights"
+    )
+    add("--dtype", choices=("float64", "float32"), default="float64", help="precision of the whole training")
+    add(
+        "--plot",
+        metavar="FILE",
+        default=off,
+        help=f"draw the curves; FILE ends in {_endings()}; '-' gives a PNG",
+    )
+    add("--show", action="store_true", default=off, help="open the picture in a window")
+    add("--json", metavar="FILE", default=off, help="write everything that was measured, in full precision")
+    add("--csv", metavar="FILE", default=off, help="write the histories, a row an epoch")
+    add("--exercises", action="store_true", default=off, help="work out the page's exercises too")
+    add(
+        "--textbook-fit",
+        action="store_true",
+        default=off,
+        help="call model.fit(x, y, ...) on the arrays: slower",
+    )
+    add("--quiet", action="store_true", default=off, help="print no report: the exit status is the verdict")
+    return parser
+
+
+def parse_lesson(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read a lesson's options; refuse early what could not be carried out after the training.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        From `lesson_parser`.
+    argv : sequence of str or None
+        The words of the command line; None for those of this process.
+
+    Returns
+    -------
+    Namespace
+        One attribute an option; those not given are None or False. ``to_stdout`` says
+        whether a result goes to standard output, which the report must then leave alone.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 on a bad option, 0 after ``--help``.
+    OutputError
+        If a file that was asked for could not be written.
+    """
+    nothing = dict(
+        plot=None, show=False, json=None, csv=None, exercises=False, textbook_fit=False, quiet=False
+    )
+    options = argparse.Namespace(**(nothing | vars(parser.parse_args(argv))))
+    files = {
+        f"--{name}": path for name in ("plot", "json", "csv") if (path := getattr(options, name)) is not None
+    }
+    writer_of: dict[Path | str, str] = {}
+    for option, path in files.items():
+        check_writable(path)
+        target = path if path == STDOUT else Path(path).resolve()
+        other = writer_of.setdefault(target, option)
+        if other != option:
+            parser.error(f"{other} and {option} both write to {path!r}; name two files")
+    if options.plot not in (None, STDOUT) and Path(options.plot).suffix.lower()[1:] not in PLOT_FORMATS:
+        parser.error(f"--plot: {options.plot!r} does not end in {_endings()}; try {options.plot + '.png'!r}")
+    if options.show:
+        from companion.plots import check_display  # matplotlib is loaded for a picture only
+
+        check_display()
+    options.to_stdout = STDOUT in files.values()
+    return options
+
+
+def _endings() -> str:
+    return ", ".join(f".{name}" for name in PLOT_FORMATS[:-1]) + f" or .{PLOT_FORMATS[-1]}"

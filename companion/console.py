@@ -1,0 +1,105 @@
+"""What people see in a terminal: the report on standard output, errors on standard error."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from companion.errors import UserError
+from companion.outputs import leave_closed_stdout
+
+MISUSE = 2
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+class Report(Console):
+    """The report's paper: plain text, no markup, and no complaint when the reader closes the pipe.
+
+    Parameters
+    ----------
+    quiet : bool
+        Print nothing at all.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        # Numbers and file names are printed as they are: "[1]" is no color and 0.1 no link.
+        super().__init__(quiet=quiet, markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+    def on_broken_pipe(self) -> None:
+        """Go on silently: files that were asked for are still to be written."""
+        self.quiet = True
+        leave_closed_stdout()
+
+    def heading(self, text: str) -> None:
+        """Open a part of the report."""
+        self.print()
+        self.print(text, style="bold")
+
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        """Print a word and what it stands for, a pair after the other; long texts wrap beside their word."""
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for word, text in facts:
+            grid.add_row(word, text)
+        self.print(grid)
+
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: Sequence[int] = ()
+    ) -> None:
+        """Print a table, numbers aligned at the right.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            The headers.
+        rows : iterable of sequence of str
+            The cells, already formatted.
+        text_columns : sequence of int
+            Which columns hold words and are aligned at the left.
+        """
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for number, column in enumerate(columns):
+            words = number in text_columns
+            table.add_column(column, justify="left" if words else "right", no_wrap=not words)
+        for row in rows:
+            table.add_row(*row)
+        self.print(table)
+
+
+def fail(command: str, error: UserError) -> int:
+    """Print the one line of `error` on standard error; give the exit status of misuse."""
+    print(f"{command}: error: {error}", file=sys.stderr)
+    return MISUSE
+
+
+def command(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Turn what a user did wrong into one line and an exit status, for a command's ``main``.
+
+    Parameters
+    ----------
+    name : str
+        The command's name, to open the line with.
+
+    Returns
+    -------
+    callable
+        A decorator for ``main(argv=None) -> int``. A fault of the program itself keeps
+        its stack trace.
+    """
+
+    def decorate(main: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(main)
+        def guarded(argv: Sequence[str] | None = None) -> int:
+            try:
+                return main(argv)
+            except UserError as error:
+                return fail(name, error)
+            except KeyboardInterrupt:
+                print(f"{name}: interrupted", file=sys.stderr)
+                return INTERRUPTED
+
+        return guarded
+
+    return decorate

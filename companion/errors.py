@@ -1,0 +1,17 @@
+"""What a user can get wrong, told in one line.
+
+The text of each error names the value, what is allowed and the fix; a command prints
+it as it stands and ends with status 2.
+"""
+
+
+class UserError(Exception):
+    """Something outside the program must be mended: an option, a file, a setting."""
+
+
+class DataError(UserError):
+    """A data file is missing, unreadable, or not the file that the lessons use."""
+
+
+class OutputError(UserError):
+    """A result cannot be written or shown where the user asked for it."""

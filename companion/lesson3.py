@@ -1,0 +1,312 @@
+"""Lesson 3: gradient descent on diabetes.
+
+A network of 161 numbers learns to tell from eight measurements whether a patient has
+diabetes. It is trained three times from the same start: by a loop that knows only
+NumPy, by a loop around ``tf.GradientTape``, and by ``model.fit``. Read `train_by_hand`
+and `train_with_fit` side by side: lines with the same tag do the same job.
+
+Run it with ``python -m companion.lesson3``; ``--help`` lists the options.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from companion import report
+from companion.arguments import lesson_parser, parse_lesson
+from companion.batches import batches_in_order
+from companion.console import Report, command
+from companion.datasets import diabetes
+from companion.progress import FitProgress, progress, track
+from companion.result import Printed, Result, as_printed
+from companion.runs import Runs, compare
+
+TITLE = "gradient descent on diabetes"
+LEARNING_RATE = 0.1
+EPOCHS = 2000
+HIDDEN = 16
+SCANNED_RATES = (0.01, 0.1, 1.0)
+PRECISIONS = ("float64", "float32")
+PAGE_SETTINGS = {"epochs": EPOCHS, "hidden": HIDDEN, "seed": 0, "dtype": "float64"}
+A_LITTLE = 0.01  # what the page's "a little" and "barely" are taken to mean
+
+
+def load_data() -> tuple[np.ndarray, np.ndarray]:
+    """Give the 576 patients the network is trained on.
+
+    Returns
+    -------
+    x : ndarray of shape (576, 8), float64
+        Eight measurements, each with mean 0 and standard deviation 1.
+    y : ndarray of shape (576, 1), float64
+        1 for diabetes, 0 for none.
+
+    Raises
+    ------
+    DataError
+        If the data file is missing or not the published one.
+    """
+    return diabetes()[0]
+
+
+def build_model(seed: int = 0, hidden: int = HIDDEN) -> keras.Model:
+    """Build the network with its initial weights, not yet compiled.
+
+    Parameters
+    ----------
+    seed : int
+        Of the initial weights, 0 or more.
+    hidden : int
+        How many hidden units, 1 or more.
+
+    Returns
+    -------
+    keras.Model
+        8 inputs, `hidden` ReLU units, 1 sigmoid output, in Keras' current float type.
+    """
+    model = keras.Sequential(
+        [
+            keras.Input((8,)),
+            keras.layers.Dense(hidden, activation="relu"),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    # NumPy draws the weights, so that all three trainings start from the same numbers.
+    rng = np.random.default_rng(seed)
+    w1 = rng.standard_normal((8, hidden)) * 0.1
+    w2 = rng.standard_normal((hidden, 1)) * 0.1
+    model.set_weights([w1, np.zeros(hidden), w2, np.zeros(1)])
+    return model
+
+
+@np.errstate(over="ignore", invalid="ignore")  # a rate far too large ends in infinity and NaN, and shows them
+def train_with_numpy(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
+) -> list[float]:
+    """Train `model` with nothing but NumPy, the gradients derived by hand.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Is changed in place; it need not be compiled.
+    x, y : ndarray of shape (n, 8) and (n, 1)
+        The rows, fed in this order; cast to ``keras.config.floatx()``.
+    learning_rate : float
+        Size of a step.
+    batch_size : int
+        Rows an update. The lesson takes all n.
+    epochs : int
+        Passes over the data.
+
+    Returns
+    -------
+    list of float
+        For each epoch the mean loss of its rows, each measured before its own update.
+    """
+    w1, b1, w2, b2 = model.get_weights()
+    x, y = x.astype(w1.dtype), y.astype(w1.dtype)
+    history = []
+    for _ in track(range(epochs), f"NumPy, learning rate {learning_rate:g}"):
+        total = 0
+        for start in range(0, len(x), batch_size):
+            xb, yb = x[start : start + batch_size], y[start : start + batch_size]
+            z1 = xb @ w1 + b1
+            a1 = np.maximum(z1, 0)
+            z2 = a1 @ w2 + b2
+            probability = 1 / (1 + np.exp(-z2))
+            # The cross-entropy from z2 instead of the probability, as Keras takes it: no log(0) at the ends.
+            total += np.sum(np.maximum(z2, 0) - z2 * yb + np.log1p(np.exp(-np.abs(z2))))
+
+            dz2 = (probability - yb) / len(xb)
+            dz1 = dz2 @ w2.T * (z1 > 0)
+            gradients = xb.T @ dz1, dz1.sum(axis=0), a1.T @ dz2, dz2.sum(axis=0)
+            for weights, gradient in zip((w1, b1, w2, b2), gradients, strict=True):
+                weights -= weights.dtype.type(learning_rate) * gradient
+        history.append(float(total / len(x)))
+    model.set_weights([w1, b1, w2, b2])
+    return history
+
+
+def train_by_hand(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
+) -> list[float]:
+    """Train `model` with a loop around ``tf.GradientTape``; takes and gives what `train_with_numpy` does."""
+    optimizer = keras.optimizers.SGD(learning_rate)  # [1] the optimizer
+    loss_function = keras.losses.BinaryCrossentropy()  # [2] the loss
+    batches = batches_in_order(x, y, batch_size)  # [3] the batches
+
+    @tf.function(input_signature=batches.element_spec)  # [4] compiled for the shapes of the batches
+    def step(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = loss_function(y, model(x, training=True))  # [5] forward
+        gradients = tape.gradient(loss, model.trainable_variables)  # [6] gradient
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))  # [7] update
+        return loss
+
+    history, prepared, update = [], list(batches), step.get_concrete_function()
+    for _ in track(range(epochs), f"by hand, learning rate {learning_rate:g}"):  # [8] the epochs
+        total = 0
+        for xb, yb in prepared:
+            total += update(xb, yb).numpy() * len(xb)  # the loss before the update, once a row
+        history.append(float(total / len(x)))  # [9] record
+    return history
+
+
+def train_with_fit(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
+) -> list[float]:
+    """Train `model` with ``model.fit``; takes and gives the same."""
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate),  # [1]
+        loss=keras.losses.BinaryCrossentropy(),  # [2]
+    )
+    batches = batches_in_order(x, y, batch_size)  # [3]
+    history = model.fit(  # [4] [5] [6] [7] in here, unseen
+        batches.repeat(),
+        steps_per_epoch=len(batches),
+        shuffle=False,
+        epochs=epochs,  # [8]
+        callbacks=[FitProgress(f".fit, learning rate {learning_rate:g}")],
+        verbose=0,
+    )
+    return history.history["loss"]  # [9]
+
+
+def train_with_textbook_fit(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
+) -> list[float]:
+    """Do what `train_with_fit` does with the arrays themselves.
+
+    Keras then builds a new input pipeline twice an epoch: the same losses, much slower.
+    """
+    model.compile(optimizer=keras.optimizers.SGD(learning_rate), loss=keras.losses.BinaryCrossentropy())
+    bar = FitProgress(f"textbook .fit, learning rate {learning_rate:g}")
+    history = model.fit(x, y, batch_size=batch_size, epochs=epochs, shuffle=False, callbacks=[bar], verbose=0)
+    return history.history["loss"]
+
+
+def accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
+    """Give the share of rows, from 0 to 1, whose probability is on the right side of one half."""
+    probability = model(x).numpy()
+    return float(np.mean(((probability >= 0.5) == (y == 1)) & ~np.isnan(probability)))
+
+
+@command("companion.lesson3")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
+    options = parse_lesson(lesson_parser("lesson3", TITLE, LEARNING_RATE, EPOCHS, HIDDEN), argv)
+    (x, y), (x_test, y_test) = diabetes()
+    names = ("learning_rate", "epochs", "seed", "dtype", "hidden")
+    settings = {name: getattr(options, name) for name in names} | {"batch_size": len(x)}
+    runs = Runs(build_model, x, y, settings)
+    fit_function = train_with_textbook_fit if options.textbook_fit else train_with_fit
+    out = Report(quiet=options.quiet or options.to_stdout)
+
+    out.heading(f"Lesson 3: {TITLE}")
+    out.heading("1. What goes in")
+    out.facts(what_goes_in(y, y_test, settings))
+    with progress(not options.quiet):
+        numpy, by_hand, fit = runs(train_with_numpy), runs(train_by_hand), runs(fit_function)
+    histories = {"numpy": numpy.history, "by_hand": by_hand.history, "fit": fit.history}
+    comparison = compare(by_hand, fit, options.dtype)
+    right = {"train": accuracy(by_hand.model, x, y), "test": accuracy(by_hand.model, x_test, y_test)}
+    out.heading("2. Side by side: the loss of each epoch, measured before its update")
+    report.print_side_by_side(out, histories)
+    out.heading("3. The verdict")
+    report.print_verdict(out, comparison, compare(numpy, by_hand, options.dtype, ("NumPy", "by hand")))
+    out.heading("4. How often the trained network is right")
+    report.print_accuracy(out, right, {"train": y, "test": y_test})
+
+    with progress(not options.quiet):
+        rates = sorted({*SCANNED_RATES, options.learning_rate})
+        scan = {rate: runs(train_by_hand, learning_rate=rate).history for rate in rates}
+        in_both = {
+            rate: [runs(train_by_hand, learning_rate=rate, dtype=dtype).history for dtype in PRECISIONS]
+            for rate in SCANNED_RATES[1:]
+        }
+        too_fast = {"learning_rate": SCANNED_RATES[-1], "dtype": "float32"}
+        in_float32 = compare(runs(train_by_hand, **too_fast), runs(train_with_fit, **too_fast), "float32")
+        printed = page_figures(runs, x_test, y_test, options.exercises)
+    out.heading("5. The learning rate")
+    report.print_scan(out, scan)
+    out.heading("   What rounding alone changes: the same loop in two precisions")
+    report.print_rounding(out, in_both, in_float32)
+    out.heading("6. What the lesson's page prints, and what this run gives")
+    report.print_page(out, printed)
+    if not has_page_settings(runs):
+        of_page = ", ".join(f"{name} {value}" for name, value in PAGE_SETTINGS.items())
+        out.print(
+            f"The page's losses, accuracies and exercises are for {of_page}: run with these to see them."
+        )
+
+    metrics = {f"{rows}_accuracy": share for rows, share in right.items()}
+    result = Result(3, TITLE, settings, histories, comparison, metrics, scan, printed)
+    return report.deliver(result, options)
+
+
+def what_goes_in(y: np.ndarray, y_test: np.ndarray, settings: dict) -> list[tuple[str, str]]:
+    """Say what is trained on what."""
+    rows, ill, hidden = len(y) + len(y_test), int(y.sum() + y_test.sum()), settings["hidden"]
+    shares = f"{y.mean():.1%}", f"{y_test.mean():.1%}"
+    parameters = (8 + 1) * hidden + (hidden + 1)
+    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch of all "
+    return [
+        ("data", f"{rows} patients, 8 measurements of each; {rows - ill} without diabetes, {ill} with it"),
+        ("split", f"{len(y)} to train on ({shares[0]} with it), {len(y_test)} to test on ({shares[1]})"),
+        ("network", f"8 inputs, {hidden} hidden units (ReLU), 1 output (sigmoid): {parameters} parameters"),
+        ("training", f"{how}{len(y)} rows, {settings['dtype']}, seed {settings['seed']}"),
+    ]
+
+
+def page_figures(runs: Runs, x_test: np.ndarray, y_test: np.ndarray, exercises: bool) -> list[Printed]:
+    """Set what the lesson's page prints beside what this run gives.
+
+    Losses and accuracies only where the run has the page's settings: a figure for 5
+    epochs says nothing about one for 2000.
+    """
+    y, loss = np.concatenate([runs.y, y_test]), keras.losses.BinaryCrossentropy()
+    printed = [
+        as_printed("patients", "768", len(y)),
+        as_printed("patients without diabetes", "500", int(np.sum(y == 0))),
+        as_printed("patients with diabetes", "268", int(np.sum(y == 1))),
+        as_printed("patients to train on", "576", len(runs.y)),
+        as_printed("patients to test on", "192", len(y_test)),
+        as_printed("loss of 0.99 where 1 is true", "0.0101", float(loss([[1.0]], [[0.99]]))),
+        as_printed("loss of 0.01 where 1 is true", "4.6052", float(loss([[1.0]], [[0.01]]))),
+    ]
+    if not has_page_settings(runs):
+        return printed
+    at = {rate: runs(train_by_hand, learning_rate=rate) for rate in SCANNED_RATES}
+    for rate, figure in zip(SCANNED_RATES, ("0.5793", "0.4323", "0.6014"), strict=True):
+        printed.append(as_printed(f"final loss at rate {rate}", figure, at[rate].history[-1]))
+    best = min(SCANNED_RATES, key=lambda rate: at[rate].history[-1])
+    printed.append(as_printed("rate with the lowest final loss", "0.1", best))
+    printed.append(as_printed("train accuracy at rate 0.1", "0.807", accuracy(at[0.1].model, runs.x, runs.y)))
+    test_accuracy = accuracy(at[0.1].model, x_test, y_test)
+    printed.append(as_printed("test accuracy at rate 0.1", "0.750", test_accuracy))
+    if not exercises:
+        return printed
+
+    printed.append(
+        as_printed("exercise 1: loss of 0.2 where 0 is true", "0.2231", float(loss([[0.0]], [[0.2]])))
+    )
+    for rate in (0.05, 0.1, 0.3):
+        final = runs(train_by_hand, learning_rate=rate).history[-1]
+        printed.append(Printed(f"exercise 2: final loss at rate {rate}", None, final))
+    longer = runs(train_by_hand, learning_rate=0.1, epochs=5000)
+    final, accurate = longer.history[-1], accuracy(longer.model, x_test, y_test)
+    little, barely = 0 < 0.4323 - final < A_LITTLE, abs(accurate - test_accuracy) < A_LITTLE
+    printed.append(Printed("exercise 3: loss after 5000 epochs", "a little below 0.4323", final, little))
+    printed.append(Printed("exercise 3: test accuracy then", "barely moves", accurate, barely))
+    return printed
+
+
+def has_page_settings(runs: Runs) -> bool:
+    """Tell whether the run can be set beside the page; the scan has the page's learning rates in any case."""
+    return all(runs.settings[name] == value for name, value in PAGE_SETTINGS.items())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

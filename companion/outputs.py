@@ -1,0 +1,106 @@
+"""Results on their way out: a file is there whole or not at all, and standard output stays clean."""
+
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+from companion.errors import OutputError
+
+STDOUT = "-"
+
+
+def check_writable(path: str) -> None:
+    """Refuse a file that could not be written, before hours of training are spent on it.
+
+    Parameters
+    ----------
+    path : str
+        A file to be made or replaced, or "-" for standard output.
+
+    Raises
+    ------
+    OutputError
+        If `path` is a folder, its folder is missing, or either may not be written to.
+    """
+    if path == STDOUT:
+        return
+    try:
+        _check_target(path)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{path!r} cannot be written: {reason}; name another file") from None
+
+
+def _check_target(path: str) -> None:
+    if not path:
+        raise OutputError("the file name is empty: name a file, or '-' for standard output")
+    target = Path(path).resolve()
+    folder = target.parent
+    try:
+        target.stat()
+        is_new = False
+    except FileNotFoundError:
+        is_new = True
+    if target.is_dir():
+        raise OutputError(f"{path!r} is a folder: name a file in it, for example {path.rstrip('/')}/result")
+    if not folder.is_dir():
+        raise OutputError(f"{path!r} cannot be written: there is no folder {str(folder)!r}; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK) or not (is_new or os.access(target, os.W_OK)):
+        raise OutputError(f"{path!r} cannot be written: permission denied; name a file in a folder of yours")
+
+
+def write(path: str, content: bytes) -> None:
+    """Write beside, then rename, so that a file already there is replaced whole or left as it was.
+
+    Parameters
+    ----------
+    path : str
+        The file, or "-" for standard output. A symbolic link keeps pointing where it
+        pointed; a device or a pipe is written to, not replaced.
+    content : bytes
+        All of it.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses, for example because the disk is full.
+    """
+    if path == STDOUT:
+        _write_stdout(content)
+        return
+    try:
+        target = Path(path).resolve()
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+        else:
+            _replace(target, content)
+    except OSError as error:
+        raise OutputError(
+            f"{path!r} cannot be written: {error.strerror}; what was there is unharmed"
+        ) from None
+
+
+def _replace(target: Path, content: bytes) -> None:
+    beside = target.parent / f".companion-{secrets.token_hex(8)}"
+    try:
+        beside.write_bytes(content)
+        if target.exists():
+            shutil.copymode(target, beside)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_stdout(content: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        leave_closed_stdout()
+
+
+def leave_closed_stdout() -> None:
+    """Send what is still to be printed nowhere: the reader, ``head`` perhaps, has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,170 @@
+"""Pictures: the only file that knows matplotlib."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from companion.errors import OutputError
+
+# Okabe and Ito's colors, which stay apart for the color-blind, each with a line style of its own.
+HISTORIES: dict[str, dict[str, Any]] = {
+    "numpy": dict(label="NumPy", color="#56B4E9", linewidth=7, alpha=0.6),
+    "by_hand": dict(label="by hand", color="#E69F00", linewidth=3.5),
+    "fit": dict(label=".fit", color="black", linewidth=1.3, linestyle=(0, (4, 3))),
+}
+LOSS = "loss (binary cross-entropy)"
+EXPLODED = 3  # times the first loss: beyond this a curve would flatten all others
+RATES = [("#0072B2", "-"), ("#009E73", "--"), ("#D55E00", "-."), ("#CC79A7", ":"), ("#000000", "-")]
+STYLE: Any = {
+    "svg.hashsalt": "companion",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.9,
+}
+
+
+def check_display() -> None:
+    """Refuse ``--show`` where no window can be opened.
+
+    Raises
+    ------
+    OutputError
+        If matplotlib finds no display or no toolkit to draw windows with.
+    """
+    from matplotlib import pyplot
+    from matplotlib.backends import BackendFilter, backend_registry
+
+    try:
+        backend = matplotlib.get_backend()
+        pyplot.switch_backend(backend)
+    except ImportError as error:
+        raise OutputError(f"--show: no window can be opened ({error}); use --plot FILE instead") from None
+    if backend.lower() not in backend_registry.list_builtin(BackendFilter.INTERACTIVE):
+        raise OutputError(f"--show: no display was found (backend {backend!r}); use --plot FILE instead")
+
+
+def new_figure(show: bool, width: float, height: float) -> Figure:
+    """Make an empty figure, `width` by `height` inches, belonging to a window if `show`."""
+    if not show:
+        return Figure(figsize=(width, height), layout="constrained")
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=(width, height), layout="constrained")
+
+
+def show_windows() -> None:
+    """Open the windows and wait until the user has closed them."""
+    from matplotlib import pyplot
+
+    pyplot.show()
+
+
+def as_bytes(figure: Figure, file_format: str) -> bytes:
+    """Draw `figure` as "png", "svg" or "pdf"; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(file_format, {})
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format=file_format, dpi=150, metadata=metadata)
+    return buffer.getvalue()
+
+
+def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]]) -> None:
+    """Draw the trainings over each other, the widest line at the bottom, so that all stay visible.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to.
+    histories : mapping of str to sequence of float
+        Keys as in `HISTORIES`.
+    """
+    for key, history in histories.items():
+        axes.plot(_drawable(history), **HISTORIES[key])
+    axes.set(title="The loss, trained in three ways", xlabel="epoch", ylabel=LOSS)
+    if axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
+        axes.set_yscale("log")
+    axes.legend()
+
+
+def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]]) -> None:
+    """Draw how far NumPy and by hand are from ``.fit``: a flat line at 0 is the point of the picture.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to.
+    histories : mapping of str to sequence of float
+        With the keys "numpy", "by_hand" and "fit".
+    """
+    fit = _drawable(histories["fit"])
+    for key, width in (("numpy", 0.8), ("by_hand", 3)):
+        difference = _drawable(histories[key]) - fit
+        largest = np.nanmax(np.abs(difference), initial=0.0)
+        size = "exactly 0 in every epoch" if largest == 0 else f"at most {largest:.1e}"
+        label = f"{HISTORIES[key]['label']} minus .fit: {size}"
+        axes.plot(difference, label=label, color=HISTORIES[key]["color"], linewidth=width)
+    axes.set(title="What is left when .fit is subtracted", xlabel="epoch", ylabel="difference of the losses")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend above the curves
+    axes.legend(loc="upper right")
+
+
+def draw_rates(axes: Axes, scan: Mapping[float, Sequence[float]]) -> None:
+    """Draw the by-hand curves of several learning rates.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to.
+    scan : mapping of float to sequence of float
+        The history at each learning rate.
+    """
+    top = EXPLODED * next(iter(scan.values()))[0]
+    for (rate, history), (color, style) in zip(scan.items(), RATES, strict=False):
+        losses = _drawable(history)
+        label = f"rate {rate}" + (" (leaves the picture)" if not np.max(history) <= top else "")
+        axes.plot(losses, label=label, color=color, linestyle=style, linewidth=1.5)
+    axes.set(title="The same network at other learning rates", xlabel="epoch", ylabel=LOSS)
+    if axes.get_ylim()[1] > top:
+        axes.set_ylim(0, top)
+    axes.legend()
+
+
+def draw_lesson(result: Any, show: bool) -> Figure:
+    """Draw the picture of a lesson: the curves, their differences, the learning rates.
+
+    Parameters
+    ----------
+    result : companion.result.Result
+        What was found.
+    show : bool
+        Whether it is to open in a window.
+
+    Returns
+    -------
+    Figure
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(show, 15, 4.8)
+        left, middle, right = figure.subplots(1, 3)
+        draw_histories(left, result.histories)
+        draw_differences(middle, result.histories)
+        draw_rates(right, result.scan)
+        settings = result.settings
+        figure.suptitle(
+            f"Lesson {result.lesson}: {result.title} (learning rate {settings['learning_rate']:g}, "
+            f"{settings['epochs']} epochs, {settings['dtype']})"
+        )
+    return figure
+
+
+def _drawable(history: Sequence[float]) -> np.ndarray:
+    """Leave gaps where a loss is not a finite number."""
+    losses = np.asarray(history, dtype="float64")
+    return np.where(np.isfinite(losses), losses, np.nan)

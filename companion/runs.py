@@ -1,0 +1,86 @@
+"""One training for each way and setting, however many parts of a report ask for it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from companion.comparison import Comparison
+from companion.precision import precision
+
+
+class Run(NamedTuple):
+    """A training that is over: the trained model and its loss in each epoch."""
+
+    model: keras.Model
+    history: list[float]
+
+
+class Runs:
+    """Train a lesson's network on demand, and remember what came out.
+
+    Parameters
+    ----------
+    build_model : callable
+        The lesson's ``build_model(seed, hidden)``.
+    x, y : ndarray
+        What it trains on.
+    settings : mapping
+        ``learning_rate``, ``epochs``, ``batch_size``, ``seed``, ``dtype`` and
+        ``hidden``, where a call does not say otherwise.
+    """
+
+    def __init__(
+        self,
+        build_model: Callable[..., keras.Model],
+        x: np.ndarray,
+        y: np.ndarray,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.build_model, self.x, self.y, self.settings = build_model, x, y, dict(settings)
+        self._known: dict[tuple, Run] = {}
+
+    def __call__(self, train: Callable[..., list[float]], **changes: Any) -> Run:
+        """Train a new network with `train`, one of the lesson's functions.
+
+        Parameters
+        ----------
+        train : callable
+            ``train(model, x, y, *, learning_rate, batch_size, epochs)``.
+        **changes
+            Settings that differ from the usual ones.
+
+        Returns
+        -------
+        Run
+            The same one again if it was asked for before.
+        """
+        settings = self.settings | changes
+        key = (train, *(settings[name] for name in sorted(settings)))
+        if key not in self._known:
+            how = {name: settings[name] for name in ("learning_rate", "batch_size", "epochs")}
+            with precision(settings["dtype"]):
+                model = self.build_model(settings["seed"], settings["hidden"])
+                self._known[key] = Run(model, train(model, self.x, self.y, **how))
+        return self._known[key]
+
+
+def compare(first: Run, second: Run, dtype: str, names: tuple[str, str] = ("by hand", ".fit")) -> Comparison:
+    """Compare two runs.
+
+    Parameters
+    ----------
+    first, second : Run
+        Whose losses and final weights are compared.
+    dtype : str
+        The float type in which both were made.
+    names : pair of str
+        What to call them.
+
+    Returns
+    -------
+    Comparison
+    """
+    weights = first.model.get_weights(), second.model.get_weights()
+    return Comparison(first.history, second.history, *weights, names=names, dtype=dtype)
