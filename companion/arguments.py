@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -19,11 +20,10 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print `message` on standard error and end with status 2."""
         message = message.removeprefix("argument ")
-        if message.endswith("expected one argument"):
-            option = message.split(":")[0].split("/")[-1]
-            message += f"; a value that begins with a minus sign is joined to it: {option}=-1e-3"
-        elif message.startswith("unrecognized arguments"):
+        if message.startswith("unrecognized arguments"):
             message += f"; '{self.prog} --help' lists what there is"
+        elif message.endswith("expected one argument"):
+            message += f"; '{self.prog} --help' says which"
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
@@ -52,6 +52,25 @@ def whole_number(least: int, most: int | None, example: int) -> Callable[[str], 
         return number
 
     return read
+
+
+def join_negative_numbers(words: Sequence[str]) -> list[str]:
+    """Join ``--option -1e-3`` to ``--option=-1e-3``: argparse takes -1 as a value, but -1e-3 not."""
+    joined: list[str] = []
+    for word in words:
+        if word.startswith("-") and _is_number(word) and joined and joined[-1].startswith("--"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def lesson_parser(
@@ -152,7 +171,9 @@ def parse_lesson(parser: argparse.ArgumentParser, argv: Sequence[str] | None) ->
     nothing = dict(
         plot=None, show=False, json=None, csv=None, exercises=False, textbook_fit=False, quiet=False
     )
-    options = argparse.Namespace(**(nothing | vars(parser.parse_args(argv))))
+    options = argparse.Namespace(
+        **(nothing | vars(parser.parse_args(join_negative_numbers(sys.argv[1:] if argv is None else argv))))
+    )
     files = {
         f"--{name}": path for name in ("plot", "json", "csv") if (path := getattr(options, name)) is not None
     }
@@ -165,8 +186,10 @@ def parse_lesson(parser: argparse.ArgumentParser, argv: Sequence[str] | None) ->
             parser.error(f"{other} and {option} both write to {path!r}; name two files")
     if options.plot not in (None, STDOUT) and Path(options.plot).suffix.lower()[1:] not in PLOT_FORMATS:
         parser.error(f"--plot: {options.plot!r} does not end in {_endings()}; try {options.plot + '.png'!r}")
+    if options.plot == STDOUT and sys.stdout.isatty():
+        parser.error("--plot: '-' would print a PNG on the terminal; name a file, or add '> curves.png'")
     if options.show:
-        from companion.plots import check_display  # matplotlib is loaded for a picture only
+        from companion.plots import check_display  # a usage error need not wait for matplotlib
 
         check_display()
     options.to_stdout = STDOUT in files.values()

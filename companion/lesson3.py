@@ -28,7 +28,6 @@ LEARNING_RATE = 0.1
 EPOCHS = 2000
 HIDDEN = 16
 SCANNED_RATES = (0.01, 0.1, 1.0)
-PRECISIONS = ("float64", "float32")
 PAGE_SETTINGS = {"epochs": EPOCHS, "hidden": HIDDEN, "seed": 0, "dtype": "float64"}
 A_LITTLE = 0.01  # what the page's "a little" and "barely" are taken to mean
 
@@ -66,13 +65,9 @@ def build_model(seed: int = 0, hidden: int = HIDDEN) -> keras.Model:
     keras.Model
         8 inputs, `hidden` ReLU units, 1 sigmoid output, in Keras' current float type.
     """
-    model = keras.Sequential(
-        [
-            keras.Input((8,)),
-            keras.layers.Dense(hidden, activation="relu"),
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
+    relu = keras.layers.Dense(hidden, activation="relu")
+    sigmoid = keras.layers.Dense(1, activation="sigmoid")
+    model = keras.Sequential([keras.Input((8,)), relu, sigmoid])
     # NumPy draws the weights, so that all three trainings start from the same numbers.
     rng = np.random.default_rng(seed)
     w1 = rng.standard_normal((8, hidden)) * 0.1
@@ -223,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rates = sorted({*SCANNED_RATES, options.learning_rate})
         scan = {rate: runs(train_by_hand, learning_rate=rate).history for rate in rates}
         in_both = {
-            rate: [runs(train_by_hand, learning_rate=rate, dtype=dtype).history for dtype in PRECISIONS]
+            rate: [runs(train_by_hand, learning_rate=rate, dtype=d).history for d in ("float64", "float32")]
             for rate in SCANNED_RATES[1:]
         }
         too_fast = {"learning_rate": SCANNED_RATES[-1], "dtype": "float32"}
@@ -276,7 +271,7 @@ def page_figures(runs: Runs, x_test: np.ndarray, y_test: np.ndarray, exercises: 
         as_printed("loss of 0.99 where 1 is true", "0.0101", float(loss([[1.0]], [[0.99]]))),
         as_printed("loss of 0.01 where 1 is true", "4.6052", float(loss([[1.0]], [[0.01]]))),
     ]
-    if not has_page_settings(runs):
+    if not PAGE_SETTINGS.items() <= runs.settings.items():
         return printed
     at = {rate: runs(train_by_hand, learning_rate=rate) for rate in SCANNED_RATES}
     for rate, figure in zip(SCANNED_RATES, ("0.5793", "0.4323", "0.6014"), strict=True):
@@ -301,11 +296,6 @@ def page_figures(runs: Runs, x_test: np.ndarray, y_test: np.ndarray, exercises: 
     printed.append(Printed("exercise 3: loss after 5000 epochs", "a little below 0.4323", final, little))
     printed.append(Printed("exercise 3: test accuracy then", "barely moves", accurate, barely))
     return printed
-
-
-def has_page_settings(runs: Runs) -> bool:
-    """Tell whether the run can be set beside the page; the scan has the page's learning rates in any case."""
-    return all(runs.settings[name] == value for name, value in PAGE_SETTINGS.items())
 
 
 if __name__ == "__main__":

@@ -36,19 +36,30 @@ def check_writable(path: str) -> None:
 def _check_target(path: str) -> None:
     if not path:
         raise OutputError("the file name is empty: name a file, or '-' for standard output")
+    if Path(path).is_dir():
+        raise OutputError(f"{path!r} is a folder: name a file in it, for example {path.rstrip('/')}/result")
+    denied = f"{path!r} cannot be written: permission denied; name a file in a folder of yours"
+    if _is_device(path):
+        if not os.access(path, os.W_OK):
+            raise OutputError(denied)
+        return
     target = Path(path).resolve()
     folder = target.parent
-    try:
-        target.stat()
-        is_new = False
-    except FileNotFoundError:
-        is_new = True
-    if target.is_dir():
-        raise OutputError(f"{path!r} is a folder: name a file in it, for example {path.rstrip('/')}/result")
     if not folder.is_dir():
         raise OutputError(f"{path!r} cannot be written: there is no folder {str(folder)!r}; make it first")
-    if not os.access(folder, os.W_OK | os.X_OK) or not (is_new or os.access(target, os.W_OK)):
-        raise OutputError(f"{path!r} cannot be written: permission denied; name a file in a folder of yours")
+    try:
+        target.stat()  # also finds names that are too long
+    except FileNotFoundError:
+        may_write = True
+    else:
+        may_write = os.access(target, os.W_OK)
+    if not (may_write and os.access(folder, os.W_OK | os.X_OK)):
+        raise OutputError(denied)
+
+
+def _is_device(path: str) -> bool:
+    """Tell whether `path` is a device or a pipe, which is written to and must not be replaced."""
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def write(path: str, content: bytes) -> None:
@@ -71,11 +82,10 @@ def write(path: str, content: bytes) -> None:
         _write_stdout(content)
         return
     try:
-        target = Path(path).resolve()
-        if target.exists() and not target.is_file():
-            target.write_bytes(content)
+        if _is_device(path):
+            Path(path).write_bytes(content)
         else:
-            _replace(target, content)
+            _replace(Path(path).resolve(), content)
     except OSError as error:
         raise OutputError(
             f"{path!r} cannot be written: {error.strerror}; what was there is unharmed"

@@ -26,9 +26,9 @@ NOTE = re.compile(
 
 def hide_start_up_notes() -> None:
     """Arrange that TensorFlow's import, whenever it comes, prints no notes."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+    wants_all = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"
+    if wants_all or "tensorflow" in sys.modules:
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.meta_path.insert(0, _TensorFlowFinder())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from companion import plots
 from companion.comparison import Comparison
 from companion.console import Report
 from companion.curves import RULE, behavior, first_epoch_apart, first_epoch_at, steps_up
@@ -246,8 +247,6 @@ def deliver(result: Result, options: argparse.Namespace) -> int:
     """
     result.write(options)
     if options.plot is not None or options.show:
-        from companion import plots  # matplotlib is loaded for a picture only
-
         figure = plots.draw_lesson(result, options.show)
         if options.plot is not None:
             ending = "png" if options.plot == STDOUT else options.plot.rpartition(".")[2].lower()

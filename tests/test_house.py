@@ -1,0 +1,87 @@
+"""The order of the house: imports go down only, and lessons keep their form."""
+
+import ast
+import inspect
+import re
+
+import pytest
+
+from companion import lesson3
+
+# From the ground up: a file imports only from files before it.
+HOUSE = [
+    ["quiet", "errors", "ulp", "curves"],
+    ["precision", "batches", "datasets", "outputs", "plots"],
+    ["comparison", "progress", "console", "arguments"],
+    ["runs", "result"],
+    ["report"],
+    ["lesson3"],
+    ["__main__"],
+]
+FLOOR = {name: floor for floor, names in enumerate(HOUSE) for name in names}
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "companion":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("companion."):
+            yield node.module.split(".")[1]
+        elif isinstance(node, ast.Import):
+            yield from (
+                alias.name.split(".")[1] for alias in node.names if alias.name.startswith("companion.")
+            )
+
+
+def modules(pytestconfig):
+    return {path.stem: path for path in (pytestconfig.rootpath / "companion").glob("*.py")}
+
+
+def test_every_file_has_its_floor(pytestconfig):
+    assert sorted(modules(pytestconfig)) == sorted([*FLOOR, "__init__"])
+
+
+def test_imports_go_down_only(pytestconfig):
+    for name, path in modules(pytestconfig).items():
+        for imported in imports_of(path):
+            assert name == "__init__" or FLOOR[imported] < FLOOR[name], f"{name} imports {imported}"
+
+
+def test_only_plots_knows_matplotlib_and_only_console_and_progress_know_rich(pytestconfig):
+    for library, known_by in (("matplotlib", {"plots"}), ("rich", {"console", "progress"})):
+        pattern = re.compile(rf"^\s*(from|import) {library}\b", re.MULTILINE)
+        users = {name for name, path in modules(pytestconfig).items() if pattern.search(path.read_text())}
+        assert users == known_by
+
+
+def test_files_stay_short(pytestconfig):
+    lengths = {name: len(path.read_text().splitlines()) for name, path in modules(pytestconfig).items()}
+    assert max(lengths.values()) <= 300, lengths
+
+
+@pytest.mark.parametrize("lesson", [lesson3])
+def test_a_lesson_has_the_names_and_signatures_that_all_lessons_have(lesson):
+    training = ["model", "x", "y", "learning_rate", "batch_size", "epochs"]
+    assert not inspect.signature(lesson.load_data).parameters
+    assert next(iter(inspect.signature(lesson.build_model).parameters.values())).default == 0
+    for train in (lesson.train_by_hand, lesson.train_with_fit):
+        parameters = inspect.signature(train).parameters
+        assert list(parameters) == training
+        assert all(parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in training[3:])
+    names = ["load_data", "build_model", "train_by_hand", "train_with_fit", "main"]
+    lines = [inspect.getsourcelines(inspect.unwrap(getattr(lesson, name)))[1] for name in names]
+    assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize("lesson", [lesson3])
+def test_the_two_halves_stand_on_one_screen_and_carry_the_same_tags(lesson):
+    by_hand, hand_starts = inspect.getsourcelines(lesson.train_by_hand)
+    with_fit, fit_starts = inspect.getsourcelines(lesson.train_with_fit)
+    assert fit_starts + len(with_fit) - hand_starts <= 50
+    tags = [
+        re.findall(r"\[(\d+)\]", "".join(re.findall("#.*", "".join(source))))
+        for source in (by_hand, with_fit)
+    ]
+    assert (
+        sorted(tags[0], key=int) == sorted(tags[1], key=int) == [str(n) for n in range(1, len(tags[0]) + 1)]
+    )
