@@ -229,12 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out.heading("   What rounding alone changes: the same loop in two precisions")
     report.print_rounding(out, in_both, in_float32)
     out.heading("6. What the lesson's page prints, and what this run gives")
-    report.print_page(out, printed)
-    if not has_page_settings(runs):
-        of_page = ", ".join(f"{name} {value}" for name, value in PAGE_SETTINGS.items())
-        out.print(
-            f"The page's losses, accuracies and exercises are for {of_page}: run with these to see them."
-        )
+    report.print_page(out, printed, settings, PAGE_SETTINGS)
 
     metrics = {f"{rows}_accuracy": share for rows, share in right.items()}
     result = Result(3, TITLE, settings, histories, comparison, metrics, scan, printed)

@@ -4,6 +4,7 @@ import argparse
 import itertools
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -170,7 +171,9 @@ def print_rounding(
     report.print(f"by hand and .fit in float32 at rate {rate}: {by_hand_and_fit.verdict()}")
 
 
-def print_page(report: Report, figures: Sequence[Printed]) -> None:
+def print_page(
+    report: Report, figures: Sequence[Printed], settings: Mapping[str, Any], page_settings: Mapping[str, Any]
+) -> None:
     """Set the page's figures beside the run's, and say how many differ.
 
     Parameters
@@ -178,7 +181,12 @@ def print_page(report: Report, figures: Sequence[Printed]) -> None:
     report : Report
         Where to.
     figures : sequence of Printed
-        All of them.
+        All that can be set beside this run.
+    settings : mapping
+        Of this run.
+    page_settings : mapping
+        With which the page's losses and accuracies were made; if this run's are others,
+        `figures` lacks those, and the report says why.
     """
     verdicts = {True: "agrees", False: "differs", None: ""}
     report.table(
@@ -190,11 +198,16 @@ def print_page(report: Report, figures: Sequence[Printed]) -> None:
     differing = sum(not p.agrees for p in stated)
     if differing:
         report.print(
-            f"{differing} of the page's {len(stated)} figures differ. This run's were measured just "
-            "now with the page's settings: where they differ, the page is not what they give."
+            f"{differing} of the page's {len(stated)} figures differ. This run's were measured just now "
+            "with the page's settings: where they differ, the page is not what they give."
         )
     else:
         report.print(f"All {len(stated)} figures of the page agree with this run.")
+    if not page_settings.items() <= settings.items():
+        needed = ", ".join(f"{name} {value}" for name, value in page_settings.items())
+        report.print(
+            f"The page's losses, accuracies and exercises are for {needed}: run with these to see them."
+        )
 
 
 def on_page(p: Printed) -> str:
