@@ -1,0 +1,83 @@
+"""The documents tell the truth: their commands are the ones in use, their output is what is printed."""
+
+import re
+
+import pytest
+
+from companion import lesson3
+
+
+@pytest.fixture(scope="module")
+def readme(pytestconfig):
+    return (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def without_noise(text):
+    """Blank out what differs from machine to machine: differences of some 1e-16, and trailing spaces."""
+    lines = [re.sub(r"(\d\.\de-\d\d|\b0)\s*$", "#", line) for line in text.strip().splitlines()]
+    return "\n".join(re.sub(r"at most \d\.\de-\d\d", "at most #", line).rstrip() for line in lines)
+
+
+def test_the_output_in_the_readme_is_what_the_command_prints(readme, lesson3_main):
+    status, out, _ = lesson3_main()
+    assert status == 0
+    printed, pasted = without_noise(out), blocks(readme, "text")
+    assert len(pasted) == 4
+    for block in pasted[:3]:
+        assert without_noise(block) in printed
+
+
+def test_the_options_in_the_readme_are_those_of_help(readme, lesson3_main, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    status, out, _ = lesson3_main("--help")
+    assert status == 0
+    described = [" ".join(text.split()) for text in (blocks(readme, "text")[3], out)]
+    assert described[0] == described[1]
+
+
+def test_the_python_in_the_readme_runs_and_prints_what_its_comment_says(readme, capsys):
+    (code,) = blocks(readme, "python")
+    exec(code, {})
+    assert f"# {capsys.readouterr().out.strip()}\n" in code
+
+
+def test_ci_and_readme_give_the_same_test_command(readme, pytestconfig):
+    run, test = (block.strip() for block in blocks(readme, "sh"))
+    assert f"\n{test}\n" in (pytestconfig.rootpath / ".ci" / "run").read_text(encoding="utf-8")
+    assert run.endswith("-m companion.lesson3")
+    assert run.split(" && ")[0] == test.split(" && ")[0]
+
+
+def test_every_json_key_is_documented(readme, lesson3_json):
+    _, result = lesson3_json("--epochs", "2")
+    section = readme.split("## The JSON")[1].split("\n## ")[0]
+    named = set(re.findall(r"`\"?([\w.]+)\"?`", section))
+    assert set(result) <= named
+    for part in ("settings", "histories", "comparison", "metrics", "versions"):
+        assert set(result[part]) <= named, part
+    for part in ("scan", "printed"):
+        assert set(result[part][0]) <= named, part
+
+
+def test_links_in_the_documents_lead_somewhere(pytestconfig):
+    root = pytestconfig.rootpath
+    documents = [*root.glob("*.md"), *root.glob("lessons/**/*.md"), root / "data" / "README.md"]
+    links = [
+        (document, link)
+        for document in documents
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+    ]
+    assert links
+    for document, link in links:
+        assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_the_lesson_s_title_stands_in_the_index_and_the_course(pytestconfig):
+    index = (pytestconfig.rootpath / "companion" / "__main__.py").read_text(encoding="utf-8")
+    course = (pytestconfig.rootpath / "lessons" / "README.md").read_text(encoding="utf-8")
+    assert lesson3.TITLE in index
+    assert lesson3.TITLE in course
