@@ -4,8 +4,9 @@ Importing this package imports nothing heavy; TensorFlow comes in with the lesso
 (``from companion import lesson3``).
 """
 
-from companion.quiet import hide_start_up_notes
+from companion.startup import choose_tensorflow, hide_start_up_notes
 
 __version__ = "0.1.0"
 
+choose_tensorflow()
 hide_start_up_notes()

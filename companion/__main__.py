@@ -5,9 +5,11 @@ import sys
 from collections.abc import Sequence
 
 import companion
+from companion.console import Report, command
+from companion.errors import UserError
 
 LESSONS = {
-    "lesson3": "gradient descent on diabetes: NumPy, a GradientTape loop and .fit, equal bit for bit",
+    "lesson3": "gradient descent on diabetes: NumPy, a GradientTape loop and .fit",
 }
 USAGE = "python -m companion.NAME [OPTIONS]   or   companion NAME [OPTIONS]"
 
@@ -27,21 +29,18 @@ def index() -> str:
     return "\n".join(lines)
 
 
+@command("companion")
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the index, or hand the words after a lesson's name to that lesson."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
-        print(index())
+        Report().print(index())
         return 0
     if words[0] == "--version":
-        print(f"companion {companion.__version__}")
+        Report().print(f"companion {companion.__version__}")
         return 0
     if words[0] not in LESSONS:
-        print(
-            f"companion: error: {words[0]!r} is not one of {', '.join(LESSONS)}; try 'companion lesson3'",
-            file=sys.stderr,
-        )
-        return 2
+        raise UserError(f"{words[0]!r} is not one of {', '.join(LESSONS)}; try 'companion lesson3'")
     return importlib.import_module(f"companion.{words[0]}").main(words[1:])
 
 

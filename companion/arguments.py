@@ -3,15 +3,16 @@
 import argparse
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from companion.errors import OutputError
 from companion.outputs import STDOUT, check_writable
 
 MOST_HIDDEN = 10_000  # more would ask for gigabytes without teaching more
 LARGEST_SEED = 2**32 - 1  # as keras.utils.set_random_seed
-PLOT_FORMATS = ("png", "svg", "pdf")
+PLOT_ENDINGS = (".png", ".svg", ".pdf")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -20,10 +21,8 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print `message` on standard error and end with status 2."""
         message = message.removeprefix("argument ")
-        if message.startswith("unrecognized arguments"):
-            message += f"; '{self.prog} --help' lists what there is"
-        elif message.endswith("expected one argument"):
-            message += f"; '{self.prog} --help' says which"
+        if ";" not in message:
+            message += f"; '{self.prog} --help' lists what is allowed"
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
@@ -129,10 +128,15 @@ def lesson_parser(
         "--plot",
         metavar="FILE",
         default=off,
-        help=f"draw the curves; FILE ends in {_endings()}; '-' gives a PNG",
+        help=f"draw the curves; FILE ends in {_endings()}; '-' gives PNG",
     )
     add("--show", action="store_true", default=off, help="open the picture in a window")
-    add("--json", metavar="FILE", default=off, help="write everything that was measured, in full precision")
+    add(
+        "--json",
+        metavar="FILE",
+        default=off,
+        help="write settings, histories, comparison and figures, in full precision",
+    )
     add("--csv", metavar="FILE", default=off, help="write the histories, a row an epoch")
     add("--exercises", action="store_true", default=off, help="work out the page's exercises too")
     add(
@@ -145,7 +149,9 @@ def lesson_parser(
     return parser
 
 
-def parse_lesson(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+def parse_lesson(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, page_settings: Mapping[str, Any]
+) -> argparse.Namespace:
     """Read a lesson's options; refuse early what could not be carried out after the training.
 
     Parameters
@@ -154,6 +160,8 @@ def parse_lesson(parser: argparse.ArgumentParser, argv: Sequence[str] | None) ->
         From `lesson_parser`.
     argv : sequence of str or None
         The words of the command line; None for those of this process.
+    page_settings : mapping of str to value
+        The options' values with which the lesson's page was made, and its exercises are.
 
     Returns
     -------
@@ -166,7 +174,7 @@ def parse_lesson(parser: argparse.ArgumentParser, argv: Sequence[str] | None) ->
     SystemExit
         With status 2 on a bad option, 0 after ``--help``.
     OutputError
-        If a file that was asked for could not be written.
+        If a window was asked for and none can be opened.
     """
     nothing = dict(
         plot=None, show=False, json=None, csv=None, exercises=False, textbook_fit=False, quiet=False
@@ -174,17 +182,23 @@ def parse_lesson(parser: argparse.ArgumentParser, argv: Sequence[str] | None) ->
     options = argparse.Namespace(
         **(nothing | vars(parser.parse_args(join_negative_numbers(sys.argv[1:] if argv is None else argv))))
     )
+    if options.exercises and any(getattr(options, name) != value for name, value in page_settings.items()):
+        needed = settings_text(page_settings)
+        parser.error(f"--exercises: they are for {needed}; leave out the options that change these")
     files = {
         f"--{name}": path for name in ("plot", "json", "csv") if (path := getattr(options, name)) is not None
     }
     writer_of: dict[Path | str, str] = {}
     for option, path in files.items():
-        check_writable(path)
+        try:
+            check_writable(path)
+        except OutputError as error:
+            parser.error(f"{option}: {error}")
         target = path if path == STDOUT else Path(path).resolve()
         other = writer_of.setdefault(target, option)
         if other != option:
             parser.error(f"{other} and {option} both write to {path!r}; name two files")
-    if options.plot not in (None, STDOUT) and Path(options.plot).suffix.lower()[1:] not in PLOT_FORMATS:
+    if options.plot not in (None, STDOUT) and not options.plot.lower().endswith(PLOT_ENDINGS):
         parser.error(f"--plot: {options.plot!r} does not end in {_endings()}; try {options.plot + '.png'!r}")
     if options.plot == STDOUT and sys.stdout.isatty():
         parser.error("--plot: '-' would print a PNG on the terminal; name a file, or add '> curves.png'")
@@ -196,5 +210,16 @@ def parse_lesson(parser: argparse.ArgumentParser, argv: Sequence[str] | None) ->
     return options
 
 
+def settings_of(options: argparse.Namespace, batch_size: int) -> dict[str, Any]:
+    """Collect what decides a training, under the names that it has in the report's JSON."""
+    names = ("learning_rate", "epochs", "seed", "dtype", "hidden")
+    return {name: getattr(options, name) for name in names} | {"batch_size": batch_size}
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Name settings and their values in a sentence."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
 def _endings() -> str:
-    return ", ".join(f".{name}" for name in PLOT_FORMATS[:-1]) + f" or .{PLOT_FORMATS[-1]}"
+    return ", ".join(PLOT_ENDINGS[:-1]) + f" or {PLOT_ENDINGS[-1]}"

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from companion.ulp import abs_difference, as_floats, ulp_distance
+from companion.ulp import FLOATS, abs_difference, as_numbers, ulp_distance
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,15 @@ class Comparison:
     dtype : str, optional
         The float type in which the losses were computed, for counting ulps: a history
         is often a list of Python floats though the training was in float32. By default
-        the type of the histories, where both are arrays of one type, else float64.
+        the type of the histories, where both have one, else float64.
 
     Raises
     ------
     ValueError
-        If a history is not one-dimensional or there is nothing at all to compare.
+        If a history is not one-dimensional, a loss is no number of type `dtype`, the
+        two names are the same, or there is nothing at all to compare.
     TypeError
-        If a history holds something that is not a real number.
+        If a history or the weights hold something that is not a real number.
 
     Examples
     --------
@@ -89,28 +90,29 @@ class Comparison:
         names: tuple[str, str] = ("by hand", ".fit"),
         dtype: str | None = None,
     ) -> None:
+        if len({*names, "difference", "ulp"}) < 4:
+            raise ValueError(f"the names are {names}: they must differ, also from 'difference' and 'ulp'")
         self.names = names
-        self.first, self.second = _history(first, names[0]), _history(second, names[1])
-        same_type = self.first.dtype == self.second.dtype
-        self.dtype = np.dtype(dtype or (self.first.dtype if same_type else "float64"))
-        self.first_weights = [np.asarray(array) for array in first_weights]
-        self.second_weights = [np.asarray(array) for array in second_weights]
+        one, other = _history(first, names[0]), _history(second, names[1])
+        self.dtype = np.dtype(dtype or (one.dtype if one.dtype == other.dtype else "float64"))
+        self.first, self.second = _exactly(one, self.dtype, names[0]), _exactly(other, self.dtype, names[1])
+        self.first_weights = [as_numbers(array) for array in first_weights]
+        self.second_weights = [as_numbers(array) for array in second_weights]
         if not any(len(part) for part in (self.first, self.second, self.first_weights, self.second_weights)):
             raise ValueError("nothing to compare: both histories are empty and there are no weights")
 
     @cached_property
     def _losses(self) -> tuple[np.ndarray, np.ndarray]:
-        """The losses of the epochs that both have, in one type."""
+        """The losses of the epochs that both have."""
         both = min(len(self.first), len(self.second))
-        return self.first[:both].astype(self.dtype), self.second[:both].astype(self.dtype)
+        return self.first[:both], self.second[:both]
 
     @cached_property
     def _pairs(self) -> list[tuple[np.ndarray, np.ndarray] | None]:
         """The weight arrays side by side; None where they have no common shape and type."""
         pairs: list[tuple[np.ndarray, np.ndarray] | None] = []
         for a, b in zip(self.first_weights, self.second_weights, strict=False):
-            alike = a.shape == b.shape and a.dtype == b.dtype
-            pairs.append((as_floats(a), as_floats(b)) if alike else None)
+            pairs.append((a, b) if a.shape == b.shape and a.dtype == b.dtype else None)
         return pairs + [None] * abs(len(self.first_weights) - len(self.second_weights))
 
     @cached_property
@@ -140,7 +142,7 @@ class Comparison:
 
     @cached_property
     def max_abs_diff(self) -> float:
-        """The largest distance of two losses of one epoch; infinite for NaN against a number."""
+        """The largest distance in the epochs that both have; infinite for NaN against a number."""
         return float(abs_difference(*self._losses).max(initial=0.0))
 
     @cached_property
@@ -230,9 +232,31 @@ def _history(history: Sequence[float], name: str) -> np.ndarray:
         raise ValueError(
             f"the history {name!r} has shape {array.shape}: it must have one dimension, a loss an epoch"
         )
-    if array.size and array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-        raise TypeError(f"the history {name!r} holds {array.dtype} values: each must be a real number")
-    return as_floats(array)
+    try:
+        array = as_numbers(array)
+    except TypeError:
+        raise TypeError(
+            f"the history {name!r} holds {array.dtype} values: each must be a real number"
+        ) from None
+    if array.dtype.name in FLOATS:
+        return array
+    losses = array.astype("float64")
+    if (losses.astype(array.dtype) != array).any():
+        raise ValueError(f"the history {name!r} holds integers beyond 2**53, which float64 cannot tell apart")
+    return losses
+
+
+def _exactly(history: np.ndarray, dtype: np.dtype, name: str) -> np.ndarray:
+    """Change the type of `history`, not its numbers: a rounding here could hide a difference."""
+    if dtype.name not in FLOATS:
+        raise ValueError(f"dtype is {dtype}: it must be one of {', '.join(FLOATS)}")
+    with np.errstate(over="ignore"):
+        converted = history.astype(dtype)
+    if abs_difference(converted, history).any():
+        raise ValueError(
+            f"the history {name!r} holds losses that are no {dtype} numbers: leave out dtype, or name theirs"
+        )
+    return converted
 
 
 def _first_number(pair: tuple[np.ndarray, np.ndarray], what: str, array: int | None = None) -> Difference:

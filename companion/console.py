@@ -3,15 +3,17 @@
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from companion.errors import UserError
-from companion.outputs import leave_closed_stdout
+from companion.outputs import leave_stdout, stdout_refused
 
 MISUSE = 2
+NARROWEST = 80  # columns
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
@@ -26,12 +28,27 @@ class Report(Console):
 
     def __init__(self, quiet: bool = False) -> None:
         # Numbers and file names are printed as they are: "[1]" is no color and 0.1 no link.
-        super().__init__(quiet=quiet, markup=False, highlight=False, emoji=False, soft_wrap=False)
+        super().__init__(quiet=quiet, markup=False, highlight=False, emoji=False)
+        # A narrower terminal wraps the lines itself: cut numbers would be worse.
+        self.width = max(self.width, NARROWEST)
 
     def on_broken_pipe(self) -> None:
         """Go on silently: files that were asked for are still to be written."""
         self.quiet = True
-        leave_closed_stdout()
+        leave_stdout()
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does.
+
+        Raises
+        ------
+        OutputError
+            If the system refuses, for example because the disk is full.
+        """
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            raise stdout_refused(error) from None
 
     def heading(self, text: str) -> None:
         """Open a part of the report."""

@@ -43,8 +43,11 @@ def behavior(history: Sequence[float], lowest: float) -> str:
 
     Returns
     -------
-    {"blows up", "bounces", "crawls", "learns"}
+    {"blows up", "bounces", "crawls", "learns", "has made no step"}
+        The last of a history of one epoch: its loss is from before the first update.
     """
+    if len(history) < 2:
+        return "has made no step"
     first, last = history[0], history[-1]
     if not math.isfinite(last) or last > first:
         return "blows up"

@@ -36,7 +36,7 @@ def check_writable(path: str) -> None:
 def _check_target(path: str) -> None:
     if not path:
         raise OutputError("the file name is empty: name a file, or '-' for standard output")
-    if Path(path).is_dir():
+    if Path(path).is_dir() or path.endswith("/"):
         raise OutputError(f"{path!r} is a folder: name a file in it, for example {path.rstrip('/')}/result")
     denied = f"{path!r} cannot be written: permission denied; name a file in a folder of yours"
     if _is_device(path):
@@ -46,7 +46,8 @@ def _check_target(path: str) -> None:
     target = Path(path).resolve()
     folder = target.parent
     if not folder.is_dir():
-        raise OutputError(f"{path!r} cannot be written: there is no folder {str(folder)!r}; make it first")
+        mend = "is a file, not a folder; name another" if folder.exists() else "is missing; make it first"
+        raise OutputError(f"{path!r} cannot be written: the folder {str(folder)!r} {mend}")
     try:
         target.stat()  # also finds names that are too long
     except FileNotFoundError:
@@ -87,9 +88,7 @@ def write(path: str, content: bytes) -> None:
         else:
             _replace(Path(path).resolve(), content)
     except OSError as error:
-        raise OutputError(
-            f"{path!r} cannot be written: {error.strerror}; what was there is unharmed"
-        ) from None
+        raise OutputError(f"{path!r} cannot be written: {error.strerror}; nothing was changed") from None
 
 
 def _replace(target: Path, content: bytes) -> None:
@@ -104,13 +103,23 @@ def _replace(target: Path, content: bytes) -> None:
 
 
 def _write_stdout(content: bytes) -> None:
+    if sys.stdout is None:
+        raise OutputError("standard output is closed: name a file")
     try:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        leave_closed_stdout()
+        leave_stdout()
+    except OSError as error:
+        raise stdout_refused(error) from None
 
 
-def leave_closed_stdout() -> None:
+def stdout_refused(error: OSError) -> OutputError:
+    """Give up on standard output, for example because its disk is full; return what to tell the user."""
+    leave_stdout()
+    return OutputError(f"standard output cannot be written: {error.strerror}; send it elsewhere")
+
+
+def leave_stdout() -> None:
     """Send what is still to be printed nowhere: the reader, ``head`` perhaps, has seen enough."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

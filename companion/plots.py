@@ -8,8 +8,10 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from companion.errors import OutputError
+from companion.ulp import abs_difference
 
 # Okabe and Ito's colors, which stay apart for the color-blind, each with a line style of its own.
 HISTORIES: dict[str, dict[str, Any]] = {
@@ -19,6 +21,7 @@ HISTORIES: dict[str, dict[str, Any]] = {
 }
 LOSS = "loss (binary cross-entropy)"
 EXPLODED = 3  # times the first loss: beyond this a curve would flatten all others
+LARGEST_DRAWN = 1e150  # a log axis over more overflows while it looks for its margins
 RATES = [("#0072B2", "-"), ("#009E73", "--"), ("#D55E00", "-."), ("#CC79A7", ":"), ("#000000", "-")]
 STYLE: Any = {
     "svg.hashsalt": "companion",
@@ -85,8 +88,9 @@ def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]]) -> None
         Keys as in `HISTORIES`.
     """
     for key, history in histories.items():
-        axes.plot(_drawable(history), **HISTORIES[key])
-    axes.set(title="The loss, trained in three ways", xlabel="epoch", ylabel=LOSS)
+        losses = _drawable(history)
+        axes.plot(losses, marker=_marker(losses), **HISTORIES[key])
+    _label(axes, "The loss, trained in three ways", LOSS)
     if axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
         axes.set_yscale("log")
     axes.legend()
@@ -105,11 +109,12 @@ def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]]) -> No
     fit = _drawable(histories["fit"])
     for key, width in (("numpy", 0.8), ("by_hand", 3)):
         difference = _drawable(histories[key]) - fit
-        largest = np.nanmax(np.abs(difference), initial=0.0)
+        largest = abs_difference(histories[key], histories["fit"]).max()
         size = "exactly 0 in every epoch" if largest == 0 else f"at most {largest:.1e}"
         label = f"{HISTORIES[key]['label']} minus .fit: {size}"
-        axes.plot(difference, label=label, color=HISTORIES[key]["color"], linewidth=width)
-    axes.set(title="What is left when .fit is subtracted", xlabel="epoch", ylabel="difference of the losses")
+        style = dict(color=HISTORIES[key]["color"], linewidth=width, marker=_marker(difference))
+        axes.plot(difference, label=label, **style)
+    _label(axes, "What is left when .fit is subtracted", "difference of the losses")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend above the curves
     axes.legend(loc="upper right")
@@ -129,8 +134,8 @@ def draw_rates(axes: Axes, scan: Mapping[float, Sequence[float]]) -> None:
     for (rate, history), (color, style) in zip(scan.items(), RATES, strict=False):
         losses = _drawable(history)
         label = f"rate {rate}" + (" (leaves the picture)" if not np.max(history) <= top else "")
-        axes.plot(losses, label=label, color=color, linestyle=style, linewidth=1.5)
-    axes.set(title="The same network at other learning rates", xlabel="epoch", ylabel=LOSS)
+        axes.plot(losses, label=label, color=color, linestyle=style, linewidth=1.5, marker=_marker(losses))
+    _label(axes, "The same network at other learning rates", LOSS)
     if axes.get_ylim()[1] > top:
         axes.set_ylim(0, top)
     axes.legend()
@@ -159,12 +164,23 @@ def draw_lesson(result: Any, show: bool) -> Figure:
         settings = result.settings
         figure.suptitle(
             f"Lesson {result.lesson}: {result.title} (learning rate {settings['learning_rate']:g}, "
-            f"{settings['epochs']} epochs, {settings['dtype']})"
+            f"{settings['epochs']} epochs, {settings['hidden']} hidden units, seed {settings['seed']}, "
+            f"{settings['dtype']})"
         )
     return figure
 
 
+def _label(axes: Axes, title: str, ylabel: str) -> None:
+    axes.set(title=title, xlabel="epoch", ylabel=ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 0.5
+
+
 def _drawable(history: Sequence[float]) -> np.ndarray:
-    """Leave gaps where a loss is not a finite number."""
+    """Leave gaps where a loss is not a finite number, or too large for an axis."""
     losses = np.asarray(history, dtype="float64")
-    return np.where(np.isfinite(losses), losses, np.nan)
+    return np.where(np.abs(losses) < LARGEST_DRAWN, losses, np.nan)
+
+
+def _marker(losses: np.ndarray) -> str | None:
+    """Choose a marker for a single point: as a line it would be invisible."""
+    return "o" if np.isfinite(losses).sum() == 1 else None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from companion import plots
+from companion.arguments import settings_text
 from companion.comparison import Comparison
 from companion.console import Report
 from companion.curves import RULE, behavior, first_epoch_apart, first_epoch_at, steps_up
@@ -32,7 +33,8 @@ def print_side_by_side(report: Report, histories: Mapping[str, Sequence[float]])
         Keys as in `NAMES`; all of the same length.
     """
     frame = side_by_side(histories)
-    epochs = np.unique(np.linspace(0, len(frame) - 1, min(ROWS, len(frame))).round().astype(int))
+    spread = np.linspace(0, len(frame), ROWS).round().astype(int)
+    epochs = np.unique(np.minimum(spread, len(frame) - 1))
     rows = [
         [str(epoch), *(loss_text(loss) for loss in row[:-1]), distance(row[-1])]
         for epoch, row in zip(epochs, frame.to_numpy()[epochs], strict=True)
@@ -56,19 +58,20 @@ def print_verdict(report: Report, comparison: Comparison, numpy_comparison: Comp
     style = "bold green" if comparison.identical else "bold red"
     report.print(f"by hand and .fit: {comparison.verdict()}", style=style)
     frame = numpy_comparison.frame()
-    relative = frame["difference"] / frame["by hand"].abs().clip(lower=1.0)
-    another = "NumPy is another program, which adds up in another order"
-    if not (beyond := ~(relative <= tolerance)).any():
-        apart = distance(numpy_comparison.max_abs_diff)
-        report.print(
-            f"NumPy and by hand: at most {apart} apart in any epoch (tolerance {tolerance:.1e}, times the "
-            f"loss where that is above 1: {another})"
-        )
+    # Where both are NaN the difference is 0; a loss of a million has room for larger roundings than one of 1.
+    beyond = (frame["difference"] > 0) & ~(
+        frame["difference"] <= tolerance * frame["by hand"].abs().clip(lower=1)
+    )
+    stated = f"{tolerance:.1e}, times the loss where that is above 1"
+    apart = distance(numpy_comparison.max_abs_diff)
+    if beyond.any():
+        where = f"beyond it in {beyond.sum()} of {len(frame)} epochs, first at epoch {beyond.idxmax()}"
     else:
-        report.print(
-            f"NumPy and by hand: beyond the tolerance of {tolerance:.1e} (times the loss where that is above "
-            f"1) from epoch {beyond.idxmax()} on: {another}, and this training makes small differences grow"
-        )
+        where = "not beyond it in any epoch"
+    report.print(
+        f"NumPy and by hand: at most {apart} apart; NumPy is another program, which adds up in another "
+        f"order, so a tolerance is allowed ({stated}): {where}"
+    )
 
 
 def print_accuracy(report: Report, right: Mapping[str, float], labels: Mapping[str, np.ndarray]) -> None:
@@ -120,7 +123,7 @@ def _what_it_does(history: Sequence[float], lowest: float, scan: Mapping[float, 
             (
                 (rate, epoch)
                 for rate, other in scan.items()
-                if (epoch := first_epoch_at(other, history[-1])) is not None
+                if other is not history and (epoch := first_epoch_at(other, history[-1])) is not None
             ),
             key=lambda found: found[1],
         )
@@ -129,16 +132,20 @@ def _what_it_does(history: Sequence[float], lowest: float, scan: Mapping[float, 
         first_up = next(k for k, (a, b) in enumerate(itertools.pairwise(history), start=1) if not b <= a)
         word += f": goes up at epoch {first_up} for the first time"
     elif word == "blows up":
-        word += f": its largest loss is {max(history):.3g}"
-    if history[-1] == lowest:
+        lost = next((epoch for epoch, loss in enumerate(history) if not np.isfinite(loss)), None)
+        word += f": no finite loss at epoch {lost}" if lost is not None else f": up to {max(history):.3g}"
+    if history[-1] == lowest and len(history) > 1:
         word += (" and still" if word.startswith("bounces") else ",") + " ends lowest"
     return word
 
 
 def print_rounding(
-    report: Report, in_both: Mapping[float, Sequence[Sequence[float]]], by_hand_and_fit: Comparison
+    report: Report,
+    in_both: Mapping[float, Sequence[Sequence[float]]],
+    numpy_and_by_hand: Comparison,
+    by_hand_and_fit: Comparison,
 ) -> None:
-    """Set the same training in two precisions side by side: how much does rounding alone change?
+    """Set the same loop in two precisions side by side, and say what "close" is worth there.
 
     Parameters
     ----------
@@ -146,28 +153,27 @@ def print_rounding(
         Where to.
     in_both : mapping of float to pair of sequence of float
         By learning rate, the by-hand histories in float64 and float32.
+    numpy_and_by_hand : Comparison
+        In float32 at the last of the rates.
     by_hand_and_fit : Comparison
-        By hand against ``.fit`` in float32 at the last of the rates.
+        Likewise.
     """
-    rows, rate, parted = [], 0.0, None
+    rows = []
     for rate, (wide, narrow) in in_both.items():
-        parted = first_epoch_apart(wide, narrow, APART)
-        when = "never" if parted is None else f"epoch {parted}"
+        epoch = first_epoch_apart(wide, narrow, APART)
         gap = distance(Comparison(wide, narrow).max_abs_diff)
-        rows.append([f"{rate}", short_loss(wide[-1]), short_loss(narrow[-1]), gap, when])
-    columns = [
-        "rate",
-        "float64\nends at",
-        "float32\nends at",
-        "largest\ngap",
-        f"more than\n{APART} apart from",
-    ]
-    report.table(columns, rows)
-    if parted is not None:
+        first = "never" if epoch is None else f"epoch {epoch}"
+        rows.append([f"{rate}", short_loss(wide[-1]), short_loss(narrow[-1]), gap, first])
+    gap_header = f"first more\nthan {APART} apart"
+    report.table(["rate", "float64\nends at", "float32\nends at", "largest\ngap", gap_header], rows)
+    if numpy_and_by_hand.max_abs_diff > APART:
+        size = f"{np.finfo('float32').eps:.1e}"
         report.print(
-            f"At rate {rate} rounding decides where the training goes: the same loop ends elsewhere in the "
-            "other precision. There 'close' proves nothing, only 'identical' does:"
+            f"At rate {rate} roundings of float32's size, {size}, are enough to change the path: there two "
+            "programs that are both right part, 'close' proves nothing, and only 'identical' does:"
         )
+    apart = distance(numpy_and_by_hand.max_abs_diff)
+    report.print(f"NumPy and by hand in float32 at rate {rate}: at most {apart} apart")
     report.print(f"by hand and .fit in float32 at rate {rate}: {by_hand_and_fit.verdict()}")
 
 
@@ -196,18 +202,19 @@ def print_page(
     )
     stated = [p for p in figures if p.agrees is not None]
     differing = sum(not p.agrees for p in stated)
-    if differing:
+    needed = settings_text(page_settings)
+    if not page_settings.items() <= settings.items():
         report.print(
-            f"{differing} of the page's {len(stated)} figures differ. This run's were measured just now "
-            "with the page's settings: where they differ, the page is not what they give."
+            f"{len(stated) - differing} of {len(stated)} agree. The page's losses and accuracies are for "
+            f"{needed}: only a run with these settings can be set beside them."
+        )
+    elif differing:
+        report.print(
+            f"{differing} of {len(stated)} differ. This run's were measured just now with the page's "
+            f"settings ({needed}): where they differ, the page is not what its settings give."
         )
     else:
-        report.print(f"All {len(stated)} figures of the page agree with this run.")
-    if not page_settings.items() <= settings.items():
-        needed = ", ".join(f"{name} {value}" for name, value in page_settings.items())
-        report.print(
-            f"The page's losses, accuracies and exercises are for {needed}: run with these to see them."
-        )
+        report.print(f"All {len(stated)} agree.")
 
 
 def on_page(p: Printed) -> str:

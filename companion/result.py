@@ -62,7 +62,9 @@ def as_printed(figure: str, text: str, measured: float) -> Printed:
     Printed
     """
     decimals = len(text.partition(".")[2])
-    return Printed(figure, float(text), measured, f"{measured:.{decimals}f}" == text, decimals)
+    return Printed(
+        figure, float(text) if decimals else int(text), measured, f"{measured:.{decimals}f}" == text, decimals
+    )
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,37 @@ def test_losses_computed_in_float32_are_counted_in_ulps_of_float32():
     assert Comparison(np.array([one], "float32"), np.array([next_one], "float32")).max_ulp == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "dtype"), [(0.1, 0.1 + 1e-12, "float32"), (1e300, 1e301, "float32")]
+)
+def test_a_type_that_would_round_a_difference_away_is_refused(first, second, dtype):
+    with pytest.raises(ValueError, match="losses that are no float32 numbers"):
+        Comparison([first], [second], dtype=dtype)
+
+
+def test_a_type_that_is_no_float_is_refused():
+    with pytest.raises(ValueError, match="dtype is int32: it must be one of float16"):
+        Comparison([1.0], [1.0], dtype="int32")
+
+
+def test_large_integers_are_not_rounded_into_equality():
+    weights = [np.array([2**53])], [np.array([2**53 + 1])]
+    assert not Comparison([1.0], [1.0], *weights).identical
+    with pytest.raises(ValueError, match="integers beyond"):
+        Comparison([2**53 + 1], [2**53])
+
+
+def test_weights_that_are_no_real_numbers_are_refused():
+    with pytest.raises(TypeError, match="complex128 cannot be compared"):
+        Comparison([1.0], [1.0], [np.array([1j])], [np.array([1j])])
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "ulp"), ("difference", "b")])
+def test_names_that_would_hide_a_column_are_refused(names):
+    with pytest.raises(ValueError, match="they must differ"):
+        Comparison([1.0], [1.0], names=names)
+
+
 def test_weights_that_differ_in_one_number_are_found():
     kernel = np.arange(6.0).reshape(2, 3)
     changed = kernel.copy()

@@ -39,6 +39,10 @@ def test_the_word_for_a_curve_follows_the_stated_rule(history, word):
     assert behavior(history, lowest=0.2) == word
 
 
+def test_a_single_epoch_is_not_judged():
+    assert behavior([0.5], lowest=0.5) == "has made no step"
+
+
 def test_the_first_epoch_apart_is_found_also_where_one_stops_being_a_number():
     assert first_epoch_apart([1.0, 1.0, 1.0], [1.0, 1.001, 1.1], 0.01) == 2
     assert first_epoch_apart([1.0, NAN, 1.0], [1.0, NAN, NAN], 0.01) == 2

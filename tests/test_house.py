@@ -10,7 +10,7 @@ from companion import lesson3
 
 # From the ground up: a file imports only from files before it.
 HOUSE = [
-    ["quiet", "errors", "ulp", "curves"],
+    ["startup", "errors", "ulp", "curves"],
     ["precision", "batches", "datasets", "outputs", "plots"],
     ["comparison", "progress", "console", "arguments"],
     ["runs", "result"],

@@ -7,6 +7,8 @@ import math
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 
 from companion import lesson3
@@ -31,7 +33,8 @@ def wrong_fit(monkeypatch):
 
     def wrong(*arguments, **settings):
         history = right(*arguments, **settings)
-        return [*history[:-1], math.nextafter(history[-1], math.inf)]
+        last = np.array(history[-1], keras.config.floatx())
+        return [*history[:-1], float(np.nextafter(last, last + 1))]
 
     monkeypatch.setattr(lesson3, "train_with_fit", wrong)
 
@@ -176,8 +179,13 @@ REFUSED = [
     ),
     (["--json", "-", "--csv", "-"], "--json and --csv both write to '-'; name two files"),
     (["--json", "a", "--csv", "./a"], "--json and --csv both write to './a'; name two files"),
-    (["--json", "no/where"], "'no/where' cannot be written: there is no folder"),
+    (["--json", "no/where"], "--json: 'no/where' cannot be written: the folder "),
     (["--csv"], "--csv: expected one argument; "),
+    (["--quiet=3"], "--quiet: ignored explicit argument '3'; "),
+    (
+        ["--exercises", "--epochs", "5"],
+        "--exercises: they are for epochs 2000, hidden 16, seed 0, dtype float64; ",
+    ),
     (["--fast"], "unrecognized arguments: --fast; "),
     (["--show"], "--show: no display was found"),
 ]
@@ -190,7 +198,7 @@ def test_bad_usage_gets_one_line_and_status_2(lesson3_main, monkeypatch, tmp_pat
     status, out, err = lesson3_main(*words)
     assert (status, out) == (2, "")
     assert reason in err
-    assert err.startswith(("companion.lesson3: error: ", "python -m companion.lesson3: error: "))
+    assert err.startswith("python -m companion.lesson3: error: ")
     assert len(err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -199,7 +207,7 @@ def test_damaged_data_get_one_line_and_status_2(lesson3_main, monkeypatch, tmp_p
     monkeypatch.setattr("companion.datasets.data_path", lambda name: tmp_path / name)
     status, out, err = lesson3_main()
     assert (status, out) == (2, "")
-    assert err.startswith("companion.lesson3: error: data file ")
+    assert err.startswith("python -m companion.lesson3: error: data file ")
     assert len(err.splitlines()) == 1
 
 
@@ -232,7 +240,7 @@ def test_an_interruption_is_one_line(lesson3_main, monkeypatch):
     monkeypatch.setattr(lesson3, "train_by_hand", interrupt)
     status, _, err = lesson3_main("--epochs", "2")
     assert status == INTERRUPTED
-    assert err == "companion.lesson3: interrupted\n"
+    assert err == "python -m companion.lesson3: interrupted\n"
 
 
 def test_a_reader_who_leaves_early_is_no_error_and_files_are_written_all_the_same(tmp_path):
@@ -271,6 +279,33 @@ def test_exercises_work_out_all_three_of_the_page(lesson3_json):
 
 
 def test_figures_of_the_page_stand_only_beside_a_run_with_its_settings(lesson3_json, lesson3_main):
-    _, result = lesson3_json("--epochs", "3", "--exercises")
-    assert not any("rate" in row["figure"] or "exercise" in row["figure"] for row in result["printed"])
-    assert "are for epochs 2000, hidden 16, seed 0" in " ".join(lesson3_main("--epochs", "3")[1].split())
+    _, result = lesson3_json("--epochs", "3")
+    assert len(result["printed"]) == 7
+    assert not any("rate" in row["figure"] for row in result["printed"])
+    words = " ".join(lesson3_main("--epochs", "3")[1].split())
+    assert "7 of 7 agree. The page's losses and accuracies are for epochs 2000, hidden 16, seed 0" in words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--learning-rate", "1e305", "--epochs", "30", "--hidden", "1"],
+        ["--learning-rate", "1e6", "--epochs", "60"],
+        ["--learning-rate", "1e-320", "--epochs", "5"],
+        ["--epochs", "1"],
+    ],
+)
+def test_extreme_runs_are_drawn_and_reported_without_a_warning(lesson3_main, tmp_path, words):
+    status, out, err = lesson3_main(*words, "--plot", str(tmp_path / "curves.png"))
+    assert (status, err) == (0, "")
+    assert "not beyond it in any epoch" in " ".join(out.split()) or "1e6" in words
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_standard_output_that_is_full_or_closed_gets_one_line_and_status_2():
+    for shell in ("--json - >/dev/full", ">/dev/full", "--csv - >&-"):
+        line = f"{sys.executable} -m companion.lesson3 --epochs 2 {shell}"
+        done = subprocess.run(line, shell=True, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 2, shell
+        assert "python -m companion.lesson3: error: standard output " in done.stderr
+        assert len(done.stderr.splitlines()) == 1

@@ -36,7 +36,7 @@ def test_a_failure_while_writing_leaves_the_old_file_and_no_rest(tmp_path, monke
 
     monkeypatch.setattr(os, "replace", disk_full)
     with pytest.raises(
-        OutputError, match=r"a\.json' cannot be written: No space left on device; .* unharmed"
+        OutputError, match=r"a\.json' cannot be written: No space left on device; nothing was changed"
     ):
         outputs.write(str(path), b"new")
     assert path.read_text() == "old"
@@ -69,13 +69,16 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
     [
         ("", "file name is empty"),
         (".", "is a folder: name a file in it"),
-        ("missing/a.json", "there is no folder '.*missing'; make it first"),
+        ("missing/a.json", "the folder '.*missing' is missing; make it first"),
+        ("file/a.json", "the folder '.*file' is a file, not a folder; name another"),
+        ("new/", "is a folder: name a file in it"),
         ("x" * 300, "cannot be written: File name too long"),
         ("loop/a.json", "cannot be written: "),
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused_beforehand(tmp_path, monkeypatch, name, reason):
     (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OutputError, match=reason):
         outputs.check_writable(name)

@@ -50,6 +50,17 @@ def test_a_user_sees_none_of_tensorflows_notes_and_whoever_wants_them_gets_them(
     assert "tensorflow" in loud.stderr.lower() or "onednn" in loud.stderr.lower()
 
 
+def test_keras_runs_on_tensorflow_whatever_the_environment_says(command):
+    done = command("companion.lesson3", "--epochs", "2", "--quiet", KERAS_BACKEND="jax")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_reader_of_the_index_who_leaves_early_is_no_error():
+    line = f"{sys.executable} -m companion | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_notes_are_held_back_and_everything_else_on_standard_error_is_not(tmp_path):
     """A stand-in for TensorFlow writes a note and a warning, then fails to import."""
     (tmp_path / "tensorflow.py").write_text(

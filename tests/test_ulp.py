@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from companion.ulp import abs_difference, as_floats, ulp_distance
+from companion.ulp import abs_difference, as_numbers, ulp_distance
 
 TYPES = ("float16", "float32", "float64")
 
@@ -51,7 +51,25 @@ def test_bfloat16_counts_its_own_ulps():
     assert ulp_distance(one, np.array([1.0078125], ml_dtypes.bfloat16)) == 1
 
 
-def test_integers_and_booleans_become_float64_and_floats_keep_their_type():
-    assert as_floats(np.array([3], "uint32")).dtype == "float64"
-    assert as_floats([True]).dtype == "float64"
-    assert as_floats(np.array([1.0], "float16")).dtype == "float16"
+def test_byte_order_does_not_count():
+    one = np.array([1.0])
+    assert ulp_distance(one.astype(">f8"), np.nextafter(one, 2.0)) == 1
+
+
+def test_integers_that_are_the_same_as_floats_are_still_told_apart():
+    assert ulp_distance(np.array([2**53]), np.array([2**53 + 1])) == 1
+    assert ulp_distance(np.array([2**64 - 1], "uint64"), np.array([2**64 - 2], "uint64")) == 1
+    assert ulp_distance(np.array([7]), np.array([7])) == 0
+
+
+def test_shapes_and_types_must_be_the_same():
+    with pytest.raises(ValueError, match=r"float64 of shape \(1,\) against float64 of \(2,\)"):
+        ulp_distance(np.zeros(1), np.zeros(2))
+    with pytest.raises(ValueError, match=r"float64 of shape .* against float32"):
+        ulp_distance(np.zeros(1), np.zeros(1, "float32"))
+
+
+@pytest.mark.parametrize("values", [[1j], ["1"], [None], np.zeros(1, "longdouble")])
+def test_what_is_no_comparable_number_is_refused(values):
+    with pytest.raises(TypeError, match="cannot be compared: allowed are float16"):
+        as_numbers(values)

@@ -1,9 +1,10 @@
-"""TensorFlow's start-up notes, kept off the screen.
+"""What has to be set before Keras and TensorFlow are imported.
 
-TensorFlow writes notes about graphics drivers and instruction sets to standard error
-while it is imported. ``TF_CPP_MIN_LOG_LEVEL`` silences those of its running system but
-not those of its import (TensorFlow 2.21; tensorflow#100442). A student must not have to
-read them. Whoever wants them sets ``TF_CPP_MIN_LOG_LEVEL=0``.
+The package is about Keras on TensorFlow: with another backend there is no
+``tf.GradientTape``. And a student must not have to read TensorFlow's start-up notes, on
+graphics drivers and instruction sets, which it writes to standard error while it is
+imported. ``TF_CPP_MIN_LOG_LEVEL`` silences those of the running system but not those of
+the import (TensorFlow 2.21; tensorflow#100442). Whoever wants all sets it to 0.
 """
 
 import importlib.abc
@@ -22,6 +23,12 @@ NOTE = re.compile(
     rb"[IWE]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:[\d.]+: [IWE] "
     rb"|WARNING: All log messages before absl|To enable the following instructions"
 )
+
+
+def choose_tensorflow() -> None:
+    """Make Keras run on TensorFlow, whatever ``KERAS_BACKEND`` says, unless it runs already."""
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def hide_start_up_notes() -> None:
