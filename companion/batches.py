@@ -1,42 +1,94 @@
-"""The batches that ``model.fit`` feeds, in the order in which it feeds them."""
+"""The very batches that ``model.fit`` feeds, in the very order in which it feeds them."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+PROBE = 64  # rows enough that two chance orders are never the same
 
-def batches_in_order(x: np.ndarray, y: np.ndarray, batch_size: int) -> tf.data.Dataset:
-    """Cut `x` and `y` into the batches of ``model.fit(x, y, batch_size, shuffle=False)``.
 
-    Two habits of ``.fit`` are copied because each can change the last bit of a loss:
-    floats are cast to ``keras.config.floatx()``, and the batch dimension of the
+def order_of_fit(rows: int) -> np.ndarray:
+    """Give the order in which ``model.fit(x, y, shuffle=True)`` goes through `rows` rows.
+
+    ``.fit`` shuffles inside its input pipeline, which it builds anew for every epoch.
+    Under a seed each new pipeline starts from that seed again: **the order is the same
+    in every epoch**, and depends on TensorFlow's global seed and on `rows` alone. Nothing
+    is used up by asking.
+
+    Parameters
+    ----------
+    rows : int
+        How many there are, 1 or more.
+
+    Returns
+    -------
+    ndarray of shape (rows,), int64
+        Indices into the data, the first row fed first.
+
+    Raises
+    ------
+    ValueError
+        If no seed was set: ``.fit`` then goes through the rows in another order in
+        every epoch, which nothing can foresee.
+    """
+    if (_shuffled(PROBE) != _shuffled(PROBE)).any():
+        raise ValueError(
+            "no seed is set, so .fit shuffles anew in every epoch: call keras.utils.set_random_seed(0) first"
+        )
+    return _shuffled(rows)
+
+
+def _shuffled(rows: int) -> np.ndarray:
+    # The operations that ArrayDataAdapter runs, in its order: their number is part of what seeds the shuffle.
+    pipeline = tf.data.Dataset.range(1).map(lambda _: tf.random.shuffle(tf.range(rows, dtype=tf.int64)))
+    return next(iter(pipeline)).numpy()
+
+
+def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bool) -> tf.data.Dataset:
+    """Cut `x` and `y` into the batches of one epoch of ``model.fit(x, y, batch_size=..., shuffle=...)``.
+
+    Two more habits of ``.fit`` are copied because each can change the last bit of a
+    loss: floats are cast to ``keras.config.floatx()``, and the batch dimension of the
     element spec is fixed where `batch_size` divides the number of rows and unknown
     (``None``) where the last batch is short. TensorFlow compiles the two into
     different sums, so a step traced with this element spec adds up as ``.fit`` does.
 
     Parameters
     ----------
-    x : ndarray of shape (n, ...), float
-        The inputs.
-    y : ndarray of shape (n, ...), float
-        The targets, row for row.
+    x : ndarray of shape (n, ...)
+        The inputs. Floats are cast, integers kept.
+    y : ndarray of shape (n, ...)
+        The targets, row for row; likewise.
     batch_size : int
         Rows in a batch, at least 1. The short batch at the end is kept.
+    shuffle : bool
+        Whether the rows are fed in the order of `order_of_fit`, as ``.fit`` does unless
+        told otherwise, or as they are.
 
     Returns
     -------
     tf.data.Dataset
-        Pairs ``(x_batch, y_batch)``; its length is the number of batches.
+        Pairs ``(x_batch, y_batch)``; its length is the number of batches. For a hand-written
+        loop, and with ``.repeat()`` and ``steps_per_epoch`` for ``.fit`` itself, which
+        need not build a pipeline an epoch then.
 
     Raises
     ------
     ValueError
-        If there is no row, `x` and `y` differ in length, or `batch_size` is below 1.
+        If there is no row, `x` and `y` differ in length, `batch_size` is below 1, or the
+        rows are to be shuffled and no seed was set.
     """
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"x has {len(x)} rows and y {len(y)}: both need the same number, at least 1")
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: it must be 1 or more")
-    dtype = keras.config.floatx()
-    rows = tf.data.Dataset.from_tensor_slices((tf.cast(x, dtype), tf.cast(y, dtype)))
+    if shuffle:
+        order = order_of_fit(len(x))
+        x, y = x[order], y[order]
+    rows = tf.data.Dataset.from_tensor_slices((_cast(x), _cast(y)))
     return rows.batch(batch_size, drop_remainder=len(x) % batch_size == 0).cache()
+
+
+def _cast(array: np.ndarray) -> np.ndarray:
+    is_float = np.issubdtype(array.dtype, np.floating)
+    return array.astype(keras.config.floatx()) if is_float else array

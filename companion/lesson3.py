@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from companion import report
 from companion.arguments import lesson_parser, parse_lesson, settings_of
-from companion.batches import batches_in_order
+from companion.batches import batches_of_fit
 from companion.console import Report, command
 from companion.datasets import diabetes
 from companion.progress import FitProgress, progress, track
@@ -132,7 +132,7 @@ def train_by_hand(
     """Train `model` with a loop around ``tf.GradientTape``; takes and gives what `train_with_numpy` does."""
     optimizer = keras.optimizers.SGD(learning_rate)  # [1] the optimizer
     loss_function = keras.losses.BinaryCrossentropy()  # [2] the loss
-    batches = batches_in_order(x, y, batch_size)  # [3] the batches
+    batches = batches_of_fit(x, y, batch_size, shuffle=False)  # [3] the batches
 
     @tf.function(input_signature=batches.element_spec)  # [4] compiled, for batches of these shapes
     def step(xb: tf.Tensor, yb: tf.Tensor) -> tf.Tensor:
@@ -160,7 +160,7 @@ def train_with_fit(
         optimizer=keras.optimizers.SGD(learning_rate),  # [1]
         loss=keras.losses.BinaryCrossentropy(),  # [2]
     )
-    batches = batches_in_order(x, y, batch_size)  # [3]
+    batches = batches_of_fit(x, y, batch_size, shuffle=False)  # [3]
     history = model.fit(  # [4] [5] [6] [7] in here, unseen
         batches.repeat(),  # faster than model.fit(x, y, batch_size=...), which is train_with_textbook_fit
         steps_per_epoch=len(batches),
