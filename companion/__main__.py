@@ -10,6 +10,7 @@ from companion.errors import UserError
 
 LESSONS = {
     "lesson3": "gradient descent on diabetes: NumPy, a GradientTape loop and .fit",
+    "lesson4": "the learning-rate dial: two moons, shuffled batches of 32, six rates",
 }
 USAGE = "python -m companion.NAME [OPTIONS]   or   companion NAME [OPTIONS]"
 

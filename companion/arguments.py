@@ -73,7 +73,12 @@ def _is_number(word: str) -> bool:
 
 
 def lesson_parser(
-    lesson: str, title: str, default_rate: float, default_epochs: int, default_hidden: int
+    lesson: str,
+    title: str,
+    default_rate: float,
+    default_epochs: int,
+    default_hidden: int,
+    default_dtype: str = "float64",
 ) -> argparse.ArgumentParser:
     """Make the parser of a lesson's command.
 
@@ -89,6 +94,8 @@ def lesson_parser(
         The lesson's own number of epochs.
     default_hidden : int
         The lesson's own number of hidden units.
+    default_dtype : str
+        The lesson's own precision.
 
     Returns
     -------
@@ -97,8 +104,8 @@ def lesson_parser(
     """
     parser = OneLineParser(
         prog=f"python -m companion.{lesson}",
-        description=f"{title.capitalize()}: the same network trained with NumPy, with a tf.GradientTape "
-        "loop and with model.fit, side by side.",
+        description=f"{title.capitalize()}: the same network trained with a hand-written loop and with "
+        "model.fit, side by side.",
         epilog="FILE may be '-' for standard output; then nothing else is printed there. "
         "Exit status: 0 by hand and .fit agree bit for bit, 1 they do not, 2 bad usage.",
         allow_abbrev=False,
@@ -123,7 +130,12 @@ def lesson_parser(
     add(
         "--seed", type=whole_number(0, LARGEST_SEED, 0), default=0, metavar="N", help="of the initial weights"
     )
-    add("--dtype", choices=("float64", "float32"), default="float64", help="precision of the whole training")
+    add(
+        "--dtype",
+        choices=("float64", "float32"),
+        default=default_dtype,
+        help="precision of the whole training",
+    )
     add(
         "--plot",
         metavar="FILE",
@@ -150,7 +162,9 @@ def lesson_parser(
 
 
 def parse_lesson(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None, page_settings: Mapping[str, Any]
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    page_settings: Mapping[str, Any] | None = None,
 ) -> argparse.Namespace:
     """Read a lesson's options; refuse early what could not be carried out after the training.
 
@@ -160,8 +174,8 @@ def parse_lesson(
         From `lesson_parser`.
     argv : sequence of str or None
         The words of the command line; None for those of this process.
-    page_settings : mapping of str to value
-        The options' values with which the lesson's page was made, and its exercises are.
+    page_settings : mapping of str to value, optional
+        The options' values with which the page's exercises are; None where it has none.
 
     Returns
     -------
@@ -182,7 +196,9 @@ def parse_lesson(
     options = argparse.Namespace(
         **(nothing | vars(parser.parse_args(join_negative_numbers(sys.argv[1:] if argv is None else argv))))
     )
-    if options.exercises and any(getattr(options, name) != value for name, value in page_settings.items()):
+    if options.exercises and page_settings is None:
+        parser.error("--exercises: the page of this lesson has none; leave it out")
+    if options.exercises and page_settings and not page_settings.items() <= vars(options).items():
         needed = settings_text(page_settings)
         parser.error(f"--exercises: they are for {needed}; leave out the options that change these")
     files = {

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 BOUNCING_SHARE = 0.01
-CRAWLING_EXCESS = 1.1
+CRAWLING_SHARE = 0.6
 RULE = (
     "blows up: ends above its first loss or not as a number; bounces: more than 1 % of its steps go up; "
-    "crawls: ends more than 10 % above the lowest of this table; learns: none of these"
+    "crawls: has not come down to 60 % of its first loss; learns: none of these"
 )
 
 
@@ -31,15 +31,13 @@ def steps_up(history: Sequence[float]) -> int:
     return int(((after > before) | (np.isnan(after) & ~np.isnan(before))).sum())
 
 
-def behavior(history: Sequence[float], lowest: float) -> str:
+def behavior(history: Sequence[float]) -> str:
     """Say in a word what a training does, by `RULE`.
 
     Parameters
     ----------
     history : sequence of float
         A loss an epoch.
-    lowest : float
-        The lowest final loss among the trainings that it is set beside.
 
     Returns
     -------
@@ -53,7 +51,7 @@ def behavior(history: Sequence[float], lowest: float) -> str:
         return "blows up"
     if steps_up(history) > BOUNCING_SHARE * (len(history) - 1):
         return "bounces"
-    return "crawls" if last > CRAWLING_EXCESS * lowest else "learns"
+    return "crawls" if last > CRAWLING_SHARE * first else "learns"
 
 
 def first_epoch_apart(one: Sequence[float], other: Sequence[float], gap: float) -> int | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
@@ -127,3 +128,20 @@ def diabetes() -> tuple[Rows, Rows]:
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.25, random_state=42, stratify=y)
     scaler = StandardScaler().fit(x_train)
     return (scaler.transform(x_train), y_train), (scaler.transform(x_test), y_test)
+
+
+def moons() -> tuple[Rows, Rows]:
+    """Make two half moons that reach into each other, some points on the wrong side.
+
+    Returns
+    -------
+    (x_train, y_train), (x_test, y_test) : pairs of ndarray, float64
+        200 points each, half of them of each class: `x` of shape (200, 2), without a unit,
+        roughly from -1.5 to 2.5; `y` of shape (200, 1), 0 or 1.
+
+    Notes
+    -----
+    Source: scikit-learn's ``make_moons`` with noise 0.2, random states 0 and 1.
+    """
+    (x, y), (x_test, y_test) = (make_moons(200, noise=0.2, random_state=state) for state in (0, 1))
+    return (x, y[:, None].astype("float64")), (x_test, y_test[:, None].astype("float64"))

@@ -24,7 +24,7 @@ from companion.console import Report, command
 from companion.datasets import diabetes
 from companion.progress import FitProgress, progress, track
 from companion.result import Printed, Result, as_printed
-from companion.runs import Runs, compare
+from companion.runs import Runs, binary_accuracy, compare
 
 TITLE = "gradient descent on diabetes"
 LEARNING_RATE = 0.1
@@ -182,12 +182,6 @@ def train_with_textbook_fit(
     return history.history["loss"]
 
 
-def accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
-    """Give the share of rows, from 0 to 1, whose probability is on the right side of one half."""
-    probability = model(x).numpy()
-    return float(np.mean(((probability >= 0.5) == (y == 1)) & ~np.isnan(probability)))
-
-
 @command("python -m companion.lesson3")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
@@ -206,7 +200,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         numpy, by_hand, fit = runs(train_with_numpy), runs(train_by_hand), runs(fit_function)
     histories = {"numpy": numpy.history, "by_hand": by_hand.history, "fit": fit.history}
     comparison = compare(by_hand, fit, options.dtype)
-    right = {"train": accuracy(by_hand.model, x, y), "test": accuracy(by_hand.model, x_test, y_test)}
+    right = {
+        "train": binary_accuracy(by_hand.model, x, y),
+        "test": binary_accuracy(by_hand.model, x_test, y_test),
+    }
     out.heading("2. Side by side: the loss of each epoch, measured before its update")
     report.print_side_by_side(out, histories)
     out.heading("3. The verdict")
@@ -275,10 +272,10 @@ def page_figures(runs: Runs, x_test: np.ndarray, y_test: np.ndarray, exercises: 
     for rate, figure in zip(SCANNED_RATES, ("0.5793", "0.4323", "0.6014"), strict=True):
         printed.append(as_printed(f"final loss at rate {rate}", figure, at[rate].history[-1]))
     best = min(SCANNED_RATES, key=lambda rate: at[rate].history[-1])
-    test_accuracy = accuracy(at[0.1].model, x_test, y_test)
+    test_accuracy = binary_accuracy(at[0.1].model, x_test, y_test)
     printed += [
         as_printed("rate with the lowest final loss", "0.1", best),
-        as_printed("train accuracy at rate 0.1", "0.807", accuracy(at[0.1].model, runs.x, runs.y)),
+        as_printed("train accuracy at rate 0.1", "0.807", binary_accuracy(at[0.1].model, runs.x, runs.y)),
         as_printed("test accuracy at rate 0.1", "0.750", test_accuracy),
     ]
     if exercises:
@@ -289,7 +286,7 @@ def page_figures(runs: Runs, x_test: np.ndarray, y_test: np.ndarray, exercises: 
             final = runs(train_by_hand, learning_rate=rate).history[-1]
             printed.append(Printed(f"exercise 2: final loss at rate {rate}", None, final))
         longer = runs(train_by_hand, learning_rate=0.1, epochs=5000)
-        final, accurate = longer.history[-1], accuracy(longer.model, x_test, y_test)
+        final, accurate = longer.history[-1], binary_accuracy(longer.model, x_test, y_test)
         little, barely = 0 < 0.4323 - final < 0.01, abs(accurate - test_accuracy) < 0.01
         printed.append(Printed("exercise 3: loss after 5000 epochs", "a little below 0.4323", final, little))
         printed.append(Printed("exercise 3: test accuracy then", "barely moves", accurate, barely))

@@ -1,7 +1,7 @@
 """Pictures: the only file that knows matplotlib."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -19,10 +19,19 @@ HISTORIES: dict[str, dict[str, Any]] = {
     "by_hand": dict(label="by hand", color="#E69F00", linewidth=3.5),
     "fit": dict(label=".fit", color="black", linewidth=1.3, linestyle=(0, (4, 3))),
 }
+DIFFERENCE_WIDTHS = {"numpy": 0.8, "by_hand": 3}  # the noisy one thin, the flat one thick
 LOSS = "loss (binary cross-entropy)"
 EXPLODED = 3  # times the first loss: beyond this a curve would flatten all others
 LARGEST_DRAWN = 1e150  # a log axis over more overflows while it looks for its margins
-RATES = [("#0072B2", "-"), ("#009E73", "--"), ("#D55E00", "-."), ("#CC79A7", ":"), ("#000000", "-")]
+RATES = [
+    ("#0072B2", "-"),
+    ("#009E73", "--"),
+    ("#D55E00", "-."),
+    ("#CC79A7", ":"),
+    ("#000000", "-"),
+    ("#E69F00", "--"),
+    ("#56B4E9", "-."),
+]
 STYLE: Any = {
     "svg.hashsalt": "companion",
     "axes.spines.top": False,
@@ -90,7 +99,7 @@ def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]]) -> None
     for key, history in histories.items():
         losses = _drawable(history)
         axes.plot(losses, marker=_marker(losses), **HISTORIES[key])
-    _label(axes, "The loss, trained in three ways", LOSS)
+    _label(axes, "The loss, trained in each way", LOSS)
     if axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
         axes.set_yscale("log")
     axes.legend()
@@ -104,10 +113,12 @@ def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]]) -> No
     axes : Axes
         Where to.
     histories : mapping of str to sequence of float
-        With the keys "numpy", "by_hand" and "fit".
+        With the key "fit".
     """
     fit = _drawable(histories["fit"])
-    for key, width in (("numpy", 0.8), ("by_hand", 3)):
+    for key, width in DIFFERENCE_WIDTHS.items():
+        if key not in histories:
+            continue
         difference = _drawable(histories[key]) - fit
         largest = abs_difference(histories[key], histories["fit"]).max()
         size = "exactly 0 in every epoch" if largest == 0 else f"at most {largest:.1e}"
@@ -141,7 +152,39 @@ def draw_rates(axes: Axes, scan: Mapping[float, Sequence[float]]) -> None:
     axes.legend()
 
 
-def draw_lesson(result: Any, show: bool) -> Figure:
+def draw_boundary(
+    axes: Axes, probability: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray
+) -> None:
+    """Draw the rows of two classes, and where the network passes from one answer to the other.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to.
+    probability : callable
+        From points, shape (m, 2), to the probability of class 1, shape (m, 1).
+    x : ndarray of shape (n, 2)
+        The rows.
+    y : ndarray of shape (n, 1)
+        Their classes, 0 or 1.
+    """
+    low, high = x.min(axis=0) - 0.4, x.max(axis=0) + 0.4
+    across, up = np.meshgrid(np.linspace(low[0], high[0], 200), np.linspace(low[1], high[1], 200))
+    answers = probability(np.column_stack([across.ravel(), up.ravel()])).reshape(across.shape)
+    axes.contourf(across, up, answers, levels=np.linspace(0, 1, 11), cmap="PuOr_r", alpha=0.6)
+    if answers.min() < 0.5 < answers.max():
+        axes.contour(across, up, answers, levels=[0.5], colors="black", linewidths=1.5)
+    for label, marker, color in ((0, "o", "#5D3A9B"), (1, "^", "#E66100")):
+        rows = x[y[:, 0] == label]
+        style: Any = dict(marker=marker, color=color, edgecolors="white", label=f"class {label}")
+        axes.scatter(rows[:, 0], rows[:, 1], **style)
+    axes.set(
+        title="The rows, and where the network answers one half", xlabel="first input", ylabel="second input"
+    )
+    axes.legend(loc="upper right")
+
+
+def draw_lesson(result: Any, show: bool, first: Callable[[Axes], None] | None = None) -> Figure:
     """Draw the picture of a lesson: the curves, their differences, the learning rates.
 
     Parameters
@@ -150,14 +193,19 @@ def draw_lesson(result: Any, show: bool) -> Figure:
         What was found.
     show : bool
         Whether it is to open in a window.
+    first : callable, optional
+        Draws what only this lesson has, on the axes that it is given.
 
     Returns
     -------
     Figure
     """
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(show, 15, 4.8)
-        left, middle, right = figure.subplots(1, 3)
+        figure = new_figure(show, 15, 4.8) if first is None else new_figure(show, 13, 9)
+        panels = figure.subplots(1, 3) if first is None else figure.subplots(2, 2).ravel()
+        left, middle, right = panels[-3:]
+        if first is not None:
+            first(panels[0])
         draw_histories(left, result.histories)
         draw_differences(middle, result.histories)
         draw_rates(right, result.scan)

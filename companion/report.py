@@ -3,7 +3,7 @@
 import argparse
 import itertools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def print_side_by_side(report: Report, histories: Mapping[str, Sequence[float]])
     report.table(["epoch", *(NAMES[key] for key in histories), "largest\ndifference"], rows)
 
 
-def print_verdict(report: Report, comparison: Comparison, numpy_comparison: Comparison) -> None:
+def print_verdict(report: Report, comparison: Comparison, numpy_comparison: Comparison | None = None) -> None:
     """Say whether by hand and ``.fit`` are identical, and how close NumPy is.
 
     Parameters
@@ -52,11 +52,13 @@ def print_verdict(report: Report, comparison: Comparison, numpy_comparison: Comp
     comparison : Comparison
         By hand against ``.fit``.
     numpy_comparison : Comparison
-        NumPy against by hand.
+        NumPy against by hand, in the lessons that have a NumPy loop.
     """
-    tolerance = NUMPY_TOLERANCE * float(np.finfo(comparison.dtype).eps)
     style = "bold green" if comparison.identical else "bold red"
     report.print(f"by hand and .fit: {comparison.verdict()}", style=style)
+    if numpy_comparison is None:
+        return
+    tolerance = NUMPY_TOLERANCE * float(np.finfo(comparison.dtype).eps)
     frame = numpy_comparison.frame()
     # Where both are NaN the difference is 0; a loss of a million has room for larger roundings than one of 1.
     beyond = (frame["difference"] > 0) & ~(
@@ -117,18 +119,14 @@ def print_scan(report: Report, scan: Mapping[float, Sequence[float]]) -> None:
 
 
 def _what_it_does(history: Sequence[float], lowest: float, scan: Mapping[float, Sequence[float]]) -> str:
-    word = behavior(history, lowest)
-    if word == "crawls":
-        rate, epoch = min(
-            (
-                (rate, epoch)
-                for rate, other in scan.items()
-                if other is not history and (epoch := first_epoch_at(other, history[-1])) is not None
-            ),
-            key=lambda found: found[1],
-        )
-        return f"crawls: ends where rate {rate} already is at epoch {epoch}"
-    if word == "bounces":
+    word = behavior(history)
+    if word == "crawls" and history[-1] > lowest:
+        level = {
+            rate: first_epoch_at(other, history[-1]) for rate, other in scan.items() if other is not history
+        }
+        epoch, rate = min((epoch, rate) for rate, epoch in level.items() if epoch is not None)
+        word += f": ends where rate {rate} already is at epoch {epoch}"
+    elif word == "bounces":
         first_up = next(k for k, (a, b) in enumerate(itertools.pairwise(history), start=1) if not b <= a)
         word += f": goes up at epoch {first_up} for the first time"
     elif word == "blows up":
@@ -178,7 +176,10 @@ def print_rounding(
 
 
 def print_page(
-    report: Report, figures: Sequence[Printed], settings: Mapping[str, Any], page_settings: Mapping[str, Any]
+    report: Report,
+    figures: Sequence[Printed],
+    settings: Mapping[str, Any],
+    page_settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Set the page's figures beside the run's, and say how many differ.
 
@@ -190,18 +191,19 @@ def print_page(
         All that can be set beside this run.
     settings : mapping
         Of this run.
-    page_settings : mapping
+    page_settings : mapping, optional
         With which the page's losses and accuracies were made; if this run's are others,
         `figures` lacks those, and the report says why.
     """
     verdicts = {True: "agrees", False: "differs", None: ""}
     report.table(
         ["", "the page\nprints", "this run\ngives", ""],
-        [[p.figure, on_page(p), f"{p.measured:.{p.decimals}f}", verdicts[p.agrees]] for p in figures],
+        [[p.figure, shown(p.printed, p), shown(p.measured, p), verdicts[p.agrees]] for p in figures],
         text_columns=(0, 3),
     )
     stated = [p for p in figures if p.agrees is not None]
     differing = sum(not p.agrees for p in stated)
+    page_settings = page_settings or {}
     needed = settings_text(page_settings)
     if not page_settings.items() <= settings.items():
         report.print(
@@ -209,19 +211,20 @@ def print_page(
             f"{needed}: only a run with these settings can be set beside them."
         )
     elif differing:
+        by = f"with the page's settings ({needed})" if needed else "where the page names no settings"
         report.print(
-            f"{differing} of {len(stated)} differ. This run's were measured just now with the page's "
-            f"settings ({needed}): where they differ, the page is not what its settings give."
+            f"{differing} of {len(stated)} differ. This run's were measured just now {by}: where they "
+            "differ, the page is not what this gives."
         )
     else:
         report.print(f"All {len(stated)} agree.")
 
 
-def on_page(p: Printed) -> str:
-    """Format a figure as the page does."""
-    if p.printed is None:
+def shown(value: float | str | None, p: Printed) -> str:
+    """Format a figure with the decimals of the page; words stay words."""
+    if value is None:
         return "-"
-    return p.printed if isinstance(p.printed, str) else f"{p.printed:.{p.decimals}f}"
+    return value if isinstance(value, str) else f"{value:.{p.decimals}f}"
 
 
 def loss_text(loss: float) -> str:
@@ -245,7 +248,9 @@ def distance(value: float) -> str:
     return "0" if value == 0 else f"{value:.1e}"
 
 
-def deliver(result: Result, options: argparse.Namespace) -> int:
+def deliver(
+    result: Result, options: argparse.Namespace, draw: Callable[[Result, bool], Any] = plots.draw_lesson
+) -> int:
     """Write the files that were asked for, open the picture if asked, and give the verdict.
 
     Parameters
@@ -254,6 +259,8 @@ def deliver(result: Result, options: argparse.Namespace) -> int:
         What was found.
     options : Namespace
         From `companion.arguments.parse_lesson`.
+    draw : callable
+        Makes the picture from `result`, in a window or not.
 
     Returns
     -------
@@ -267,7 +274,7 @@ def deliver(result: Result, options: argparse.Namespace) -> int:
     """
     result.write(options)
     if options.plot is not None or options.show:
-        figure = plots.draw_lesson(result, options.show)
+        figure = draw(result, options.show)
         if options.plot is not None:
             ending = "png" if options.plot == STDOUT else options.plot.rpartition(".")[2].lower()
             write(options.plot, plots.as_bytes(figure, ending))

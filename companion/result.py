@@ -30,7 +30,7 @@ class Printed:
         What it is a figure of.
     printed : float, str or None
         As the page prints it; None where the page asks and gives no figure.
-    measured : float
+    measured : float or str
         What this run gives.
     agrees : bool or None
         Whether the two agree; None where the page gives no figure.
@@ -40,7 +40,7 @@ class Printed:
 
     figure: str
     printed: float | str | None
-    measured: float
+    measured: float | str
     agrees: bool | None = None
     decimals: int = 4
 
@@ -80,7 +80,7 @@ class Result:
     settings : mapping
         ``learning_rate``, ``epochs``, ``batch_size``, ``seed``, ``dtype``, ``hidden``.
     histories : mapping of str to list of float
-        ``numpy``, ``by_hand`` and ``fit``: a loss an epoch.
+        ``by_hand``, ``fit`` and, in the lessons that have it, ``numpy``: a loss an epoch.
     comparison : Comparison
         By hand against ``.fit``.
     metrics : mapping of str to float

@@ -84,3 +84,24 @@ def compare(first: Run, second: Run, dtype: str, names: tuple[str, str] = ("by h
     """
     weights = first.model.get_weights(), second.model.get_weights()
     return Comparison(first.history, second.history, *weights, names=names, dtype=dtype)
+
+
+def binary_accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
+    """Give the share of rows whose probability is on the right side of one half.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With one sigmoid output.
+    x : ndarray of shape (n, ...)
+        The rows.
+    y : ndarray of shape (n, 1)
+        Their classes, 0 or 1.
+
+    Returns
+    -------
+    float
+        From 0 to 1. An answer that is not a number is a wrong one.
+    """
+    probability = model(x).numpy()
+    return float(np.mean(((probability >= 0.5) == (y == 1)) & ~np.isnan(probability)))

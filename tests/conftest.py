@@ -26,19 +26,31 @@ def command():
     return run
 
 
-@pytest.fixture
-def lesson3_main(capsys):
-    """Run lesson 3's command in this process; give its exit status, standard output and standard error."""
-    from companion import lesson3
-
+def in_process(lesson, capsys):
     def run(*words):
         try:
-            status = lesson3.main(list(words))
+            status = lesson.main(list(words))
         except SystemExit as error:
             status = error.code
         return status, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture
+def lesson3_main(capsys):
+    """Run lesson 3's command in this process; give its exit status, standard output and standard error."""
+    from companion import lesson3
+
+    return in_process(lesson3, capsys)
+
+
+@pytest.fixture
+def lesson4_main(capsys):
+    """Run lesson 4's command likewise."""
+    from companion import lesson4
+
+    return in_process(lesson4, capsys)
 
 
 @pytest.fixture

@@ -33,7 +33,10 @@ def test_the_index_lists_every_lesson_that_there_is(command, pytestconfig):
 def test_an_unknown_name_gets_one_line_and_status_2(command):
     done = command("companion", "lesson99")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "companion: error: 'lesson99' is not one of lesson3; try 'companion lesson3'\n"
+    assert (
+        done.stderr
+        == "companion: error: 'lesson99' is not one of lesson3, lesson4; try 'companion lesson3'\n"
+    )
 
 
 def test_the_command_companion_hands_options_on_to_the_lesson(command):

@@ -1,0 +1,226 @@
+"""Lesson 4: the learning-rate dial.
+
+A network of 33 numbers learns to tell two half moons apart, the way most training is
+done: in shuffled batches of 32, the last of them short. Shuffled, and still equal bit for
+bit: under a seed ``.fit`` feeds the rows in the same order in every epoch, and
+`companion.batches` knows that order. Then the dial: the same training at six learning
+rates, from one that crawls to one that blows up.
+
+"The page" is Module 4, Gradient Descent in Practice, of a course on neural networks and
+deep learning, whose call of ``.fit`` this is.
+
+Run it with ``python -m companion.lesson4``; ``--help`` lists the options.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from companion import plots, report
+from companion.arguments import lesson_parser, parse_lesson, settings_of
+from companion.batches import batches_of_fit, order_of_fit
+from companion.console import Report, command
+from companion.curves import behavior
+from companion.datasets import moons
+from companion.progress import FitProgress, progress, track
+from companion.result import Printed, Result
+from companion.runs import Runs, binary_accuracy, compare
+
+TITLE = "the learning-rate dial"
+LEARNING_RATE = 0.1
+EPOCHS = 200
+HIDDEN = 8
+BATCH_SIZE = 32  # what .fit takes when it is told nothing
+SCANNED_RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
+
+
+def load_data() -> tuple[np.ndarray, np.ndarray]:
+    """Give the 200 points the network is trained on.
+
+    Returns
+    -------
+    x : ndarray of shape (200, 2), float64
+        Points of two half moons.
+    y : ndarray of shape (200, 1), float64
+        Which moon, 0 or 1.
+    """
+    return moons()[0]
+
+
+def build_model(seed: int = 0, hidden: int = HIDDEN) -> keras.Model:
+    """Build the network with its initial weights, not yet compiled.
+
+    Sets the global seed, which decides the weights here and, when training starts, the
+    order of the rows.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**32 - 1.
+    hidden : int
+        How many hidden units, 1 or more.
+
+    Returns
+    -------
+    keras.Model
+        2 inputs, `hidden` tanh units, 1 sigmoid output, in Keras' current float type.
+    """
+    keras.utils.set_random_seed(seed)
+    tanh = keras.layers.Dense(hidden, activation="tanh")
+    sigmoid = keras.layers.Dense(1, activation="sigmoid")
+    return keras.Sequential([keras.Input((2,)), tanh, sigmoid])
+
+
+def train_by_hand(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
+) -> list[float]:
+    """Train `model` with a loop around ``tf.GradientTape``; takes and gives what `train_with_fit` does."""
+    optimizer = keras.optimizers.SGD(learning_rate)  # [1] the optimizer
+    loss_function = keras.losses.BinaryCrossentropy()  # [2] the loss
+    batches = batches_of_fit(x, y, batch_size, shuffle=True)  # [3] the batches, shuffled
+
+    @tf.function(input_signature=batches.element_spec)  # [4] compiled, for batches of these shapes
+    def step(xb: tf.Tensor, yb: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = loss_function(yb, model(xb, training=True))  # [5] forward
+        gradients = tape.gradient(loss, model.trainable_variables)  # [6] gradient
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))  # [7] update
+        return loss  # as it was before the update
+
+    prepared, compiled_step = list(batches), step.get_concrete_function()  # made once, used in every epoch
+    history = []
+    for _ in track(range(epochs), f"by hand, learning rate {learning_rate:g}"):  # [8] the epochs
+        total = 0
+        for xb, yb in prepared:
+            total += compiled_step(xb, yb).numpy() * len(xb)  # the short last batch counts for its rows only
+        history.append(float(total / len(x)))  # [9] record
+    return history
+
+
+def train_with_fit(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
+) -> list[float]:
+    """Train `model` with ``model.fit``; takes and gives what `train_with_textbook_fit` does."""
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate),  # [1]
+        loss=keras.losses.BinaryCrossentropy(),  # [2]
+    )
+    batches = batches_of_fit(x, y, batch_size, shuffle=True)  # [3]
+    history = model.fit(  # [4] [5] [6] [7] in here, unseen
+        batches.repeat(),  # faster than model.fit(x, y, epochs=...), which is train_with_textbook_fit
+        steps_per_epoch=len(batches),
+        shuffle=False,  # the batches are shuffled already
+        epochs=epochs,  # [8]
+        callbacks=[FitProgress(f".fit, learning rate {learning_rate:g}")],
+        verbose=0,
+    )
+    return history.history["loss"]  # [9]
+
+
+def train_with_textbook_fit(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
+) -> list[float]:
+    """Train `model` with the page's call: slower, Keras builds an input pipeline twice an epoch.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_model`, which has set the seed; is changed in place.
+    x, y : ndarray of shape (n, 2) and (n, 1)
+        The rows, fed in the order that the seed gives; cast to ``keras.config.floatx()``.
+    learning_rate : float
+        Size of a step.
+    batch_size : int
+        Rows an update.
+    epochs : int
+        Passes over the data.
+
+    Returns
+    -------
+    list of float
+        For each epoch the mean loss of its rows, each measured before its own update.
+    """
+    model.compile(optimizer=keras.optimizers.SGD(learning_rate), loss="binary_crossentropy")
+    bar = FitProgress(f"textbook .fit, learning rate {learning_rate:g}")
+    return model.fit(x, y, batch_size=batch_size, epochs=epochs, callbacks=[bar], verbose=0).history["loss"]
+
+
+@command("python -m companion.lesson4")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train in two ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
+    parser = lesson_parser("lesson4", TITLE, LEARNING_RATE, EPOCHS, HIDDEN, "float32")
+    options = parse_lesson(parser, argv)
+    (x, y), (x_test, y_test) = moons()
+    settings = settings_of(options, BATCH_SIZE)
+    runs = Runs(build_model, x, y, settings)
+    fit_function = train_with_textbook_fit if options.textbook_fit else train_with_fit
+    out = Report(quiet=options.quiet or options.to_stdout)
+
+    out.heading(f"Lesson 4: {TITLE}")
+    out.heading("1. What goes in")
+    out.facts(what_goes_in(len(x), len(x_test), settings, fit_function.__name__))
+    with progress(not options.quiet):
+        by_hand, fit = runs(train_by_hand), runs(fit_function)
+    histories = {"by_hand": by_hand.history, "fit": fit.history}
+    comparison = compare(by_hand, fit, options.dtype)
+    right = {
+        "train": binary_accuracy(by_hand.model, x, y),
+        "test": binary_accuracy(by_hand.model, x_test, y_test),
+    }
+    out.heading("2. Side by side: the loss of each epoch, each batch's measured before its update")
+    report.print_side_by_side(out, histories)
+    out.heading("3. The verdict")
+    report.print_verdict(out, comparison)
+    out.heading("4. How often the network is right, after the last update")
+    report.print_accuracy(out, right, {"train": y, "test": y_test})
+
+    with progress(not options.quiet):
+        rates = sorted({*SCANNED_RATES, options.learning_rate})
+        scan = {rate: runs(train_by_hand, learning_rate=rate).history for rate in rates}
+    out.heading("5. The dial")
+    report.print_scan(out, scan)
+    out.heading("6. What the lesson's page prints, and what this run gives")
+    printed = page_figures(scan)
+    report.print_page(out, printed, settings)
+
+    metrics = {f"{rows}_accuracy": share for rows, share in right.items()}
+    result = Result(4, TITLE, settings, histories, comparison, metrics, scan, printed)
+    boundary = functools.partial(plots.draw_boundary, probability=by_hand.model.predict_on_batch, x=x, y=y)
+    return report.deliver(result, options, functools.partial(plots.draw_lesson, first=boundary))
+
+
+def what_goes_in(rows: int, test_rows: int, settings: dict, fit: str) -> list[tuple[str, str]]:
+    """Say what is trained on what, in which order, and by what."""
+    hidden, steps = settings["hidden"], -(-rows // settings["batch_size"])
+    short = rows - (steps - 1) * settings["batch_size"]
+    keras.utils.set_random_seed(settings["seed"])
+    # Each new pipeline is an epoch to .fit: three of them show whether the order repeats.
+    orders = [order_of_fit(rows) for _ in range(3)]
+    again = "the same" if all((order == orders[0]).all() for order in orders) else "another"
+    begins = ", ".join(str(row) for row in orders[0][:8])
+    network = f"2 inputs, {hidden} hidden units (tanh), 1 output (sigmoid)"
+    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of {steps} batches"
+    return [
+        ("data", f"two half moons: {rows} points to train on, {test_rows} others to test on"),
+        ("network", f"{network}: {4 * hidden + 1} parameters"),
+        ("training", f"{how}, the last of {short} rows, {settings['dtype']}, seed {settings['seed']}"),
+        ("order", f"shuffled: rows {begins}, ...; {again} in every epoch, under this seed"),
+        ("by hand", "train_by_hand in companion/lesson4.py, a loop around tf.GradientTape"),
+        (".fit", f"{fit}, below it: model.compile(...) and model.fit(...)"),
+    ]
+
+
+def page_figures(scan: dict[float, list[float]]) -> list[Printed]:
+    """Set what the lesson's page says of the dial, in words only, beside what this run gives."""
+    slow, fast = behavior(scan[SCANNED_RATES[0]]), behavior(scan[SCANNED_RATES[-1]])
+    return [
+        Printed(f"too small a rate ({SCANNED_RATES[0]})", "crawls", slow, slow == "crawls"),
+        Printed(f"too large a rate ({SCANNED_RATES[-1]})", "explodes", fast, fast == "blows up"),
+    ]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

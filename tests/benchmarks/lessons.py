@@ -1,0 +1,78 @@
+"""What the lessons cost, in ratios measured in one run: ``python tests/benchmarks/lessons.py``.
+
+The ways of training take turns, so that a machine that slows down for a while slows all
+of them down; the median of the rounds is printed. Whole commands likewise.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+from companion import lesson3, lesson4
+from companion.precision import precision
+
+ROUNDS = 5
+# By lesson: its precision, its batch size, and how many epochs to time each of its functions for.
+LESSONS = {
+    lesson3: (
+        "float64",
+        576,
+        dict(train_with_textbook_fit=60, train_with_fit=600, train_by_hand=600, train_with_numpy=600),
+    ),
+    lesson4: ("float32", 32, dict(train_with_textbook_fit=40, train_with_fit=200, train_by_hand=200)),
+}
+IMPORT = [sys.executable, "-c", "import tensorflow"]
+
+
+def milliseconds_an_epoch(lesson, train, batch_size, epochs):
+    """Time the epochs alone: many of them, less a training of one, which pays for the tracing."""
+    x, y = lesson.load_data()
+    seconds = []
+    for count in (1, 1 + epochs):
+        model = lesson.build_model()
+        start = time.perf_counter()
+        train(model, x, y, learning_rate=0.1, batch_size=batch_size, epochs=count)
+        seconds.append(time.perf_counter() - start)
+    return (seconds[1] - seconds[0]) / epochs * 1000
+
+
+def seconds_of(words):
+    start = time.perf_counter()
+    subprocess.run(words, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def spread(times, others):
+    """Give the median, least and largest ratio of what was measured in the same round."""
+    ratios = sorted(a / b for a, b in zip(times, others, strict=True))
+    return f"{statistics.median(ratios):6.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+
+
+def main():
+    for lesson, (dtype, batch_size, epochs) in LESSONS.items():
+        name = lesson.__name__.split(".")[1]
+        times = {train: [] for train in epochs}
+        with precision(dtype):
+            for _ in range(ROUNDS):
+                for train, count in epochs.items():
+                    times[train].append(
+                        milliseconds_an_epoch(lesson, getattr(lesson, train), batch_size, count)
+                    )
+        print(f"{'an epoch of ' + name:30} {'ms':>8}   times by hand (least to most of {ROUNDS} rounds)")
+        for train, measured in times.items():
+            print(
+                f"{train:30} {statistics.median(measured):8.3f}   {spread(measured, times['train_by_hand'])}"
+            )
+
+        whole, bare = [], []
+        for _ in range(ROUNDS):
+            whole.append(seconds_of([sys.executable, "-m", lesson.__name__]))
+            bare.append(seconds_of(IMPORT))
+        print(
+            f"the command {statistics.median(whole):.1f} s, times 'import tensorflow': {spread(whole, bare)}\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
