@@ -69,9 +69,8 @@ def main():
         for _ in range(ROUNDS):
             whole.append(seconds_of([sys.executable, "-m", lesson.__name__]))
             bare.append(seconds_of(IMPORT))
-        print(
-            f"the command {statistics.median(whole):.1f} s, times 'import tensorflow': {spread(whole, bare)}\n"
-        )
+        ratio = spread(whole, bare)
+        print(f"the command {statistics.median(whole):.1f} s, times 'import tensorflow': {ratio}\n")
 
 
 if __name__ == "__main__":
