@@ -39,7 +39,8 @@ def order_of_fit(rows: int) -> np.ndarray:
 
 
 def _shuffled(rows: int) -> np.ndarray:
-    # The operations that ArrayDataAdapter runs, in its order: their number is part of what seeds the shuffle.
+    # As in Keras' own pipeline, this is the first random operation of its graph: how many went before is
+    # part of what seeds it.
     pipeline = tf.data.Dataset.range(1).map(lambda _: tf.random.shuffle(tf.range(rows, dtype=tf.int64)))
     return next(iter(pipeline)).numpy()
 

@@ -302,6 +302,11 @@ def test_extreme_runs_are_drawn_and_reported_without_a_warning(lesson3_main, tmp
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
+def test_a_rate_that_crawls_is_set_beside_another_rate(lesson3_main):
+    out = " ".join(lesson3_main("--learning-rate", "1e-320", "--epochs", "5")[1].split())
+    assert "1e-320 0.6937 0 crawls: ends where rate 0.01 already is at epoch 0" in out
+
+
 def test_standard_output_that_is_full_or_closed_gets_one_line_and_status_2():
     for shell in ("--json - >/dev/full", ">/dev/full", "--csv - >&-"):
         line = f"{sys.executable} -m companion.lesson3 --epochs 2 {shell}"
