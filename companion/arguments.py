@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from companion.errors import OutputError
+from companion.formats import settings_text
 from companion.outputs import STDOUT, check_writable
 
 MOST_HIDDEN = 10_000  # more would ask for gigabytes without teaching more
@@ -230,11 +231,6 @@ def settings_of(options: argparse.Namespace, batch_size: int) -> dict[str, Any]:
     """Collect what decides a training, under the names that it has in the report's JSON."""
     names = ("learning_rate", "epochs", "seed", "dtype", "hidden")
     return {name: getattr(options, name) for name in names} | {"batch_size": batch_size}
-
-
-def settings_text(settings: Mapping[str, Any]) -> str:
-    """Name settings and their values in a sentence."""
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def _endings() -> str:

@@ -31,6 +31,7 @@ class Report(Console):
         super().__init__(quiet=quiet, markup=False, highlight=False, emoji=False)
         # A narrower terminal wraps the lines itself: cut numbers would be worse.
         self.width = max(self.width, NARROWEST)
+        self.parts = 0
 
     def on_broken_pipe(self) -> None:
         """Go on silently: files that were asked for are still to be written."""
@@ -51,9 +52,14 @@ class Report(Console):
             raise stdout_refused(error) from None
 
     def heading(self, text: str) -> None:
-        """Open a part of the report."""
+        """Print a title."""
         self.print()
         self.print(text, style="bold")
+
+    def part(self, title: str) -> None:
+        """Open the next part of the report, numbered from 1."""
+        self.parts += 1
+        self.heading(f"{self.parts}. {title}")
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Print a word and what it stands for, a pair after the other; long texts wrap beside their word."""

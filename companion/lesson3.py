@@ -23,8 +23,9 @@ from companion.batches import batches_of_fit
 from companion.console import Report, command
 from companion.datasets import diabetes
 from companion.progress import FitProgress, progress, track
+from companion.rates import print_rounding, print_scan
 from companion.result import Printed, Result, as_printed
-from companion.runs import Runs, binary_accuracy, compare
+from companion.runs import Runs, accuracy, compare
 
 TITLE = "gradient descent on diabetes"
 LEARNING_RATE = 0.1
@@ -190,30 +191,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     (x, y), (x_test, y_test) = diabetes()
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(build_model, x, y, settings)
-    fit_function = train_with_textbook_fit if options.textbook_fit else train_with_fit
+    fit = train_with_textbook_fit if options.textbook_fit else train_with_fit
     out = Report(quiet=options.quiet or options.to_stdout)
 
-    out.heading(f"Lesson 3: {TITLE}")
-    out.heading("1. What goes in")
-    out.facts(what_goes_in(y, y_test, settings, fit_function.__name__))
+    facts = what_goes_in(y, y_test, settings)
+    report.print_what_goes_in(out, f"Lesson 3: {TITLE}", facts, train_by_hand, fit)
     with progress(not options.quiet):
-        numpy, by_hand, fit = runs(train_with_numpy), runs(train_by_hand), runs(fit_function)
-    histories = {"numpy": numpy.history, "by_hand": by_hand.history, "fit": fit.history}
-    comparison = compare(by_hand, fit, options.dtype)
-    right = {
-        "train": binary_accuracy(by_hand.model, x, y),
-        "test": binary_accuracy(by_hand.model, x_test, y_test),
-    }
-    out.heading("2. Side by side: the loss of each epoch, measured before its update")
-    report.print_side_by_side(out, histories)
-    out.heading("3. The verdict")
-    report.print_verdict(out, comparison, compare(numpy, by_hand, options.dtype, ("NumPy", "by hand")))
-    out.heading("4. How often the network is right, after the last update")
-    report.print_accuracy(out, right, {"train": y, "test": y_test})
-
+        trained = {"numpy": runs(train_with_numpy), "by_hand": runs(train_by_hand), "fit": runs(fit)}
+    comparison = report.print_trainings(out, trained, options.dtype)
+    right = report.print_accuracy(out, trained["by_hand"].model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):
-        rates = sorted({*SCANNED_RATES, options.learning_rate})
-        scan = {rate: runs(train_by_hand, learning_rate=rate).history for rate in rates}
+        scan = runs.at_rates(train_by_hand, SCANNED_RATES)
         in_both = {
             rate: [runs(train_by_hand, learning_rate=rate, dtype=d).history for d in ("float64", "float32")]
             for rate in SCANNED_RATES[1:]
@@ -222,20 +210,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         three = [runs(train, **too_fast) for train in (train_with_numpy, train_by_hand, train_with_fit)]
         in_float32 = [compare(three[k], three[k + 1], "float32") for k in (0, 1)]
         printed = page_figures(runs, x_test, y_test, options.exercises)
-    out.heading("5. The learning rate")
-    report.print_scan(out, scan)
-    out.heading("   What rounding does: the same loop in two precisions")
-    report.print_rounding(out, in_both, *in_float32)
-    out.heading("6. What the lesson's page prints, and what this run gives")
+    print_scan(out, scan)
+    print_rounding(out, in_both, *in_float32)
     report.print_page(out, printed, settings, PAGE_SETTINGS)
 
-    metrics = {f"{rows}_accuracy": share for rows, share in right.items()}
-    result = Result(3, TITLE, settings, histories, comparison, metrics, scan, printed)
-    return report.deliver(result, options)
+    histories = {name: run.history for name, run in trained.items()}
+    return report.deliver(Result(3, TITLE, settings, histories, comparison, right, scan, printed), options)
 
 
-def what_goes_in(y: np.ndarray, y_test: np.ndarray, settings: dict, fit: str) -> list[tuple[str, str]]:
-    """Say what is trained on what, and by what."""
+def what_goes_in(y: np.ndarray, y_test: np.ndarray, settings: dict) -> list[tuple[str, str]]:
+    """Say what is trained on what."""
     rows, ill, hidden = len(y) + len(y_test), int(y.sum() + y_test.sum()), settings["hidden"]
     shares = f"{y.mean():.1%}", f"{y_test.mean():.1%}"
     how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch of all "
@@ -245,8 +229,6 @@ def what_goes_in(y: np.ndarray, y_test: np.ndarray, settings: dict, fit: str) ->
         ("split", f"{len(y)} to train on ({shares[0]} with it), {len(y_test)} to test on ({shares[1]})"),
         ("network", f"{network}: {(8 + 1) * hidden + (hidden + 1)} parameters"),
         ("training", f"{how}{len(y)} rows, {settings['dtype']}, seed {settings['seed']}"),
-        ("by hand", "train_by_hand in companion/lesson3.py, a loop around tf.GradientTape"),
-        (".fit", f"{fit}, right below it: model.compile(...) and model.fit(...)"),
     ]
 
 
@@ -272,10 +254,10 @@ def page_figures(runs: Runs, x_test: np.ndarray, y_test: np.ndarray, exercises: 
     for rate, figure in zip(SCANNED_RATES, ("0.5793", "0.4323", "0.6014"), strict=True):
         printed.append(as_printed(f"final loss at rate {rate}", figure, at[rate].history[-1]))
     best = min(SCANNED_RATES, key=lambda rate: at[rate].history[-1])
-    test_accuracy = binary_accuracy(at[0.1].model, x_test, y_test)
+    test_accuracy = accuracy(at[0.1].model, x_test, y_test)
     printed += [
         as_printed("rate with the lowest final loss", "0.1", best),
-        as_printed("train accuracy at rate 0.1", "0.807", binary_accuracy(at[0.1].model, runs.x, runs.y)),
+        as_printed("train accuracy at rate 0.1", "0.807", accuracy(at[0.1].model, runs.x, runs.y)),
         as_printed("test accuracy at rate 0.1", "0.750", test_accuracy),
     ]
     if exercises:
@@ -286,7 +268,7 @@ def page_figures(runs: Runs, x_test: np.ndarray, y_test: np.ndarray, exercises: 
             final = runs(train_by_hand, learning_rate=rate).history[-1]
             printed.append(Printed(f"exercise 2: final loss at rate {rate}", None, final))
         longer = runs(train_by_hand, learning_rate=0.1, epochs=5000)
-        final, accurate = longer.history[-1], binary_accuracy(longer.model, x_test, y_test)
+        final, accurate = longer.history[-1], accuracy(longer.model, x_test, y_test)
         little, barely = 0 < 0.4323 - final < 0.01, abs(accurate - test_accuracy) < 0.01
         printed.append(Printed("exercise 3: loss after 5000 epochs", "a little below 0.4323", final, little))
         printed.append(Printed("exercise 3: test accuracy then", "barely moves", accurate, barely))

@@ -26,8 +26,9 @@ from companion.console import Report, command
 from companion.curves import behavior
 from companion.datasets import moons
 from companion.progress import FitProgress, progress, track
+from companion.rates import print_scan
 from companion.result import Printed, Result
-from companion.runs import Runs, binary_accuracy, compare
+from companion.runs import Runs
 
 TITLE = "the learning-rate dial"
 LEARNING_RATE = 0.1
@@ -156,44 +157,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     (x, y), (x_test, y_test) = moons()
     settings = settings_of(options, BATCH_SIZE)
     runs = Runs(build_model, x, y, settings)
-    fit_function = train_with_textbook_fit if options.textbook_fit else train_with_fit
+    fit = train_with_textbook_fit if options.textbook_fit else train_with_fit
     out = Report(quiet=options.quiet or options.to_stdout)
 
-    out.heading(f"Lesson 4: {TITLE}")
-    out.heading("1. What goes in")
-    out.facts(what_goes_in(len(x), len(x_test), settings, fit_function.__name__))
+    facts = what_goes_in(len(x), len(x_test), settings)
+    report.print_what_goes_in(out, f"Lesson 4: {TITLE}", facts, train_by_hand, fit)
     with progress(not options.quiet):
-        by_hand, fit = runs(train_by_hand), runs(fit_function)
-    histories = {"by_hand": by_hand.history, "fit": fit.history}
-    comparison = compare(by_hand, fit, options.dtype)
-    right = {
-        "train": binary_accuracy(by_hand.model, x, y),
-        "test": binary_accuracy(by_hand.model, x_test, y_test),
-    }
-    out.heading("2. Side by side: the loss of each epoch, each batch's measured before its update")
-    report.print_side_by_side(out, histories)
-    out.heading("3. The verdict")
-    report.print_verdict(out, comparison)
-    out.heading("4. How often the network is right, after the last update")
-    report.print_accuracy(out, right, {"train": y, "test": y_test})
-
+        trained = {"by_hand": runs(train_by_hand), "fit": runs(fit)}
+    comparison = report.print_trainings(out, trained, options.dtype)
+    model = trained["by_hand"].model
+    right = report.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):
-        rates = sorted({*SCANNED_RATES, options.learning_rate})
-        scan = {rate: runs(train_by_hand, learning_rate=rate).history for rate in rates}
-    out.heading("5. The dial")
-    report.print_scan(out, scan)
-    out.heading("6. What the lesson's page prints, and what this run gives")
+        scan = runs.at_rates(train_by_hand, SCANNED_RATES)
+    print_scan(out, scan, "The dial")
     printed = page_figures(scan)
     report.print_page(out, printed, settings)
 
-    metrics = {f"{rows}_accuracy": share for rows, share in right.items()}
-    result = Result(4, TITLE, settings, histories, comparison, metrics, scan, printed)
-    boundary = functools.partial(plots.draw_boundary, probability=by_hand.model.predict_on_batch, x=x, y=y)
+    histories = {name: run.history for name, run in trained.items()}
+    result = Result(4, TITLE, settings, histories, comparison, right, scan, printed)
+    boundary = functools.partial(plots.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
     return report.deliver(result, options, functools.partial(plots.draw_lesson, first=boundary))
 
 
-def what_goes_in(rows: int, test_rows: int, settings: dict, fit: str) -> list[tuple[str, str]]:
-    """Say what is trained on what, in which order, and by what."""
+def what_goes_in(rows: int, test_rows: int, settings: dict) -> list[tuple[str, str]]:
+    """Say what is trained on what, in which order."""
     hidden, steps = settings["hidden"], -(-rows // settings["batch_size"])
     short = rows - (steps - 1) * settings["batch_size"]
     keras.utils.set_random_seed(settings["seed"])
@@ -208,8 +195,6 @@ def what_goes_in(rows: int, test_rows: int, settings: dict, fit: str) -> list[tu
         ("network", f"{network}: {4 * hidden + 1} parameters"),
         ("training", f"{how}, the last of {short} rows, {settings['dtype']}, seed {settings['seed']}"),
         ("order", f"shuffled: rows {begins}, ...; {again} in every epoch, under this seed"),
-        ("by hand", "train_by_hand in companion/lesson4.py, a loop around tf.GradientTape"),
-        (".fit", f"{fit}, below it: model.compile(...) and model.fit(...)"),
     ]
 
 

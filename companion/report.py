@@ -1,25 +1,83 @@
 """The parts of a lesson's report that all lessons share, and its delivery."""
 
 import argparse
-import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from companion import plots
-from companion.arguments import settings_text
 from companion.comparison import Comparison
 from companion.console import Report
-from companion.curves import RULE, behavior, first_epoch_apart, first_epoch_at, steps_up
+from companion.formats import distance, loss_text, settings_text
 from companion.outputs import STDOUT, write
-from companion.result import Printed, Result, number_word, side_by_side
+from companion.result import Printed, Result, side_by_side
+from companion.runs import Run, accuracy, compare
 
 NAMES = {"numpy": "NumPy", "by_hand": "by hand", "fit": ".fit"}
 ROWS = 11
 NUMPY_TOLERANCE = 4  # times the machine epsilon; up to 1.75 was measured where rounding does not grow
-APART = 0.001  # in units of the loss: a difference that the eye begins to see in the curves
+
+
+def print_what_goes_in(
+    report: Report,
+    lesson: str,
+    facts: Sequence[tuple[str, str]],
+    by_hand: Callable[..., list[float]],
+    fit: Callable[..., list[float]],
+) -> None:
+    """Open the report: what is trained on what, and by what.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    lesson : str
+        The number and the title, such as "Lesson 4: the learning-rate dial".
+    facts : sequence of pair of str
+        What only this lesson has: a word and what it stands for.
+    by_hand, fit : callable
+        The lesson's functions that are compared.
+    """
+    report.heading(lesson)
+    report.part("What goes in")
+    file = f"companion/{by_hand.__module__.rpartition('.')[2]}.py"
+    report.facts(
+        [
+            *facts,
+            ("by hand", f"{by_hand.__name__} in {file}, a loop around tf.GradientTape"),
+            (".fit", f"{fit.__name__}, below it: model.compile(...) and model.fit(...)"),
+        ]
+    )
+
+
+def print_trainings(report: Report, runs: Mapping[str, Run], dtype: str) -> Comparison:
+    """Set the trainings side by side, and say whether by hand and ``.fit`` are identical.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    runs : mapping of str to Run
+        Keys as in `NAMES`.
+    dtype : str
+        The float type in which all were made.
+
+    Returns
+    -------
+    Comparison
+        By hand against ``.fit``.
+    """
+    comparison = compare(runs["by_hand"], runs["fit"], dtype)
+    report.part("Side by side: the loss of each epoch, each batch's measured before its update")
+    print_side_by_side(report, {name: run.history for name, run in runs.items()})
+    report.part("The verdict")
+    print_verdict(report, comparison)
+    if "numpy" in runs:
+        print_closeness(report, compare(runs["numpy"], runs["by_hand"], dtype, ("NumPy", "by hand")))
+    return comparison
 
 
 def print_side_by_side(report: Report, histories: Mapping[str, Sequence[float]]) -> None:
@@ -42,8 +100,8 @@ def print_side_by_side(report: Report, histories: Mapping[str, Sequence[float]])
     report.table(["epoch", *(NAMES[key] for key in histories), "largest\ndifference"], rows)
 
 
-def print_verdict(report: Report, comparison: Comparison, numpy_comparison: Comparison | None = None) -> None:
-    """Say whether by hand and ``.fit`` are identical, and how close NumPy is.
+def print_verdict(report: Report, comparison: Comparison, what: str = "") -> None:
+    """Say whether by hand and ``.fit`` are identical.
 
     Parameters
     ----------
@@ -51,21 +109,31 @@ def print_verdict(report: Report, comparison: Comparison, numpy_comparison: Comp
         Where to.
     comparison : Comparison
         By hand against ``.fit``.
-    numpy_comparison : Comparison
-        NumPy against by hand, in the lessons that have a NumPy loop.
+    what : str
+        Which training, where it is not the lesson's own.
     """
     style = "bold green" if comparison.identical else "bold red"
-    report.print(f"by hand and .fit: {comparison.verdict()}", style=style)
-    if numpy_comparison is None:
-        return
+    report.print(f"{what or 'by hand and .fit'}: {comparison.verdict()}", style=style)
+
+
+def print_closeness(report: Report, comparison: Comparison) -> None:
+    """Say how close NumPy comes, in the lessons that have a NumPy loop.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    comparison : Comparison
+        NumPy against by hand.
+    """
     tolerance = NUMPY_TOLERANCE * float(np.finfo(comparison.dtype).eps)
-    frame = numpy_comparison.frame()
+    frame = comparison.frame()
     # Where both are NaN the difference is 0; a loss of a million has room for larger roundings than one of 1.
     beyond = (frame["difference"] > 0) & ~(
         frame["difference"] <= tolerance * frame["by hand"].abs().clip(lower=1)
     )
     stated = f"{tolerance:.1e}, times the loss where that is above 1"
-    apart = distance(numpy_comparison.max_abs_diff)
+    apart = distance(comparison.max_abs_diff)
     if beyond.any():
         where = f"beyond it in {beyond.sum()} of {len(frame)} epochs, first at epoch {beyond.idxmax()}"
     else:
@@ -76,103 +144,33 @@ def print_verdict(report: Report, comparison: Comparison, numpy_comparison: Comp
     )
 
 
-def print_accuracy(report: Report, right: Mapping[str, float], labels: Mapping[str, np.ndarray]) -> None:
-    """Say how many rows are classified rightly, beside what the most frequent answer alone would get.
+def print_accuracy(
+    report: Report, model: keras.Model, sets: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> dict[str, float]:
+    """Say how often the trained network is right, beside what the most frequent answer alone would get.
 
     Parameters
     ----------
     report : Report
         Where to.
-    right : mapping of str to float
-        The accuracy on each set of rows, from 0 to 1.
-    labels : mapping of str to ndarray of 0 and 1
-        The truth of each set of rows.
+    model : keras.Model
+        Trained.
+    sets : mapping of str to pair of ndarray
+        ``x`` and ``y`` of each set of rows, as `companion.runs.accuracy` takes them.
+
+    Returns
+    -------
+    dict of str to float
+        The accuracies, from 0 to 1: ``train_accuracy`` for a set named "train".
     """
-    rows = []
-    for name, share in right.items():
-        truth = labels[name]
-        count, always = len(truth), max(np.mean(truth == 0), np.mean(truth == 1))
-        rows.append([name, f"{share:.3f}", f"{round(share * count)} of {count}", f"{always:.3f}"])
+    report.part("How often the network is right, after the last update")
+    right, rows = {}, []
+    for name, (x, y) in sets.items():
+        share = right[f"{name}_accuracy"] = accuracy(model, x, y)
+        always = np.unique(y, return_counts=True)[1].max() / y.size
+        rows.append([name, f"{share:.3f}", f"{round(share * y.size)} of {y.size}", f"{always:.3f}"])
     report.table(["rows", "accuracy", "right", "always the most\nfrequent answer"], rows, text_columns=(0,))
-
-
-def print_scan(report: Report, scan: Mapping[float, Sequence[float]]) -> None:
-    """Say what each learning rate does, worked out from its curve.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    scan : mapping of float to sequence of float
-        The history at each learning rate, all of the same length.
-    """
-    finals = [history[-1] for history in scan.values() if np.isfinite(history[-1])]
-    lowest = min(finals, default=np.inf)
-    steps = len(next(iter(scan.values()))) - 1
-    report.table(
-        ["rate", "final loss", f"steps up\n(of {steps})", "what it does"],
-        [[f"{rate}", short_loss(history[-1]), str(steps_up(history)), _what_it_does(history, lowest, scan)]
-         for rate, history in scan.items()],
-        text_columns=(3,),
-    )  # fmt: skip
-    report.print(f"({RULE})", style="dim")
-
-
-def _what_it_does(history: Sequence[float], lowest: float, scan: Mapping[float, Sequence[float]]) -> str:
-    word = behavior(history)
-    if word == "crawls" and history[-1] > lowest:
-        level = {
-            rate: first_epoch_at(other, history[-1]) for rate, other in scan.items() if other is not history
-        }
-        epoch, rate = min((epoch, rate) for rate, epoch in level.items() if epoch is not None)
-        word += f": ends where rate {rate} already is at epoch {epoch}"
-    elif word == "bounces":
-        first_up = next(k for k, (a, b) in enumerate(itertools.pairwise(history), start=1) if not b <= a)
-        word += f": goes up at epoch {first_up} for the first time"
-    elif word == "blows up":
-        lost = next((epoch for epoch, loss in enumerate(history) if not np.isfinite(loss)), None)
-        word += f": no finite loss at epoch {lost}" if lost is not None else f": up to {max(history):.3g}"
-    if history[-1] == lowest and len(history) > 1:
-        word += (" and still" if word.startswith("bounces") else ",") + " ends lowest"
-    return word
-
-
-def print_rounding(
-    report: Report,
-    in_both: Mapping[float, Sequence[Sequence[float]]],
-    numpy_and_by_hand: Comparison,
-    by_hand_and_fit: Comparison,
-) -> None:
-    """Set the same loop in two precisions side by side, and say what "close" is worth there.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    in_both : mapping of float to pair of sequence of float
-        By learning rate, the by-hand histories in float64 and float32.
-    numpy_and_by_hand : Comparison
-        In float32 at the last of the rates.
-    by_hand_and_fit : Comparison
-        Likewise.
-    """
-    rows = []
-    for rate, (wide, narrow) in in_both.items():
-        epoch = first_epoch_apart(wide, narrow, APART)
-        gap = distance(Comparison(wide, narrow).max_abs_diff)
-        first = "never" if epoch is None else f"epoch {epoch}"
-        rows.append([f"{rate}", short_loss(wide[-1]), short_loss(narrow[-1]), gap, first])
-    gap_header = f"first more\nthan {APART} apart"
-    report.table(["rate", "float64\nends at", "float32\nends at", "largest\ngap", gap_header], rows)
-    if numpy_and_by_hand.max_abs_diff > APART:
-        size = f"{np.finfo('float32').eps:.1e}"
-        report.print(
-            f"At rate {rate} roundings of float32's size, {size}, are enough to change the path: there two "
-            "programs that are both right part, 'close' proves nothing, and only 'identical' does:"
-        )
-    apart = distance(numpy_and_by_hand.max_abs_diff)
-    report.print(f"NumPy and by hand in float32 at rate {rate}: at most {apart} apart")
-    report.print(f"by hand and .fit in float32 at rate {rate}: {by_hand_and_fit.verdict()}")
+    return right
 
 
 def print_page(
@@ -195,6 +193,7 @@ def print_page(
         With which the page's losses and accuracies were made; if this run's are others,
         `figures` lacks those, and the report says why.
     """
+    report.part("What the lesson's page prints, and what this run gives")
     verdicts = {True: "agrees", False: "differs", None: ""}
     report.table(
         ["", "the page\nprints", "this run\ngives", ""],
@@ -225,27 +224,6 @@ def shown(value: float | str | None, p: Printed) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else f"{value:.{p.decimals}f}"
-
-
-def loss_text(loss: float) -> str:
-    """Format a loss with as many digits as a column has room for."""
-    if not np.isfinite(loss):
-        return number_word(loss)
-    return f"{loss:.12f}" if abs(loss) < 1000 else f"{loss:.8e}"
-
-
-def short_loss(loss: float) -> str:
-    """Format a loss for reading, not for comparing."""
-    if not np.isfinite(loss):
-        return number_word(loss)
-    return f"{loss:.4f}" if abs(loss) < 1000 else f"{loss:.3g}"
-
-
-def distance(value: float) -> str:
-    """Format a difference: exactly zero must look different from very small."""
-    if not np.isfinite(value):
-        return number_word(value)
-    return "0" if value == 0 else f"{value:.1e}"
 
 
 def deliver(
@@ -280,6 +258,8 @@ def deliver(
             write(options.plot, plots.as_bytes(figure, ending))
         if options.show:
             plots.show_windows()
-    if options.quiet and not result.comparison.identical:
-        print(f"by hand and .fit: {result.comparison.verdict()}", file=sys.stderr)
-    return 0 if result.comparison.identical else 1
+    if options.quiet:
+        for name, comparison in result.comparisons.items():
+            if not comparison.identical:
+                print(f"by hand and .fit, {name}: {comparison.verdict()}", file=sys.stderr)
+    return 0 if result.identical else 1

@@ -5,7 +5,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import keras
@@ -16,6 +16,7 @@ import tensorflow as tf
 import companion
 from companion.comparison import Comparison
 from companion.curves import steps_up
+from companion.formats import spell_out
 from companion.outputs import write
 from companion.ulp import abs_difference
 
@@ -89,6 +90,9 @@ class Result:
         The history at each learning rate that was tried.
     printed : sequence of Printed
         The page's figures beside the run's.
+    others : mapping of str to Comparison
+        What else was trained or recorded both ways, by hand against ``.fit``: the
+        accuracy beside the loss, a second training.
     """
 
     lesson: int
@@ -99,6 +103,17 @@ class Result:
     metrics: Mapping[str, float]
     scan: Mapping[float, list[float]]
     printed: Sequence[Printed]
+    others: Mapping[str, Comparison] = field(default_factory=dict)
+
+    @property
+    def comparisons(self) -> dict[str, Comparison]:
+        """All that by hand and ``.fit`` were compared in, the loss of the lesson's own training first."""
+        return {"loss": self.comparison, **self.others}
+
+    @property
+    def identical(self) -> bool:
+        """Whether by hand and ``.fit`` agree bit for bit in all of it."""
+        return all(comparison.identical for comparison in self.comparisons.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as numbers, strings, lists and dicts, under the keys that README.md promises."""
@@ -107,13 +122,10 @@ class Result:
             "title": self.title,
             "settings": dict(self.settings),
             "histories": dict(self.histories),
-            "comparison": {
-                "identical": self.comparison.identical,
-                "max_abs_diff": self.comparison.max_abs_diff,
-                "max_ulp": _whole(self.comparison.max_ulp),
-                "first_difference": _first_difference(self.comparison),
-                "weights_identical": self.comparison.weights_identical,
-                "weights_max_abs_diff": self.comparison.weights_max_abs_diff,
+            "comparison": _as_dict(self.comparison),
+            "others": {
+                name: _as_dict(other) | {"by_hand": other.first.tolist(), "fit": other.second.tolist()}
+                for name, other in self.others.items()
             },
             "metrics": dict(self.metrics),
             "scan": [
@@ -139,7 +151,11 @@ class Result:
 
     def as_csv(self) -> str:
         """Write the histories side by side as CSV in full precision; NaN is "NaN", infinity "inf"."""
-        return side_by_side(self.histories).to_csv(na_rep="NaN", lineterminator="\n")
+        frame = side_by_side(self.histories)
+        for name, other in self.others.items():
+            if len(other.first) == len(other.second) == len(frame):
+                frame[f"{name}_by_hand"], frame[f"{name}_fit"] = other.first, other.second
+        return frame.to_csv(na_rep="NaN", lineterminator="\n")
 
     def write(self, options: argparse.Namespace) -> None:
         """Write the files that ``--json`` and ``--csv`` ask for.
@@ -153,6 +169,17 @@ class Result:
             write(options.json, self.as_json().encode())
         if options.csv is not None:
             write(options.csv, self.as_csv().encode())
+
+
+def _as_dict(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "identical": comparison.identical,
+        "max_abs_diff": comparison.max_abs_diff,
+        "max_ulp": _whole(comparison.max_ulp),
+        "first_difference": _first_difference(comparison),
+        "weights_identical": comparison.weights_identical,
+        "weights_max_abs_diff": comparison.weights_max_abs_diff,
+    }
 
 
 def _first_difference(comparison: Comparison) -> dict[str, Any] | None:
@@ -186,19 +213,3 @@ def side_by_side(histories: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     pairs = [abs_difference(a, b) for i, a in enumerate(columns) for b in columns[:i]]
     frame["largest_difference"] = np.max(pairs, axis=0)
     return frame
-
-
-def spell_out(value: Any) -> Any:
-    """Replace each NaN and infinity in nested lists and dicts by "NaN", "Infinity" or "-Infinity"."""
-    if isinstance(value, Mapping):
-        return {key: spell_out(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [spell_out(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return number_word(value)
-    return value
-
-
-def number_word(value: float) -> str:
-    """Give the word for a NaN or an infinity."""
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,6 +1,6 @@
 """One training for each way and setting, however many parts of a report ask for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -65,6 +65,11 @@ class Runs:
                 self._known[key] = Run(model, train(model, self.x, self.y, **how))
         return self._known[key]
 
+    def at_rates(self, train: Callable[..., list[float]], rates: Sequence[float]) -> dict[float, list[float]]:
+        """Train at each of `rates`, and at the usual learning rate; give the histories by ascending rate."""
+        own = self.settings["learning_rate"]
+        return {rate: self(train, learning_rate=rate).history for rate in sorted({*rates, own})}
+
 
 def compare(first: Run, second: Run, dtype: str, names: tuple[str, str] = ("by hand", ".fit")) -> Comparison:
     """Compare two runs.
@@ -86,22 +91,27 @@ def compare(first: Run, second: Run, dtype: str, names: tuple[str, str] = ("by h
     return Comparison(first.history, second.history, *weights, names=names, dtype=dtype)
 
 
-def binary_accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
-    """Give the share of rows whose probability is on the right side of one half.
+def accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
+    """Give the share of answers that are right.
 
     Parameters
     ----------
     model : keras.Model
-        With one sigmoid output.
+        With an output a target, or, where targets are class numbers, an output a class.
     x : ndarray of shape (n, ...)
         The rows.
-    y : ndarray of shape (n, 1)
-        Their classes, 0 or 1.
+    y : ndarray of shape (n, k) or (n,)
+        Targets 0 or 1, as many as the outputs: right is on the right side of one half.
+        Or class numbers: right is where the largest output stands.
 
     Returns
     -------
     float
         From 0 to 1. An answer that is not a number is a wrong one.
     """
-    probability = model(x).numpy()
-    return float(np.mean(((probability >= 0.5) == (y == 1)) & ~np.isnan(probability)))
+    outputs = model(x).numpy()
+    if outputs.shape == y.shape:
+        right = ((outputs >= 0.5) == (y == 1)) & ~np.isnan(outputs)
+    else:
+        right = (outputs.argmax(axis=-1) == y) & ~np.isnan(outputs).any(axis=-1)
+    return float(np.mean(right))

@@ -1,0 +1,49 @@
+"""How numbers are written: in a table, in a sentence, in JSON."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def loss_text(loss: float) -> str:
+    """Format a loss with as many digits as a column has room for."""
+    if not np.isfinite(loss):
+        return number_word(loss)
+    return f"{loss:.12f}" if abs(loss) < 1000 else f"{loss:.8e}"
+
+
+def short_loss(loss: float) -> str:
+    """Format a loss for reading, not for comparing."""
+    if not np.isfinite(loss):
+        return number_word(loss)
+    return f"{loss:.4f}" if abs(loss) < 1000 else f"{loss:.3g}"
+
+
+def distance(value: float) -> str:
+    """Format a difference: exactly zero must look different from very small."""
+    if not np.isfinite(value):
+        return number_word(value)
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def number_word(value: float) -> str:
+    """Give the word for a NaN or an infinity."""
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def spell_out(value: Any) -> Any:
+    """Replace each NaN and infinity in nested lists and dicts by "NaN", "Infinity" or "-Infinity"."""
+    if isinstance(value, Mapping):
+        return {key: spell_out(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [spell_out(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return number_word(value)
+    return value
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Name settings and their values in a sentence."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
