@@ -9,6 +9,7 @@ from companion.console import Report, command
 from companion.errors import UserError
 
 LESSONS = {
+    "lesson1": "one neuron, pass or fail: a NumPy loop and a .fit call, each written as the other",
     "lesson3": "gradient descent on diabetes: NumPy, a GradientTape loop and .fit",
     "lesson4": "the learning-rate dial: two moons, shuffled batches of 32, six rates",
 }

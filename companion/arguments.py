@@ -54,6 +54,13 @@ def whole_number(least: int, most: int | None, example: int) -> Callable[[str], 
     return read
 
 
+def no_hidden_units(text: str) -> int:
+    """Read the only number of hidden units that a single neuron has."""
+    if text != "0":
+        raise argparse.ArgumentTypeError(f"{text!r} is not 0: one neuron has no hidden units; leave it out")
+    return 0
+
+
 def join_negative_numbers(words: Sequence[str]) -> list[str]:
     """Join ``--option -1e-3`` to ``--option=-1e-3``: argparse takes -1 as a value, but -1e-3 not."""
     joined: list[str] = []
@@ -94,7 +101,7 @@ def lesson_parser(
     default_epochs : int
         The lesson's own number of epochs.
     default_hidden : int
-        The lesson's own number of hidden units.
+        The lesson's own number of hidden units; 0 if it can have none.
     default_dtype : str
         The lesson's own precision.
 
@@ -123,10 +130,10 @@ def lesson_parser(
     )
     add(
         "--hidden",
-        type=whole_number(1, MOST_HIDDEN, default_hidden),
+        type=whole_number(1, MOST_HIDDEN, default_hidden) if default_hidden else no_hidden_units,
         default=default_hidden,
         metavar="N",
-        help="hidden units",
+        help="hidden units" if default_hidden else "hidden units: one neuron has none",
     )
     add(
         "--seed", type=whole_number(0, LARGEST_SEED, 0), default=0, metavar="N", help="of the initial weights"

@@ -25,7 +25,7 @@ def distance(value: float) -> str:
     """Format a difference: exactly zero must look different from very small."""
     if not np.isfinite(value):
         return number_word(value)
-    return "0" if value == 0 else f"{value:.1e}"
+    return "0" if value == 0 else f"{value:.1e}" if value < 0.001 else f"{value:.3g}"
 
 
 def number_word(value: float) -> str:

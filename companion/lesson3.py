@@ -25,7 +25,7 @@ from companion.datasets import diabetes
 from companion.progress import FitProgress, progress, track
 from companion.rates import print_rounding, print_scan
 from companion.result import Printed, Result, as_printed
-from companion.runs import Runs, accuracy, compare
+from companion.runs import Runs, accuracy, compare, histories_of
 
 TITLE = "gradient descent on diabetes"
 LEARNING_RATE = 0.1
@@ -214,8 +214,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_rounding(out, in_both, *in_float32)
     report.print_page(out, printed, settings, PAGE_SETTINGS)
 
-    histories = {name: run.history for name, run in trained.items()}
-    return report.deliver(Result(3, TITLE, settings, histories, comparison, right, scan, printed), options)
+    return report.deliver(
+        Result(3, TITLE, settings, histories_of(trained), comparison, right, scan, printed), options
+    )
 
 
 def what_goes_in(y: np.ndarray, y_test: np.ndarray, settings: dict) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ from companion.datasets import moons
 from companion.progress import FitProgress, progress, track
 from companion.rates import print_scan
 from companion.result import Printed, Result
-from companion.runs import Runs
+from companion.runs import Runs, histories_of
 
 TITLE = "the learning-rate dial"
 LEARNING_RATE = 0.1
@@ -173,8 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     printed = page_figures(scan)
     report.print_page(out, printed, settings)
 
-    histories = {name: run.history for name, run in trained.items()}
-    result = Result(4, TITLE, settings, histories, comparison, right, scan, printed)
+    result = Result(4, TITLE, settings, histories_of(trained), comparison, right, scan, printed)
     boundary = functools.partial(plots.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
     return report.deliver(result, options, functools.partial(plots.draw_lesson, first=boundary))
 

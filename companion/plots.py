@@ -20,10 +20,9 @@ HISTORIES: dict[str, dict[str, Any]] = {
     "fit": dict(label=".fit", color="black", linewidth=1.3, linestyle=(0, (4, 3))),
 }
 DIFFERENCE_WIDTHS = {"numpy": 0.8, "by_hand": 3}  # the noisy one thin, the flat one thick
-LOSS = "loss (binary cross-entropy)"
 EXPLODED = 3  # times the first loss: beyond this a curve would flatten all others
 LARGEST_DRAWN = 1e150  # a log axis over more overflows while it looks for its margins
-RATES = [
+STYLES = [
     ("#0072B2", "-"),
     ("#009E73", "--"),
     ("#D55E00", "-."),
@@ -99,7 +98,7 @@ def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]]) -> None
     for key, history in histories.items():
         losses = _drawable(history)
         axes.plot(losses, marker=_marker(losses), **HISTORIES[key])
-    _label(axes, "The loss, trained in each way", LOSS)
+    _label(axes, "The loss, trained in each way", "loss")
     if axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
         axes.set_yscale("log")
     axes.legend()
@@ -131,22 +130,24 @@ def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]]) -> No
     axes.legend(loc="upper right")
 
 
-def draw_rates(axes: Axes, scan: Mapping[float, Sequence[float]]) -> None:
-    """Draw the by-hand curves of several learning rates.
+def draw_curves(axes: Axes, curves: Mapping[str, Sequence[float]], title: str) -> None:
+    """Draw several trainings by hand, of the same network otherwise.
 
     Parameters
     ----------
     axes : Axes
         Where to.
-    scan : mapping of float to sequence of float
-        The history at each learning rate.
+    curves : mapping of str to sequence of float
+        The history of each, under what it is to be called.
+    title : str
+        Over the axes.
     """
-    top = EXPLODED * next(iter(scan.values()))[0]
-    for (rate, history), (color, style) in zip(scan.items(), RATES, strict=False):
+    top = EXPLODED * next(iter(curves.values()))[0]
+    for (name, history), (color, style) in zip(curves.items(), STYLES, strict=False):
         losses = _drawable(history)
-        label = f"rate {rate}" + (" (leaves the picture)" if not np.max(history) <= top else "")
+        label = name + (" (leaves the picture)" if not np.max(history) <= top else "")
         axes.plot(losses, label=label, color=color, linestyle=style, linewidth=1.5, marker=_marker(losses))
-    _label(axes, "The same network at other learning rates", LOSS)
+    _label(axes, title, "loss")
     if axes.get_ylim()[1] > top:
         axes.set_ylim(0, top)
     axes.legend()
@@ -208,12 +209,13 @@ def draw_lesson(result: Any, show: bool, first: Callable[[Axes], None] | None = 
             first(panels[0])
         draw_histories(left, result.histories)
         draw_differences(middle, result.histories)
-        draw_rates(right, result.scan)
+        rates = {f"rate {rate}": history for rate, history in result.scan.items()}
+        draw_curves(right, rates, "The same network at other learning rates")
         settings = result.settings
+        hidden = f"{settings['hidden']} hidden units, " if settings["hidden"] else ""
         figure.suptitle(
             f"Lesson {result.lesson}: {result.title} (learning rate {settings['learning_rate']:g}, "
-            f"{settings['epochs']} epochs, {settings['hidden']} hidden units, seed {settings['seed']}, "
-            f"{settings['dtype']})"
+            f"{settings['epochs']} epochs, {hidden}seed {settings['seed']}, {settings['dtype']})"
         )
     return figure
 

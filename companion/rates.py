@@ -1,4 +1,4 @@
-"""What each learning rate does, and what rounding does where it is too large: two parts of a report."""
+"""What the learning rate, the batch size and rounding do to a training: parts of a report."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -96,3 +96,30 @@ def print_rounding(
     apart = distance(numpy_and_by_hand.max_abs_diff)
     report.print(f"NumPy and by hand in float32 at rate {rate}: at most {apart} apart")
     report.print(f"by hand and .fit in float32 at rate {rate}: {by_hand_and_fit.verdict()}")
+
+
+def print_batch_sizes(report: Report, histories: Mapping[int, Sequence[float]], rows: int) -> None:
+    """Set batch, mini-batch and one-example updates beside each other.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    histories : mapping of int to sequence of float
+        By batch size, the losses of the same number of epochs.
+    rows : int
+        How many rows an epoch has.
+    """
+    report.part("Batch, mini-batch, one example: how many rows an update")
+    epochs = len(next(iter(histories.values())))
+    shown = sorted({0, 1, 10, epochs - 1} & set(range(epochs)))
+    losses = [f"loss at\nepoch {epoch}" for epoch in shown]
+    table = []
+    for size, history in histories.items():
+        kind = "batch" if size >= rows else "one" if size == 1 else "mini"
+        counts = str(size), str(-(-rows // size) * epochs)
+        table.append(
+            [kind, *counts, *(short_loss(history[epoch]) for epoch in shown), str(steps_up(history))]
+        )
+    columns = ["", "rows an\nupdate", "updates", *losses, f"steps up\n(of {epochs - 1})"]
+    report.table(columns, table, text_columns=(0,))

@@ -1,8 +1,10 @@
 """The parts of a lesson's report that all lessons share, and its delivery."""
 
 import argparse
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,7 +16,7 @@ from companion.console import Report
 from companion.formats import distance, loss_text, settings_text
 from companion.outputs import STDOUT, write
 from companion.result import Printed, Result, side_by_side
-from companion.runs import Run, accuracy, compare
+from companion.runs import Run, accuracy, compare, histories_of
 
 NAMES = {"numpy": "NumPy", "by_hand": "by hand", "fit": ".fit"}
 ROWS = 11
@@ -43,7 +45,7 @@ def print_what_goes_in(
     """
     report.heading(lesson)
     report.part("What goes in")
-    file = f"companion/{by_hand.__module__.rpartition('.')[2]}.py"
+    file = f"companion/{Path(inspect.unwrap(by_hand).__code__.co_filename).name}"
     report.facts(
         [
             *facts,
@@ -72,7 +74,7 @@ def print_trainings(report: Report, runs: Mapping[str, Run], dtype: str) -> Comp
     """
     comparison = compare(runs["by_hand"], runs["fit"], dtype)
     report.part("Side by side: the loss of each epoch, each batch's measured before its update")
-    print_side_by_side(report, {name: run.history for name, run in runs.items()})
+    print_side_by_side(report, histories_of(runs))
     report.part("The verdict")
     print_verdict(report, comparison)
     if "numpy" in runs:

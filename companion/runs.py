@@ -91,6 +91,11 @@ def compare(first: Run, second: Run, dtype: str, names: tuple[str, str] = ("by h
     return Comparison(first.history, second.history, *weights, names=names, dtype=dtype)
 
 
+def histories_of(runs: Mapping[str, Run]) -> dict[str, list[float]]:
+    """Give the histories alone."""
+    return {name: run.history for name, run in runs.items()}
+
+
 def accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
     """Give the share of answers that are right.
 

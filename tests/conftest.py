@@ -1,3 +1,5 @@
+import functools
+import importlib
 import json
 import os
 import subprocess
@@ -26,10 +28,13 @@ def command():
     return run
 
 
-def in_process(lesson, capsys):
-    def run(*words):
+@pytest.fixture
+def lesson_main(capsys):
+    """Run a lesson's command in this process; give its exit status, standard output and standard error."""
+
+    def run(lesson, *words):
         try:
-            status = lesson.main(list(words))
+            status = importlib.import_module(f"companion.{lesson}").main(list(words))
         except SystemExit as error:
             status = error.code
         return status, *capsys.readouterr()
@@ -38,19 +43,13 @@ def in_process(lesson, capsys):
 
 
 @pytest.fixture
-def lesson3_main(capsys):
-    """Run lesson 3's command in this process; give its exit status, standard output and standard error."""
-    from companion import lesson3
-
-    return in_process(lesson3, capsys)
+def lesson3_main(lesson_main):
+    return functools.partial(lesson_main, "lesson3")
 
 
 @pytest.fixture
-def lesson4_main(capsys):
-    """Run lesson 4's command likewise."""
-    from companion import lesson4
-
-    return in_process(lesson4, capsys)
+def lesson4_main(lesson_main):
+    return functools.partial(lesson_main, "lesson4")
 
 
 @pytest.fixture

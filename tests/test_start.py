@@ -35,7 +35,7 @@ def test_an_unknown_name_gets_one_line_and_status_2(command):
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr
-        == "companion: error: 'lesson99' is not one of lesson3, lesson4; try 'companion lesson3'\n"
+        == "companion: error: 'lesson99' is not one of lesson1, lesson3, lesson4; try 'companion lesson3'\n"
     )
 
 
