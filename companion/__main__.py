@@ -10,6 +10,7 @@ from companion.errors import UserError
 
 LESSONS = {
     "lesson1": "one neuron, pass or fail: a NumPy loop and a .fit call, each written as the other",
+    "lesson2": "four pixels, 31 parameters: every gradient three ways, one update, 1 image and 16",
     "lesson3": "gradient descent on diabetes: NumPy, a GradientTape loop and .fit",
     "lesson4": "the learning-rate dial: two moons, shuffled batches of 32, six rates",
 }

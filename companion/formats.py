@@ -18,7 +18,7 @@ def short_loss(loss: float) -> str:
     """Format a loss for reading, not for comparing."""
     if not np.isfinite(loss):
         return number_word(loss)
-    return f"{loss:.4f}" if abs(loss) < 1000 else f"{loss:.3g}"
+    return f"{loss:.4f}" if loss == 0 or 0.001 <= abs(loss) < 1000 else f"{loss:.3g}"
 
 
 def distance(value: float) -> str:

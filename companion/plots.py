@@ -185,6 +185,26 @@ def draw_boundary(
     axes.legend(loc="upper right")
 
 
+def draw_gradient(axes: Axes, names: Sequence[str], slopes: np.ndarray) -> None:
+    """Draw the slope of the loss along each parameter as a bar.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to.
+    names : sequence of str
+        Of the parameters.
+    slopes : ndarray of shape (len(names),)
+        At the start.
+    """
+    places = np.arange(len(names))
+    axes.bar(places, slopes, color=["#D55E00" if slope > 0 else "#0072B2" for slope in slopes])
+    axes.axhline(0, color="black", linewidth=0.8)
+    every = -(-len(names) // 40)
+    axes.set_xticks(places[::every], names[::every], rotation=90, fontsize=7)
+    axes.set(title="The gradient at the start: the update goes the other way", ylabel="slope of the loss")
+
+
 def draw_lesson(result: Any, show: bool, first: Callable[[Axes], None] | None = None) -> Figure:
     """Draw the picture of a lesson: the curves, their differences, the learning rates.
 

@@ -197,19 +197,18 @@ def print_page(
     """
     report.part("What the lesson's page prints, and what this run gives")
     verdicts = {True: "agrees", False: "differs", None: ""}
-    report.table(
-        ["", "the page\nprints", "this run\ngives", ""],
-        [[p.figure, shown(p.printed, p), shown(p.measured, p), verdicts[p.agrees]] for p in figures],
-        text_columns=(0, 3),
-    )
+    rows = [[p.figure, shown(p.printed, p), shown(p.measured, p), verdicts[p.agrees]] for p in figures]
+    if rows:
+        report.table(["", "the page\nprints", "this run\ngives", ""], rows, text_columns=(0, 3))
     stated = [p for p in figures if p.agrees is not None]
     differing = sum(not p.agrees for p in stated)
     page_settings = page_settings or {}
     needed = settings_text(page_settings)
     if not page_settings.items() <= settings.items():
+        agreeing = f"{len(stated) - differing} of {len(stated)} agree. " if rows else ""
         report.print(
-            f"{len(stated) - differing} of {len(stated)} agree. The page's losses and accuracies are for "
-            f"{needed}: only a run with these settings can be set beside them."
+            f"{agreeing}The page's losses and accuracies are for {needed}: only a run with these settings "
+            "can be set beside them."
         )
     elif differing:
         by = f"with the page's settings ({needed})" if needed else "where the page names no settings"

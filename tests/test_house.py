@@ -6,16 +6,16 @@ import re
 
 import pytest
 
-from companion import lesson1, lesson3, lesson4
+from companion import lesson1, lesson2, lesson3, lesson4
 
 # From the ground up: a file imports only from files before it.
 HOUSE = [
     ["startup", "errors", "ulp", "curves", "formats"],
-    ["precision", "batches", "datasets", "outputs", "plots"],
+    ["precision", "batches", "datasets", "outputs", "plots", "gradients"],
     ["comparison", "progress", "console", "arguments"],
     ["runs", "result"],
-    ["report", "rates", "gap"],
-    ["lesson1", "lesson3", "lesson4"],
+    ["report", "rates", "gap", "trace"],
+    ["lesson1", "lesson2", "lesson3", "lesson4"],
     ["__main__"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(HOUSE) for name in names}
@@ -59,7 +59,7 @@ def test_files_stay_short(pytestconfig):
     assert max(lengths.values()) <= 300, lengths
 
 
-@pytest.mark.parametrize("lesson", [lesson1, lesson3, lesson4])
+@pytest.mark.parametrize("lesson", [lesson1, lesson2, lesson3, lesson4])
 def test_a_lesson_has_the_names_and_signatures_that_all_lessons_have(lesson):
     training = ["model", "x", "y", "learning_rate", "batch_size", "epochs"]
     assert not inspect.signature(lesson.load_data).parameters
@@ -73,7 +73,7 @@ def test_a_lesson_has_the_names_and_signatures_that_all_lessons_have(lesson):
     assert lines == sorted(lines)
 
 
-@pytest.mark.parametrize("lesson", [lesson1, lesson3, lesson4])
+@pytest.mark.parametrize("lesson", [lesson1, lesson2, lesson3, lesson4])
 def test_the_two_halves_stand_on_one_screen_and_carry_the_same_tags(lesson):
     by_hand, hand_starts = inspect.getsourcelines(lesson.train_by_hand)
     with_fit, fit_starts = inspect.getsourcelines(lesson.train_with_fit)

@@ -33,10 +33,8 @@ def test_the_index_lists_every_lesson_that_there_is(command, pytestconfig):
 def test_an_unknown_name_gets_one_line_and_status_2(command):
     done = command("companion", "lesson99")
     assert (done.returncode, done.stdout) == (2, "")
-    assert (
-        done.stderr
-        == "companion: error: 'lesson99' is not one of lesson1, lesson3, lesson4; try 'companion lesson3'\n"
-    )
+    names = "lesson1, lesson2, lesson3, lesson4"
+    assert done.stderr == f"companion: error: 'lesson99' is not one of {names}; try 'companion lesson3'\n"
 
 
 def test_the_command_companion_hands_options_on_to_the_lesson(command):

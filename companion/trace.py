@@ -1,0 +1,241 @@
+"""One pass through a small network and one update, number by number: parts of lesson 2's report."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from companion.console import Report
+from companion.formats import distance
+from companion.gradients import Arrays, by_chain_rule, by_tape, by_wiggling, forward, mean_squared_error
+from companion.ulp import abs_difference
+
+MOST_ROWS = 60  # of a table
+MOST_IN_A_LINE = 8
+REPEATS = 25
+AT_THE_CORNER = 1e-6  # an input this near to 0 is 0 but for rounding
+PROBE = (0.3, -0.2, 0.4, 0.1)  # weights out of a unit at the corner that would make it matter
+
+
+def names_of(weights: Arrays) -> list[str]:
+    """Name every number of a network of dense layers: "W1[0,2]", "b1[2]", counted from 0."""
+    names = []
+    for number, array in enumerate(weights):
+        array_name = f"{'W' if array.ndim == 2 else 'b'}{number // 2 + 1}"
+        names += [f"{array_name}[{','.join(map(str, index))}]" for index in np.ndindex(array.shape)]
+    return names
+
+
+def flat(arrays: Sequence[Any]) -> np.ndarray:
+    """Put all numbers of some arrays one after the other, as float64."""
+    return np.concatenate([np.asarray(array, dtype="float64").ravel() for array in arrays])
+
+
+def print_forward(report: Report, weights: Arrays, x: np.ndarray, y: np.ndarray) -> None:
+    """Follow one row from its inputs to its loss.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    weights : sequence of ndarray
+        As for `companion.gradients.forward`.
+    x, y : ndarray of shape (1, k) and (1, m)
+        The row and its target.
+    """
+    report.part("The forward pass, with the initial weights")
+    z1, a1, output = forward(weights, x)
+    report.facts(
+        [
+            ("x", _numbers(x)),
+            ("x W1 + b1", _numbers(z1)),
+            ("ReLU of it", _numbers(a1)),
+            ("prediction", f"{_numbers(output)} (times W2, plus b2)"),
+            ("target y", _numbers(y)),
+            ("squared errors", _numbers((output - y) ** 2)),
+            ("loss", f"{mean_squared_error(weights, x, y):.6g}, their mean"),
+        ]
+    )
+
+
+def _numbers(row: np.ndarray) -> str:
+    """Write the numbers of one row, as many as fit."""
+    shown = [f"{value:.6g}" for value in row.ravel()[:MOST_IN_A_LINE]]
+    return ", ".join([*shown, "..."] if row.size > MOST_IN_A_LINE else shown)
+
+
+def print_gradients(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """Work out the gradient in three ways, set them side by side, and say what each costs.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    model : keras.Model
+        One hidden layer of ReLU units, linear outputs.
+    x, y : ndarray of shape (n, k) and (n, m)
+        The rows.
+
+    Returns
+    -------
+    list of ndarray
+        The gradients by tape, shaped like the model's weights.
+    """
+    weights, tape = model.get_weights(), by_tape(model, x, y)
+    count = sum(array.size for array in weights)
+    report.part(f"All {count} gradients, three ways")
+    ways: dict[str, tuple[Callable[[], Sequence[Any]], str]] = {
+        "wiggling": (lambda: by_wiggling(weights, x, y), f"{2 * count} forward"),
+        "chain rule": (lambda: by_chain_rule(weights, x, y), "1 forward, 1 backward"),
+        "tape": (tape, "1 forward, 1 backward"),
+    }
+    columns = {name: flat(work()) for name, (work, _) in ways.items()}
+    values = list(columns.values())
+    apart = np.max([abs_difference(a, b) for i, a in enumerate(values) for b in values[:i]], axis=0)
+    _print_parameters(report, columns | {"largest\ndifference": apart}, names_of(weights))
+    report.print(f"the largest difference of all {count}: {distance(float(apart.max()))}")
+    nothing = tf.function(lambda: tf.constant(0.0))
+    costs = [
+        ("one forward pass", lambda: mean_squared_error(weights, x, y), "1 forward"),
+        *((name, work, passes) for name, (work, passes) in ways.items()),
+        ("calling TensorFlow, for nothing", nothing, "none"),
+    ]
+    rows = [[name, passes, f"{seconds(work) * 1e6:.0f}"] for name, work, passes in costs]
+    report.table(["way", "passes through the network", "microseconds"], rows, text_columns=(0, 1))
+    report.print("(the first three in NumPy, the tape in TensorFlow)", style="dim")
+    return [gradient.numpy() for gradient in tape()]
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Time `work`, in seconds: the median of some calls, after one that may have to compile."""
+    work()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def print_units(report: Report, states: Mapping[str, Arrays], x: np.ndarray, all_x: np.ndarray) -> None:
+    """Say which hidden units are dead: never above 0, so that nothing before them learns.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    states : mapping of str to sequence of ndarray
+        Weights at several times, by header; the first are the initial ones.
+    x : ndarray of shape (1, k)
+        The row in question.
+    all_x : ndarray of shape (n, k)
+        All rows that there are.
+    """
+    report.part("Which hidden units are dead, and the corner of ReLU")
+    start = next(iter(states.values()))
+    z1 = forward(start, x)[0][0]
+    alive = {
+        header: (forward(weights, all_x)[0] > AT_THE_CORNER).sum(axis=0) for header, weights in states.items()
+    }
+    rows = []
+    for unit, value in enumerate(z1[:MOST_ROWS]):
+        word = "at the corner" if abs(value) <= AT_THE_CORNER else "alive" if value > 0 else "dead"
+        counts = [str(count[unit]) for count in alive.values()]
+        rows.append([str(unit), f"{value:.2g}", word, *counts])
+    columns = ["unit", "into ReLU,\nthe image", "on the\nimage", *states]
+    report.table(columns, rows, text_columns=(2,))
+    report.print(f"(the last columns: on how many of all {len(all_x)} images it is alive)", style="dim")
+
+
+def print_corner(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
+    """Say what becomes of the gradient of a unit whose input is 0 but for rounding.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    model : keras.Model
+        As for `print_gradients`.
+    x, y : ndarray of shape (1, k) and (1, m)
+        The row.
+    """
+    weights = model.get_weights()
+    z1 = forward(weights, x)[0][0]
+    in_tensorflow = (tf.matmul(tf.constant(x, model.dtype), weights[0]) + weights[1]).numpy()[0]
+    zero = tf.Variable(0.0)
+    with tf.GradientTape() as tape:
+        above = tf.nn.relu(zero)
+    slope = tape.gradient(above, zero).numpy()
+    report.print(f"At exactly 0 ReLU has two slopes, 0 below and 1 above; TensorFlow takes {slope:g}.")
+    corner = np.flatnonzero(np.abs(z1) <= AT_THE_CORNER)
+    if not corner.size:
+        report.print("No hidden unit stands there.")
+        return
+    unit = int(corner[0])
+    probed = [array.copy() for array in weights]
+    probed[2][unit] = np.resize(PROBE, probed[2].shape[1])
+    probe = keras.models.clone_model(model)
+    probe.set_weights(probed)
+    slopes = {
+        "from above": 2 * (forward(probed, x)[2] - y)[0] / y.size @ probed[2][unit],
+        "by wiggling": by_wiggling(probed, x, y)[1][unit],
+        "by NumPy's chain rule": by_chain_rule(probed, x, y)[1][unit],
+        "by tape": by_tape(probe, x, y)()[1].numpy()[unit],
+    }
+    found = ", ".join(f"{value:.4f} {way}" for way, value in slopes.items())
+    report.print(
+        f"Unit {unit} stands there: its input is 0 but for rounding, {z1[unit]:.1e} in NumPy and "
+        f"{in_tensorflow[unit]:.1e} in TensorFlow, another order of adding up. Here that does not matter, as "
+        f"the weights that lead on from it are {_numbers(weights[2][unit])}. Were they "
+        f"{_numbers(probed[2][unit])}, the slope of b1[{unit}] would be 0 from below, {found}: wiggling "
+        "finds the mean of the two slopes, and rounding decides which of them the others find."
+    )
+
+
+def print_update(
+    report: Report,
+    before: Arrays,
+    gradients: Arrays,
+    after: Arrays,
+    x: np.ndarray,
+    y: np.ndarray,
+    rate: float,
+) -> None:
+    """Set every weight before one update beside its value after it, and likewise the loss.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    before, gradients, after : sequence of ndarray
+        The weights, their gradients, and the weights that the update left.
+    x, y : ndarray of shape (n, k) and (n, m)
+        The rows.
+    rate : float
+        The learning rate.
+    """
+    report.part(f"One update by hand: new = old - {rate:g} times gradient")
+    columns = {"old": flat(before), "gradient": flat(gradients), "new": flat(after)}
+    _print_parameters(report, columns, names_of(before))
+    losses = (mean_squared_error(weights, x, y) for weights in (before, after))
+    report.print("loss before: {:.13g}, after: {:.13g}".format(*losses))
+
+
+def _print_parameters(report: Report, columns: Mapping[str, np.ndarray], names: Sequence[str]) -> None:
+    """Print a row a parameter, up to `MOST_ROWS` of them."""
+    rows = []
+    for number, name in enumerate(names[:MOST_ROWS]):
+        cells = [
+            distance(float(values[number]))
+            if "difference" in header
+            else f"{round(float(values[number]), 9) + 0.0:.9f}"  # no -0
+            for header, values in columns.items()
+        ]
+        rows.append([name, *cells])
+    report.table(["", *columns], rows, text_columns=(0,))
+    if len(names) > MOST_ROWS:
+        report.print(f"(and {len(names) - MOST_ROWS} more)", style="dim")
