@@ -92,4 +92,4 @@ def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bo
 
 def _cast(array: np.ndarray) -> np.ndarray:
     is_float = np.issubdtype(array.dtype, np.floating)
-    return array.astype(keras.config.floatx()) if is_float else array
+    return array.astype(keras.config.floatx(), copy=False) if is_float else array

@@ -2,6 +2,8 @@
 
 import csv
 import hashlib
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,8 @@ DIABETES_COLUMNS = [
 ]
 DIABETES_ROWS = 768
 DIABETES_SHA256 = "c980e5e01dc1c554a358102b773f34b29599d0051ec5cf5b56ad1c6fcb3a23b0"
+MNIST_SIZE = 11_490_519  # bytes
+MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
 
 Rows = tuple[np.ndarray, np.ndarray]
 
@@ -62,20 +66,25 @@ def load_diabetes(path: str | Path | None = None) -> pd.DataFrame:
     Source: National Institute of Diabetes and Digestive and Kidney Diseases, donated
     by Vincent Sigillito in 1990; taken from ``PimaIndiansDiabetes`` in R's mlbench.
     """
-    path = data_path("diabetes.csv") if path is None else Path(path)
-    restore = "restore it with 'git checkout -- data/diabetes.csv' in a checkout, or install companion again"
+    return pd.read_csv(io.BytesIO(_read("diabetes.csv", path, DIABETES_SHA256, _what_is_wrong_with_csv)))
+
+
+def _read(name: str, path: str | Path | None, sha256: str, what_is_wrong: Callable[[bytes], str]) -> bytes:
+    """Read the data file `name`, from elsewhere if `path` is given; refuse all but the published bytes."""
+    path = data_path(name) if path is None else Path(path)
+    restore = f"restore it with 'git checkout -- data/{name}' in a checkout, or install companion again"
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"data file {path} is missing; {restore}") from None
     except OSError as error:
         raise DataError(f"data file {path} cannot be read: {error.strerror}; {restore}") from None
-    if hashlib.sha256(content).hexdigest() != DIABETES_SHA256:
-        raise DataError(f"data file {path} is not the published one: {_what_is_wrong(content)}; {restore}")
-    return pd.read_csv(path)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(f"data file {path} is not the published one: {what_is_wrong(content)}; {restore}")
+    return content
 
 
-def _what_is_wrong(content: bytes) -> str:
+def _what_is_wrong_with_csv(content: bytes) -> str:
     """Say in a few words how `content` differs from a sound diabetes.csv."""
     try:
         lines = list(csv.reader(content.decode("utf-8").splitlines()))
@@ -145,3 +154,61 @@ def moons() -> tuple[Rows, Rows]:
     """
     (x, y), (x_test, y_test) = (make_moons(200, noise=0.2, random_state=state) for state in (0, 1))
     return (x, y[:, None].astype("float64")), (x_test, y_test[:, None].astype("float64"))
+
+
+def load_mnist(path: str | Path | None = None) -> dict[str, np.ndarray]:
+    """Read the MNIST handwritten digits and check that they are unchanged.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        The NPZ file; by default the one that comes with the package.
+
+    Returns
+    -------
+    dict of str to ndarray of uint8
+        ``x_train`` (60000, 28, 28) and ``x_test`` (10000, 28, 28): gray levels from 0, the
+        paper, to 255, the ink. ``y_train`` (60000,) and ``y_test`` (10000,): which digit.
+
+    Raises
+    ------
+    DataError
+        As `load_diabetes`.
+
+    Notes
+    -----
+    Source: Yann LeCun, Corinna Cortes, Christopher Burges, from NIST's databases 3 and 1.
+    """
+    content = _read("mnist.npz", path, MNIST_SHA256, _what_is_wrong_with_npz)
+    with np.load(io.BytesIO(content)) as arrays:
+        return dict(arrays)
+
+
+def _what_is_wrong_with_npz(content: bytes) -> str:
+    if len(content) != MNIST_SIZE:
+        return f"it has {len(content)} bytes, expected {MNIST_SIZE}"
+    return f"its bytes were changed (SHA-256 is not {MNIST_SHA256[:12]}...)"
+
+
+def digits() -> tuple[Rows, Rows]:
+    """Lay each digit out as a row of 784 numbers.
+
+    Returns
+    -------
+    (x_train, y_train), (x_test, y_test) : pairs of ndarray
+        60,000 and 10,000 digits. `x` of shape (n, 784), float32, from 0, the paper, to 1,
+        the ink, row after row of the image; `y` of shape (n,), int64, from 0 to 9.
+
+    Raises
+    ------
+    DataError
+        As `load_mnist`.
+    """
+    arrays = load_mnist()
+    train, test = (
+        (arrays[f"x_{rows}"].reshape(-1, 784).astype("float32"), arrays[f"y_{rows}"].astype("int64"))
+        for rows in ("train", "test")
+    )
+    for x, _ in (train, test):
+        x /= 255
+    return train, test

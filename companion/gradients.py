@@ -5,6 +5,7 @@ arrays ``[W1, b1, W2, b2]`` of ``model.get_weights()``, a row of ``W1`` an input
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -114,3 +115,17 @@ def by_tape(model: keras.Model, x: np.ndarray, y: np.ndarray) -> Callable[[], li
         return tape.gradient(loss, model.trainable_variables)
 
     return gradients
+
+
+def names_of(weights: Arrays) -> list[str]:
+    """Name every number of a network of dense layers: "W1[0,2]", "b1[2]", counted from 0."""
+    names = []
+    for number, array in enumerate(weights):
+        array_name = f"{'W' if array.ndim == 2 else 'b'}{number // 2 + 1}"
+        names += [f"{array_name}[{','.join(map(str, index))}]" for index in np.ndindex(array.shape)]
+    return names
+
+
+def flat(arrays: Sequence[Any]) -> np.ndarray:
+    """Put all numbers of some arrays one after the other, as float64."""
+    return np.concatenate([np.asarray(array, dtype="float64").ravel() for array in arrays])

@@ -266,7 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     curves = {f"batch size {size}": history for size, history in kinds.items()}
     first = functools.partial(plots.draw_curves, curves=curves, title="Batch, mini-batch, one example")
-    return report.deliver(result, options, functools.partial(plots.draw_lesson, first=first))
+    return report.deliver(result, options, functools.partial(plots.draw_lesson, panels=[first]))
 
 
 def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

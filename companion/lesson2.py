@@ -20,12 +20,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion import plots, report, trace
+from companion import panels, plots, report, trace
 from companion.arguments import lesson_parser, parse_lesson, settings_of
 from companion.batches import batches_of_fit
 from companion.console import Report, command
 from companion.curves import behavior
-from companion.gradients import by_chain_rule, forward, mean_squared_error
+from companion.gradients import by_chain_rule, flat, forward, mean_squared_error, names_of
 from companion.precision import precision
 from companion.progress import FitProgress, progress, track
 from companion.rates import print_scan
@@ -244,9 +244,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         printed,
         {"all_images": all_comparison},
     )
-    names, slopes = trace.names_of(weights), trace.flat(gradients)
-    first = functools.partial(plots.draw_gradient, names=names, slopes=slopes)
-    return report.deliver(result, options, functools.partial(plots.draw_lesson, first=first))
+    names, slopes = names_of(weights), flat(gradients)
+    first = functools.partial(panels.draw_gradient, names=names, slopes=slopes)
+    return report.deliver(result, options, functools.partial(plots.draw_lesson, panels=[first]))
 
 
 def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion import plots, report
+from companion import panels, plots, report
 from companion.arguments import lesson_parser, parse_lesson, settings_of
 from companion.batches import batches_of_fit, order_of_fit
 from companion.console import Report, command
@@ -174,8 +174,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     report.print_page(out, printed, settings)
 
     result = Result(4, TITLE, settings, histories_of(trained), comparison, right, scan, printed)
-    boundary = functools.partial(plots.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
-    return report.deliver(result, options, functools.partial(plots.draw_lesson, first=boundary))
+    boundary = functools.partial(panels.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
+    return report.deliver(result, options, functools.partial(plots.draw_lesson, panels=[boundary]))
 
 
 def what_goes_in(rows: int, test_rows: int, settings: dict) -> list[tuple[str, str]]:

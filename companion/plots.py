@@ -1,4 +1,4 @@
-"""Pictures: the only file that knows matplotlib."""
+"""Pictures that every lesson has: curves, their differences, and how they reach a file or a window."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ HISTORIES: dict[str, dict[str, Any]] = {
     "fit": dict(label=".fit", color="black", linewidth=1.3, linestyle=(0, (4, 3))),
 }
 DIFFERENCE_WIDTHS = {"numpy": 0.8, "by_hand": 3}  # the noisy one thin, the flat one thick
-EXPLODED = 3  # times the first loss: beyond this a curve would flatten all others
+EXPLODED = 5  # times the first loss: beyond this a curve would flatten all others
 LARGEST_DRAWN = 1e150  # a log axis over more overflows while it looks for its margins
 STYLES = [
     ("#0072B2", "-"),
@@ -98,7 +98,7 @@ def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]]) -> None
     for key, history in histories.items():
         losses = _drawable(history)
         axes.plot(losses, marker=_marker(losses), **HISTORIES[key])
-    _label(axes, "The loss, trained in each way", "loss")
+    label_epochs(axes, "The loss, trained in each way", "loss")
     if axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
         axes.set_yscale("log")
     axes.legend()
@@ -124,7 +124,7 @@ def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]]) -> No
         label = f"{HISTORIES[key]['label']} minus .fit: {size}"
         style = dict(color=HISTORIES[key]["color"], linewidth=width, marker=_marker(difference))
         axes.plot(difference, label=label, **style)
-    _label(axes, "What is left when .fit is subtracted", "difference of the losses")
+    label_epochs(axes, "What is left when .fit is subtracted", "difference of the losses")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend above the curves
     axes.legend(loc="upper right")
@@ -147,65 +147,13 @@ def draw_curves(axes: Axes, curves: Mapping[str, Sequence[float]], title: str) -
         losses = _drawable(history)
         label = name + (" (leaves the picture)" if not np.max(history) <= top else "")
         axes.plot(losses, label=label, color=color, linestyle=style, linewidth=1.5, marker=_marker(losses))
-    _label(axes, title, "loss")
+    label_epochs(axes, title, "loss")
     if axes.get_ylim()[1] > top:
         axes.set_ylim(0, top)
     axes.legend()
 
 
-def draw_boundary(
-    axes: Axes, probability: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray
-) -> None:
-    """Draw the rows of two classes, and where the network passes from one answer to the other.
-
-    Parameters
-    ----------
-    axes : Axes
-        Where to.
-    probability : callable
-        From points, shape (m, 2), to the probability of class 1, shape (m, 1).
-    x : ndarray of shape (n, 2)
-        The rows.
-    y : ndarray of shape (n, 1)
-        Their classes, 0 or 1.
-    """
-    low, high = x.min(axis=0) - 0.4, x.max(axis=0) + 0.4
-    across, up = np.meshgrid(np.linspace(low[0], high[0], 200), np.linspace(low[1], high[1], 200))
-    answers = probability(np.column_stack([across.ravel(), up.ravel()])).reshape(across.shape)
-    axes.contourf(across, up, answers, levels=np.linspace(0, 1, 11), cmap="PuOr_r", alpha=0.6)
-    if answers.min() < 0.5 < answers.max():
-        axes.contour(across, up, answers, levels=[0.5], colors="black", linewidths=1.5)
-    for label, marker, color in ((0, "o", "#5D3A9B"), (1, "^", "#E66100")):
-        rows = x[y[:, 0] == label]
-        style: Any = dict(marker=marker, color=color, edgecolors="white", label=f"class {label}")
-        axes.scatter(rows[:, 0], rows[:, 1], **style)
-    axes.set(
-        title="The rows, and where the network answers one half", xlabel="first input", ylabel="second input"
-    )
-    axes.legend(loc="upper right")
-
-
-def draw_gradient(axes: Axes, names: Sequence[str], slopes: np.ndarray) -> None:
-    """Draw the slope of the loss along each parameter as a bar.
-
-    Parameters
-    ----------
-    axes : Axes
-        Where to.
-    names : sequence of str
-        Of the parameters.
-    slopes : ndarray of shape (len(names),)
-        At the start.
-    """
-    places = np.arange(len(names))
-    axes.bar(places, slopes, color=["#D55E00" if slope > 0 else "#0072B2" for slope in slopes])
-    axes.axhline(0, color="black", linewidth=0.8)
-    every = -(-len(names) // 40)
-    axes.set_xticks(places[::every], names[::every], rotation=90, fontsize=7)
-    axes.set(title="The gradient at the start: the update goes the other way", ylabel="slope of the loss")
-
-
-def draw_lesson(result: Any, show: bool, first: Callable[[Axes], None] | None = None) -> Figure:
+def draw_lesson(result: Any, show: bool, panels: Sequence[Callable[[Axes], None]] = ()) -> Figure:
     """Draw the picture of a lesson: the curves, their differences, the learning rates.
 
     Parameters
@@ -214,19 +162,21 @@ def draw_lesson(result: Any, show: bool, first: Callable[[Axes], None] | None = 
         What was found.
     show : bool
         Whether it is to open in a window.
-    first : callable, optional
-        Draws what only this lesson has, on the axes that it is given.
+    panels : sequence of callable
+        What only this lesson has: up to three, each draws on the axes that it is given.
 
     Returns
     -------
     Figure
     """
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(show, 15, 4.8) if first is None else new_figure(show, 13, 9)
-        panels = figure.subplots(1, 3) if first is None else figure.subplots(2, 2).ravel()
-        left, middle, right = panels[-3:]
-        if first is not None:
-            first(panels[0])
+        rows = 2 if panels else 1
+        columns = -(-(len(panels) + 3) // rows)
+        figure = new_figure(show, 5 * columns if rows == 1 else 6.5 * columns, 4.8 if rows == 1 else 9)
+        places = list(np.ravel(figure.subplots(rows, columns)))
+        left, middle, right = places[-3:]
+        for draw, axes in zip(panels, places, strict=False):
+            draw(axes)
         draw_histories(left, result.histories)
         draw_differences(middle, result.histories)
         rates = {f"rate {rate}": history for rate, history in result.scan.items()}
@@ -240,7 +190,8 @@ def draw_lesson(result: Any, show: bool, first: Callable[[Axes], None] | None = 
     return figure
 
 
-def _label(axes: Axes, title: str, ylabel: str) -> None:
+def label_epochs(axes: Axes, title: str, ylabel: str) -> None:
+    """Write title and axes of a curve over epochs."""
     axes.set(title=title, xlabel="epoch", ylabel=ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 0.5
 

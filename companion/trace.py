@@ -11,7 +11,16 @@ import tensorflow as tf
 
 from companion.console import Report
 from companion.formats import distance
-from companion.gradients import Arrays, by_chain_rule, by_tape, by_wiggling, forward, mean_squared_error
+from companion.gradients import (
+    Arrays,
+    by_chain_rule,
+    by_tape,
+    by_wiggling,
+    flat,
+    forward,
+    mean_squared_error,
+    names_of,
+)
 from companion.ulp import abs_difference
 
 MOST_ROWS = 60  # of a table
@@ -19,20 +28,6 @@ MOST_IN_A_LINE = 8
 REPEATS = 25
 AT_THE_CORNER = 1e-6  # an input this near to 0 is 0 but for rounding
 PROBE = (0.3, -0.2, 0.4, 0.1)  # weights out of a unit at the corner that would make it matter
-
-
-def names_of(weights: Arrays) -> list[str]:
-    """Name every number of a network of dense layers: "W1[0,2]", "b1[2]", counted from 0."""
-    names = []
-    for number, array in enumerate(weights):
-        array_name = f"{'W' if array.ndim == 2 else 'b'}{number // 2 + 1}"
-        names += [f"{array_name}[{','.join(map(str, index))}]" for index in np.ndindex(array.shape)]
-    return names
-
-
-def flat(arrays: Sequence[Any]) -> np.ndarray:
-    """Put all numbers of some arrays one after the other, as float64."""
-    return np.concatenate([np.asarray(array, dtype="float64").ravel() for array in arrays])
 
 
 def print_forward(report: Report, weights: Arrays, x: np.ndarray, y: np.ndarray) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from companion import lesson1, lesson2, lesson3, lesson4
+from companion import lesson1, lesson2, lesson3, lesson4, lesson5
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_links_in_the_documents_lead_somewhere(pytestconfig):
         assert (document.parent / link).exists(), f"{document.name}: {link}"
 
 
-@pytest.mark.parametrize("lesson", [lesson1, lesson2, lesson3, lesson4])
+@pytest.mark.parametrize("lesson", [lesson1, lesson2, lesson3, lesson4, lesson5])
 def test_the_lesson_s_title_stands_in_the_index_and_the_course(pytestconfig, lesson):
     index = (pytestconfig.rootpath / "companion" / "__main__.py").read_text(encoding="utf-8")
     course = (pytestconfig.rootpath / "lessons" / "README.md").read_text(encoding="utf-8")

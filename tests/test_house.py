@@ -6,16 +6,18 @@ import re
 
 import pytest
 
-from companion import lesson1, lesson2, lesson3, lesson4
+from companion import lesson1, lesson2, lesson3, lesson4, lesson5
+
+LESSONS = [lesson1, lesson2, lesson3, lesson4, lesson5]
 
 # From the ground up: a file imports only from files before it.
 HOUSE = [
     ["startup", "errors", "ulp", "curves", "formats"],
     ["precision", "batches", "datasets", "outputs", "plots", "gradients"],
-    ["comparison", "progress", "console", "arguments"],
+    ["comparison", "progress", "console", "arguments", "panels"],
     ["runs", "result"],
-    ["report", "rates", "gap", "trace"],
-    ["lesson1", "lesson2", "lesson3", "lesson4"],
+    ["report", "rates", "gap", "trace", "landscape"],
+    ["lesson1", "lesson2", "lesson3", "lesson4", "lesson5"],
     ["__main__"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(HOUSE) for name in names}
@@ -47,8 +49,8 @@ def test_imports_go_down_only(pytestconfig):
             assert name == "__init__" or FLOOR[imported] < FLOOR[name], f"{name} imports {imported}"
 
 
-def test_only_plots_knows_matplotlib_and_only_console_and_progress_know_rich(pytestconfig):
-    for library, known_by in (("matplotlib", {"plots"}), ("rich", {"console", "progress"})):
+def test_only_plots_and_panels_know_matplotlib_and_only_console_and_progress_know_rich(pytestconfig):
+    for library, known_by in (("matplotlib", {"plots", "panels"}), ("rich", {"console", "progress"})):
         pattern = re.compile(rf"^\s*(from|import) {library}\b", re.MULTILINE)
         users = {name for name, path in modules(pytestconfig).items() if pattern.search(path.read_text())}
         assert users == known_by
@@ -59,7 +61,7 @@ def test_files_stay_short(pytestconfig):
     assert max(lengths.values()) <= 300, lengths
 
 
-@pytest.mark.parametrize("lesson", [lesson1, lesson2, lesson3, lesson4])
+@pytest.mark.parametrize("lesson", LESSONS)
 def test_a_lesson_has_the_names_and_signatures_that_all_lessons_have(lesson):
     training = ["model", "x", "y", "learning_rate", "batch_size", "epochs"]
     assert not inspect.signature(lesson.load_data).parameters
@@ -73,7 +75,7 @@ def test_a_lesson_has_the_names_and_signatures_that_all_lessons_have(lesson):
     assert lines == sorted(lines)
 
 
-@pytest.mark.parametrize("lesson", [lesson1, lesson2, lesson3, lesson4])
+@pytest.mark.parametrize("lesson", LESSONS)
 def test_the_two_halves_stand_on_one_screen_and_carry_the_same_tags(lesson):
     by_hand, hand_starts = inspect.getsourcelines(lesson.train_by_hand)
     with_fit, fit_starts = inspect.getsourcelines(lesson.train_with_fit)

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 
 from companion import lesson2
-from companion.gradients import WIGGLE, by_chain_rule, by_tape, by_wiggling, forward, mean_squared_error
+from companion.gradients import (
+    WIGGLE,
+    by_chain_rule,
+    by_tape,
+    by_wiggling,
+    flat,
+    forward,
+    mean_squared_error,
+    names_of,
+)
 from companion.precision import precision
 from companion.runs import Runs, compare
-from companion.trace import flat, names_of
 
 IMAGES = {"one": lesson2.load_data, "all": lesson2.load_all_images}
 

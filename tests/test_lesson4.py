@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from companion import lesson4, plots
+from companion import lesson4, panels, plots
 from companion.batches import order_of_fit
 from companion.runs import Runs, compare
 
@@ -134,7 +134,7 @@ def test_the_boundary_is_where_the_network_passes_one_half():
     figure = plots.new_figure(False, 4, 4)
     axes = figure.subplots()
     x = np.array([[-1.0, 0.0], [1.0, 0.0]])
-    plots.draw_boundary(
+    panels.draw_boundary(
         axes, lambda points: 1 / (1 + np.exp(-9 * (points[:, :1] - 0.25))), x, np.array([[0], [1]])
     )
     (line,) = [

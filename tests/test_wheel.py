@@ -31,6 +31,7 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "companion/lesson3.py" in names
     assert "companion/data/diabetes.csv" in names
+    assert "companion/data/mnist.npz" in names
     assert "companion/data/README.md" in names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"companion"}
 
