@@ -1,5 +1,7 @@
+import contextlib
 import functools
 import importlib
+import io
 import json
 import os
 import subprocess
@@ -24,6 +26,42 @@ def command():
             text=True,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def wheel(pytestconfig, tmp_path_factory):
+    """Build the wheel from a copy of the tracked files, asking no registry."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("companion", "data", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        subprocess.run(["cp", "-r", pytestconfig.rootpath / name, source], check=True)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--wheel-dir", target, source], check=True, capture_output=True)
+    (built,) = target.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, tmp_path_factory):
+    target = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", target]
+    subprocess.run([*pip, wheel], check=True, capture_output=True)
+    return target
+
+
+@pytest.fixture(scope="session")
+def report_of():
+    """Run a lesson's command once a session, for all tests that read the same report."""
+
+    @functools.cache
+    def run(lesson, *words):
+        with (
+            contextlib.redirect_stdout(io.StringIO()) as out,
+            contextlib.redirect_stderr(io.StringIO()) as err,
+        ):
+            status = importlib.import_module(f"companion.{lesson}").main(list(words))
+        return status, out.getvalue(), err.getvalue()
 
     return run
 

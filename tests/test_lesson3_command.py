@@ -308,9 +308,10 @@ def test_a_rate_that_crawls_is_set_beside_another_rate(lesson3_main):
 
 
 def test_standard_output_that_is_full_or_closed_gets_one_line_and_status_2():
-    for shell in ("--json - >/dev/full", ">/dev/full", "--csv - >&-"):
-        line = f"{sys.executable} -m companion.lesson3 --epochs 2 {shell}"
+    lesson3 = "companion.lesson3 --epochs 2"
+    for words in (f"{lesson3} --json - >/dev/full", "companion >/dev/full", f"{lesson3} --csv - >&-"):
+        line = f"{sys.executable} -m {words}"
         done = subprocess.run(line, shell=True, stderr=subprocess.PIPE, text=True, check=False)
-        assert done.returncode == 2, shell
-        assert "python -m companion.lesson3: error: standard output " in done.stderr
+        assert done.returncode == 2, words
+        assert ": error: standard output " in done.stderr
         assert len(done.stderr.splitlines()) == 1

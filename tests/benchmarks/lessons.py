@@ -9,18 +9,19 @@ import subprocess
 import sys
 import time
 
-from companion import lesson3, lesson4
+from companion import lesson1, lesson2, lesson3, lesson4, lesson5
 from companion.precision import precision
 
 ROUNDS = 5
+TEXTBOOK, FIT, BY_HAND = "train_with_textbook_fit", "train_with_fit", "train_by_hand"
+NUMPY = "train_with_numpy"
 # By lesson: its precision, its batch size, and how many epochs to time each of its functions for.
 LESSONS = {
-    lesson3: (
-        "float64",
-        576,
-        dict(train_with_textbook_fit=60, train_with_fit=600, train_by_hand=600, train_with_numpy=600),
-    ),
-    lesson4: ("float32", 32, dict(train_with_textbook_fit=40, train_with_fit=200, train_by_hand=200)),
+    lesson1: ("float64", 4, {TEXTBOOK: 60, FIT: 600, BY_HAND: 600, NUMPY: 600}),
+    lesson2: ("float64", 1, {TEXTBOOK: 60, FIT: 600, BY_HAND: 600, NUMPY: 600}),
+    lesson3: ("float64", 576, {TEXTBOOK: 60, FIT: 600, BY_HAND: 600, NUMPY: 600}),
+    lesson4: ("float32", 32, {TEXTBOOK: 40, FIT: 200, BY_HAND: 200}),
+    lesson5: ("float32", 32, {TEXTBOOK: 2, FIT: 2, BY_HAND: 2}),
 }
 IMPORT = [sys.executable, "-c", "import tensorflow"]
 
@@ -61,9 +62,7 @@ def main():
                     )
         print(f"{'an epoch of ' + name:30} {'ms':>8}   times by hand (least to most of {ROUNDS} rounds)")
         for train, measured in times.items():
-            print(
-                f"{train:30} {statistics.median(measured):8.3f}   {spread(measured, times['train_by_hand'])}"
-            )
+            print(f"{train:30} {statistics.median(measured):8.3f}   {spread(measured, times[BY_HAND])}")
 
         whole, bare = [], []
         for _ in range(ROUNDS):
