@@ -1,6 +1,8 @@
 """From one call to another, one change at a time: what is it that makes two trainings differ?"""
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -49,7 +51,7 @@ def train_as(
     Run
         With the losses that `call` reports.
     """
-    with precision(call["precision"]):
+    with precision(call["precision"]), expect_retracing():
         model, (x, y) = build_model(seed), rows
         if call["initial weights"] == "Keras'":
             model.set_weights(keras_weights(build_model, seed))
@@ -59,6 +61,21 @@ def train_as(
             x, y = x[order], y[order]
         train(model, x, y, learning_rate=call["learning rate"], batch_size=call["batch size"], epochs=epochs)
     return Run(model, reported(model, call))
+
+
+@contextmanager
+def expect_retracing() -> Iterator[None]:
+    """Hold back TensorFlow's warning that ``.fit`` compiles again: here each network is a new one."""
+
+    def is_another(record: logging.LogRecord) -> bool:
+        return "tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_another)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_another)
 
 
 def keras_weights(build_model: Callable[[int], keras.Model], seed: int) -> list[np.ndarray]:

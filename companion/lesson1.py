@@ -251,7 +251,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out.part("The page's .fit call, changed step by step into its loop")
     targets = {"from the loop": by_hand.history, "the same\nin NumPy": trained["numpy"].history}
     print_gap(out, FIT_CALL, loop_call, to_loop, targets, few)
-    out.print(f"(over the first {few} epochs; the page shows no model: this is the same neuron)", style="dim")
+    out.print(f"(first {few} epochs; the page shows no model: this is the same neuron)", style="dim")
     report.print_verdict(out, comparison, "the page's loop as a .fit call, all epochs")
     out.part("The page's loop, changed step by step into its .fit call")
     print_gap(out, loop_call, FIT_CALL, to_fit, {"from .fit": page_fit.history}, few)
