@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from companion import lesson1
 from companion.comparison import Comparison
@@ -157,3 +158,13 @@ def test_hidden_units_are_refused(lesson_main):
     status, _, err = lesson_main("lesson1", "--hidden", "3")
     assert status == 2
     assert "--hidden: '3' is not 0: one neuron has no hidden units; leave it out" in err
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_1e_9_keeps_the_reported_loss_finite_where_the_neuron_is_wholly_wrong(dtype):
+    """Compiled, TensorFlow may compute (1 + 1e-9) - p instead of (1 - p) + 1e-9: in float32 that is 0."""
+    of_rows = tf.TensorSpec((2, 1), dtype)
+    compiled = tf.function(lesson1.chapter_loss, input_signature=[of_rows, of_rows])
+    right, wrong = np.array([[0.0], [1.0]], dtype), np.array([[1.0], [0.0]], dtype)
+    np.testing.assert_allclose(compiled(right, wrong), [-np.log(1e-9)] * 2, rtol=1e-6)
+    np.testing.assert_allclose(compiled(right, right), [0, 0], atol=2e-9)

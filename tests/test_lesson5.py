@@ -186,3 +186,9 @@ def test_the_first_test_images_are_drawn_and_then_wrong_ones(all_digits):
     assert all(", not " in word for word in words[20:])
     answers = tf.argmax(lesson5.build_model()(x[:20]), axis=1).numpy()
     assert [int(word.split(",")[0]) for word in words[:20]] == answers.tolist()
+
+
+def test_the_steepest_weight_is_no_bias():
+    weights = [np.zeros((2, 2)), np.zeros(2), np.zeros((2, 1)), np.zeros(1)]
+    gradient = np.array([0.1, -0.3, 0.2, 0.0, 0.9, -0.8, -0.4, 0.2, 0.7])
+    assert steepest_weight(weights, gradient) == 6
