@@ -26,6 +26,7 @@ from companion.ulp import abs_difference
 MOST_ROWS = 60  # of a table
 MOST_IN_A_LINE = 8
 REPEATS = 25
+LONG_ENOUGH = 0.5  # seconds
 AT_THE_CORNER = 1e-6  # an input this near to 0 is 0 but for rounding
 PROBE = (0.3, -0.2, 0.4, 0.1)  # weights out of a unit at the corner that would make it matter
 
@@ -106,10 +107,9 @@ def print_gradients(report: Report, model: keras.Model, x: np.ndarray, y: np.nda
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """Time `work`, in seconds: the median of some calls, after one that may have to compile."""
-    work()
-    times = []
-    for _ in range(REPEATS):
+    """Time `work`, in seconds: the median of some calls, of fewer where they take long."""
+    times: list[float] = []
+    while len(times) < REPEATS and sum(times) < LONG_ENOUGH:
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)
@@ -172,7 +172,14 @@ def print_corner(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarra
         return
     unit = int(corner[0])
     probed = [array.copy() for array in weights]
-    probed[2][unit] = np.resize(PROBE, probed[2].shape[1])
+    if weights[2][unit].any():
+        here = f"With the weights that lead on from it, {_numbers(weights[2][unit])}, "
+        verb = "is"
+    else:
+        probed[2][unit] = np.resize(PROBE, probed[2].shape[1])
+        here = "Here that does not matter, as the weights that lead on from it are all 0. Were they "
+        here += f"{_numbers(probed[2][unit])}, "
+        verb = "would be"
     probe = keras.models.clone_model(model)
     probe.set_weights(probed)
     slopes = {
@@ -184,10 +191,9 @@ def print_corner(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarra
     found = ", ".join(f"{value:.4f} {way}" for way, value in slopes.items())
     report.print(
         f"Unit {unit} stands there: its input is 0 but for rounding, {z1[unit]:.1e} in NumPy and "
-        f"{in_tensorflow[unit]:.1e} in TensorFlow, another order of adding up. Here that does not matter, as "
-        f"the weights that lead on from it are {_numbers(weights[2][unit])}. Were they "
-        f"{_numbers(probed[2][unit])}, the slope of b1[{unit}] would be 0 from below, {found}: wiggling "
-        "finds the mean of the two slopes, and rounding decides which of them the others find."
+        f"{in_tensorflow[unit]:.1e} in TensorFlow, another order of adding up. {here}the slope of b1[{unit}] "
+        f"{verb} 0 from below, {found}: wiggling finds the mean of the two slopes, rounding decides which of "
+        "them the others find."
     )
 
 
