@@ -16,8 +16,14 @@ from companion.precision import precision
 from companion.runs import Run
 
 # A training by its settings: "initial weights" ("Keras'" or not), "learning rate", "order" ("shuffled" or
-# not), "batch size", "precision", "clipping" ("as Keras" or not).
+# not), "batch size", "precision", "clipping" ("none (logits)" or not).
 Call = Mapping[str, Any]
+
+NOTE = (
+    "The page shows no model for its call: this is the same neuron. Under a seed .fit shuffles alike in all "
+    "epochs. The last change is in what is reported, not in the training: Keras takes the loss from the "
+    "logit, the sum before the sigmoid, and clips nothing."
+)
 
 
 def train_as(
@@ -88,7 +94,7 @@ def keras_weights(build_model: Callable[[int], keras.Model], seed: int) -> list[
 
 def reported(model: keras.Model, call: Call) -> list[float]:
     """Give the losses that a training reported: Keras' or the chapter's."""
-    return model.history.history["loss" if call["clipping"] == "as Keras" else "chapter_loss"]
+    return model.history.history["loss" if call["clipping"] == "none (logits)" else "chapter_loss"]
 
 
 def change_one_by_one(

@@ -179,7 +179,7 @@ def print_slice(
     rate : float
         The learning rate.
     """
-    report.part(f"One parameter, {name}, the steepest: the loss along it, all others held")
+    report.part(f"One parameter, the steepest weight, {name}: the loss along it")
     pairs = list(zip(line["weight"], line["loss"], strict=True))[::SHOWN]
     report.table(["the weight", "loss"], [[f"{weight:.4f}", short_loss(loss)] for weight, loss in pairs])
     way = "down" if step["slope"] > 0 else "up"
@@ -235,7 +235,7 @@ def print_lengths(
     resolution = float(np.spacing(np.array(loss, dtype)))
     report.print(
         f"Small enough to stop? A step should lower the loss by {rate:g} times length squared. The next "
-        f"{dtype} below {loss:.4f} is {resolution:.1g} away, so no step shows any more once the length is "
+        f"{dtype} to {loss:.4f} is {resolution:.1g} away, so no step shows any more once the length is "
         f"under {np.sqrt(resolution / rate):.1g}. Here it is {length:.2g}: training stops because its epochs "
         f"are over. The gradient of a single batch is {batch_length:.2g} long on average: batches pull in "
         "different directions, each update follows one of them, and so the weights keep moving."

@@ -225,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     all_model = on_all["by_hand"].model
     right["all_images_accuracy"] = accuracy(all_model, all_x, all_y)
     out.print(f"right on {right['all_images_accuracy']:.1%} of all pixels")
-    states = {"at the\nstart": weights, "after the\none image": model.get_weights()}
+    states = {"at the\nstart": weights, "after this\nimage": model.get_weights()}
     trace.print_units(out, states | {"after\nall 16": all_model.get_weights()}, x, all_x)
     with precision(options.dtype):
         trace.print_corner(out, start, x, y)
@@ -251,12 +251,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say what is trained on what."""
-    hidden = settings["hidden"]
+    hidden, weights = settings["hidden"], "drawn by NumPy"
+    if (settings["seed"], hidden) == (0, HIDDEN):
+        weights = "the page's; the first two rows of W2, which it does not determine, were chosen here"
     how = (
         f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch, the image"
     )
     return [
         ("data", "an image of 4 pixels, to be flipped along its diagonal; then all 16"),
+        ("weights", weights),
         ("network", f"4 inputs, {hidden} hidden units (ReLU), 4 linear outputs: {9 * hidden + 4} parameters"),
         ("training", f"{how}, {settings['dtype']}, seed {settings['seed']}; mean squared error"),
     ]
@@ -271,7 +274,7 @@ def page_figures(
     x, y = load_data()
     output, gradients = forward(weights, x)[2][0], by_chain_rule(weights, x, y)
     does = {rate: behavior(scan[rate]) for rate in SCANNED_RATES}
-    words = "very slow progress", "steady progress", "may overshoot and diverge", "explodes"
+    words = "very slow progress", "steady progress", "fast but unstable", "explodes"
     agree = "crawls", "learns", "bounces or blows up", "blows up"
     return [
         as_printed("parameters", "31", sum(array.size for array in weights)),

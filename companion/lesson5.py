@@ -49,6 +49,7 @@ EPOCHS = 3
 HIDDEN = 16
 BATCH_SIZE = 32
 SCANNED_RATES = (0.1, 1.0)
+PAGE_SETTINGS = {"hidden": HIDDEN}
 FEW_ROWS = 3200  # 100 batches
 DRAWN = 20  # test images
 
@@ -114,7 +115,8 @@ def train_by_hand(
         right = keras.metrics.sparse_categorical_accuracy(yb, probabilities)  # a row: 1 or 0
         return loss, tf.reduce_sum(right)  # both as before the update
 
-    prepared, compiled_step = list(batches), step.get_concrete_function()  # made once, used in every epoch
+    prepared = list(batches)  # made once: under a seed .fit keeps this order in every epoch
+    compiled_step = step.get_concrete_function()
     record = WeightHistory()  # .fit leaves such a history as model.history
     record.set_model(model)
     record.on_train_begin()
@@ -217,8 +219,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with progress(not options.quiet):
         scan = runs.at_rates(train_by_hand, SCANNED_RATES)
     print_scan(out, scan)
-    printed = page_figures(model, one_weight[2], places)
-    report.print_page(out, printed, settings)
+    printed = page_figures(model, one_weight[2], places, settings)
+    report.print_page(out, printed, settings, PAGE_SETTINGS)
 
     result = Result(
         5,
@@ -264,8 +266,12 @@ def draw_some_digits(axes: Any, model: keras.Model, x: np.ndarray, y: np.ndarray
     panels.draw_digits(axes, x[chosen].reshape(-1, 28, 28), answers[chosen], y[chosen])
 
 
-def page_figures(model: keras.Model, step: Mapping[str, float], places: Sequence[Place]) -> list[Printed]:
+def page_figures(
+    model: keras.Model, step: Mapping[str, float], places: Sequence[Place], settings: Mapping[str, Any]
+) -> list[Printed]:
     """Set what the page says beside what this run gives."""
+    if not PAGE_SETTINGS.items() <= settings.items():
+        return []
     change = step["new_loss"] - step["loss"]
     share = np.linalg.norm(places[-1].gradient) / np.linalg.norm(places[0].gradient)
     return [

@@ -47,7 +47,7 @@ def _what_it_does(history: Sequence[float], lowest: float, scan: Mapping[float, 
             rate: first_epoch_at(other, history[-1]) for rate, other in scan.items() if other is not history
         }
         epoch, rate = min((epoch, rate) for rate, epoch in level.items() if epoch is not None)
-        word += f": ends where rate {rate} already is at epoch {epoch}"
+        word += f": rate {rate} is that low at epoch {epoch} already"
     elif word == "bounces":
         first_up = next(k for k, (a, b) in enumerate(itertools.pairwise(history), start=1) if not b <= a)
         word += f": goes up at epoch {first_up} for the first time"
@@ -123,3 +123,6 @@ def print_batch_sizes(report: Report, histories: Mapping[int, Sequence[float]], 
         )
     columns = ["", "rows an\nupdate", "updates", *losses, f"steps up\n(of {epochs - 1})"]
     report.table(columns, table, text_columns=(0,))
+    report.print(
+        "(an epoch's loss is the mean over its batches, each measured before its own update)", style="dim"
+    )

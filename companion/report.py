@@ -211,9 +211,9 @@ def print_page(
             "can be set beside them."
         )
     elif differing:
-        by = f"with the page's settings ({needed})" if needed else "where the page names no settings"
+        by = f" with the page's settings ({needed})" if needed else ""
         report.print(
-            f"{differing} of {len(stated)} differ. This run's were measured just now {by}: where they "
+            f"{differing} of {len(stated)} differ. This run's were measured just now{by}: where they "
             "differ, the page is not what this gives."
         )
     else:

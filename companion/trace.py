@@ -12,6 +12,7 @@ import tensorflow as tf
 from companion.console import Report
 from companion.formats import distance
 from companion.gradients import (
+    WIGGLE,
     Arrays,
     by_chain_rule,
     by_tape,
@@ -49,8 +50,8 @@ def print_forward(report: Report, weights: Arrays, x: np.ndarray, y: np.ndarray)
         [
             ("x", _numbers(x)),
             ("x W1 + b1", _numbers(z1)),
-            ("ReLU of it", _numbers(a1)),
-            ("prediction", f"{_numbers(output)} (times W2, plus b2)"),
+            ("its ReLU", _numbers(a1)),
+            ("ReLU W2 + b2", f"{_numbers(output)}, the prediction"),
             ("target y", _numbers(y)),
             ("squared errors", _numbers((output - y) ** 2)),
             ("loss", f"{mean_squared_error(weights, x, y):.6g}, their mean"),
@@ -93,7 +94,10 @@ def print_gradients(report: Report, model: keras.Model, x: np.ndarray, y: np.nda
     values = list(columns.values())
     apart = np.max([abs_difference(a, b) for i, a in enumerate(values) for b in values[:i]], axis=0)
     _print_parameters(report, columns | {"largest\ndifference": apart}, names_of(weights))
-    report.print(f"the largest difference of all {count}: {distance(float(apart.max()))}")
+    largest = distance(float(apart.max()))
+    report.print(
+        f"the largest difference of all {count}: {largest} (wiggling divides roundings by {2 * WIGGLE:g})"
+    )
     nothing = tf.function(lambda: tf.constant(0.0))
     costs = [
         ("one forward pass", lambda: mean_squared_error(weights, x, y), "1 forward"),
@@ -117,33 +121,52 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def print_units(report: Report, states: Mapping[str, Arrays], x: np.ndarray, all_x: np.ndarray) -> None:
-    """Say which hidden units are dead: never above 0, so that nothing before them learns.
+    """Say which hidden units are active, and which are dead: never above 0, so that they do not learn.
 
     Parameters
     ----------
     report : Report
         Where to.
     states : mapping of str to sequence of ndarray
-        Weights at several times, by header; the first are the initial ones.
+        Weights by header: the initial ones, those after the training on the row, others.
     x : ndarray of shape (1, k)
         The row in question.
     all_x : ndarray of shape (n, k)
         All rows that there are.
     """
     report.part("Which hidden units are dead, and the corner of ReLU")
-    start = next(iter(states.values()))
-    z1 = forward(start, x)[0][0]
-    alive = {
+    into = {header: forward(weights, x)[0][0] for header, weights in states.items()}
+    active = {
         header: (forward(weights, all_x)[0] > AT_THE_CORNER).sum(axis=0) for header, weights in states.items()
     }
+    start, trained = list(into.values())[:2]
     rows = []
-    for unit, value in enumerate(z1[:MOST_ROWS]):
-        word = "at the corner" if abs(value) <= AT_THE_CORNER else "alive" if value > 0 else "dead"
-        counts = [str(count[unit]) for count in alive.values()]
-        rows.append([str(unit), f"{value:.2g}", word, *counts])
-    columns = ["unit", "into ReLU,\nthe image", "on the\nimage", *states]
+    for unit, value in enumerate(start[:MOST_ROWS]):
+        word = "at the corner" if abs(value) <= AT_THE_CORNER else "active" if value > 0 else "silent"
+        counts = [str(count[unit]) for count in active.values()]
+        rows.append([str(unit), f"{value:.2g}", word, f"{trained[unit]:.2g}", *counts])
+    columns = ["unit", "into ReLU,\nat the start", "on the\nimage", "into ReLU,\ntrained", *states]
     report.table(columns, rows, text_columns=(2,))
-    report.print(f"(the last columns: on how many of all {len(all_x)} images it is alive)", style="dim")
+    report.print(
+        f"(the last {len(states)} columns: on how many of all {len(all_x)} images it is active)", style="dim"
+    )
+    silent, dead = np.flatnonzero(start <= AT_THE_CORNER), np.flatnonzero(next(iter(active.values())) == 0)
+    report.print(
+        f"Dead while the image is all there is, as the weights into them have no gradient: {_units(silent)}. "
+        f"Dead on all {len(all_x)} images, at the start: {_units(dead)}."
+    )
+    if (trained <= AT_THE_CORNER).all():
+        report.print(
+            "After the training on the image no unit is active on it any more: only b2 still learns, and is "
+            "the network's answer to the image, whatever W1 and W2 are."
+        )
+
+
+def _units(numbers: np.ndarray) -> str:
+    """Name units by their numbers."""
+    if not numbers.size:
+        return "none"
+    return ("unit " if numbers.size == 1 else "units ") + _numbers(numbers)
 
 
 def print_corner(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
@@ -223,7 +246,13 @@ def print_update(
     columns = {"old": flat(before), "gradient": flat(gradients), "new": flat(after)}
     _print_parameters(report, columns, names_of(before))
     losses = (mean_squared_error(weights, x, y) for weights in (before, after))
+    by_rule = columns["old"] - rate * columns["gradient"]
+    apart = float(abs_difference(by_rule, columns["new"]).max())
     report.print("loss before: {:.13g}, after: {:.13g}".format(*losses))
+    report.print(
+        f"(new is what the optimizer left; old - {rate:g} gradient is at most {distance(apart)} from it)",
+        style="dim",
+    )
 
 
 def _print_parameters(report: Report, columns: Mapping[str, np.ndarray], names: Sequence[str]) -> None:

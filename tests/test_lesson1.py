@@ -19,7 +19,7 @@ LOOP = {
     "order": "as given",
     "batch size": 4,
     "precision": "float64",
-    "clipping": "1e-9 added",
+    "clipping": "1e-9 in log",
 }
 
 
@@ -129,8 +129,8 @@ def test_the_report_walks_the_gap_from_both_ends_down_to_exactly_0(report_of):
     assert (status, err) == (0, "")
     rows = [line.split() for line in out.splitlines()]
     clipping = [row for row in rows if row[:1] == ["clipping"]]
-    assert clipping[0][:-1] == ["clipping", "as", "Keras", "1e-9", "added", "0"]
-    assert clipping[1] == ["clipping", "1e-9", "added", "as", "Keras", "0"]
+    assert " ".join(clipping[0][:-1]) == "clipping none (logits) 1e-9 in log 0"
+    assert " ".join(clipping[1]) == "clipping 1e-9 in log none (logits) 0"
     words = " ".join(out.split())
     assert "the page's loop as a .fit call, all epochs: identical: 100 of 100 epochs" in words
     assert "the page's .fit call as a loop, all epochs: identical: 100 of 100 epochs" in words

@@ -143,7 +143,7 @@ def test_the_report_shows_trace_gradients_update_units_and_rates(lesson_main):
     status, out, err = lesson_main("lesson2")
     assert (status, err) == (0, "")
     words = " ".join(out.split())
-    assert "prediction 0.1, -0.1, -0.05, -0.25" in words
+    assert "0.1, -0.1, -0.05, -0.25, the prediction" in words
     assert "loss before: 0.89625, after: 0.7257526444625" in words
     assert out.count("\nW1[") == 24
     assert "W2[2,3] -0.500000000 -0.312500000 -0.468750000" in words
@@ -151,9 +151,9 @@ def test_the_report_shows_trace_gradients_update_units_and_rates(lesson_main):
     assert "-0.000000000" not in out
     assert "identical: 200 of 200 epochs, all 4 weight arrays" in words
     assert words.count("by hand and .fit: identical") == 2
-    assert "1 -0.1 dead" in words
+    assert "1 -0.1 silent" in words
     assert "at the corner" in words
-    assert "rate 1.0 may overshoot and diverge learns differs" in words
+    assert "rate 1.0 fast but unstable learns differs" in words
     assert "1 of 14 differ" in words
     assert max(len(line) for line in out.splitlines()) <= 80
 

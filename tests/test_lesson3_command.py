@@ -304,7 +304,7 @@ def test_extreme_runs_are_drawn_and_reported_without_a_warning(lesson3_main, tmp
 
 def test_a_rate_that_crawls_is_set_beside_another_rate(lesson3_main):
     out = " ".join(lesson3_main("--learning-rate", "1e-320", "--epochs", "5")[1].split())
-    assert "1e-320 0.6937 0 crawls: ends where rate 0.01 already is at epoch 0" in out
+    assert "1e-320 0.6937 0 crawls: rate 0.01 is that low at epoch 0 already" in out
 
 
 def test_standard_output_that_is_full_or_closed_gets_one_line_and_status_2():
