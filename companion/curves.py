@@ -41,11 +41,11 @@ def behavior(history: Sequence[float]) -> str:
 
     Returns
     -------
-    {"blows up", "bounces", "crawls", "learns", "has made no step"}
-        The last of a history of one epoch: its loss is from before the first update.
+    {"blows up", "bounces", "crawls", "learns", "is one epoch only"}
+        The last of a history that has nothing to be compared with.
     """
     if len(history) < 2:
-        return "has made no step"
+        return "is one epoch only"
     first, last = history[0], history[-1]
     if not math.isfinite(last) or last > first:
         return "blows up"

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from companion.console import Report
-from companion.formats import short_loss
+from companion.formats import number_word, short_loss
 from companion.gradients import flat, names_of
 
 REACH = 3.0  # how far to look along a weight, to both sides
@@ -226,20 +226,29 @@ def print_lengths(
     rows = []
     for number, (place, length, loss) in enumerate(zip(places, lengths, stepped, strict=True)):
         when = f"epoch {number - 1}" if number else "start"
-        falls = f"{rate * length**2:.2g}", f"{place.loss - loss:.2g}"
-        rows.append([when, short_loss(place.loss), f"{length:.4f}", f"{length / lengths[0]:.0%}", *falls])
+        falls = (_short(rate * length**2), _short(place.loss - loss))
+        share = f"{length / lengths[0]:.0%}" if np.isfinite(length) else number_word(length)
+        rows.append([when, short_loss(place.loss), short_loss(length), share, *falls])
     columns = ["loss of\nall rows", "gradient's\nlength", "of that at\nthe start"]
-    columns += ["a step should\nlower the loss by", "it does,\nby"]
+    columns += ["a step promises\nto lower it by", "and does,\nby"]
     report.table(["after", *columns], rows, text_columns=(0,))
     loss, length = places[-1].loss, lengths[-1]
+    if not np.isfinite([loss, length, batch_length]).all():
+        report.print("The training has ended without a finite loss or gradient: there is nothing to measure.")
+        return
     resolution = float(np.spacing(np.array(loss, dtype)))
     report.print(
-        f"Small enough to stop? A step should lower the loss by {rate:g} times length squared. The next "
-        f"{dtype} to {loss:.4f} is {resolution:.1g} away, so no step shows any more once the length is "
-        f"under {np.sqrt(resolution / rate):.1g}. Here it is {length:.2g}: training stops because its epochs "
+        f"Small enough to stop? A small step lowers the loss by {rate:g} times length squared. The next "
+        f"{dtype} to {loss:.4f} is {resolution:.2g} away, so no step shows any more once the length is "
+        f"under {np.sqrt(resolution / rate):.2g}. Here it is {length:.2g}: training stops because its epochs "
         f"are over. The gradient of a single batch is {batch_length:.2g} long on average: batches pull in "
         "different directions, each update follows one of them, and so the weights keep moving."
     )
+
+
+def _short(value: float) -> str:
+    """Write a number with two digits."""
+    return f"{value:.2g}" if np.isfinite(value) else number_word(value)
 
 
 def mean_batch_length(

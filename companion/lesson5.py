@@ -273,14 +273,15 @@ def page_figures(
     if not PAGE_SETTINGS.items() <= settings.items():
         return []
     change = step["new_loss"] - step["loss"]
-    share = np.linalg.norm(places[-1].gradient) / np.linalg.norm(places[0].gradient)
+    share = float(np.linalg.norm(places[-1].gradient) / np.linalg.norm(places[0].gradient))
+    length = f"{share:.0%} of the start" if np.isfinite(share) else "not finite"
     return [
         as_printed("inputs", "784", model.input_shape[1]),
         as_printed("answers", "10", model.output_shape[1]),
         as_printed("parameters", "13002", model.count_params()),
         as_printed("weights of the first neuron", "784", model.layers[0].kernel.shape[0]),
         Printed("a step against the slope", "lowers the cost", f"{change:+.2g}", change < 0),
-        Printed("gradient when training ends", "very small", f"{share:.0%} of the start", bool(share < 0.01)),
+        Printed("gradient when training ends", "very small", length, share < 0.01),
     ]
 
 

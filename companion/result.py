@@ -154,7 +154,9 @@ class Result:
         frame = side_by_side(self.histories)
         for name, other in self.others.items():
             if len(other.first) == len(other.second) == len(frame):
-                frame[f"{name}_by_hand"], frame[f"{name}_fit"] = other.first, other.second
+                pair = other.first, other.second
+                # as float64, which writes a float32 with all the digits that the JSON has
+                frame[f"{name}_by_hand"], frame[f"{name}_fit"] = (part.astype("float64") for part in pair)
         return frame.to_csv(na_rep="NaN", lineterminator="\n")
 
     def write(self, options: argparse.Namespace) -> None:

@@ -29,6 +29,7 @@ MOST_IN_A_LINE = 8
 REPEATS = 25
 LONG_ENOUGH = 0.5  # seconds
 AT_THE_CORNER = 1e-6  # an input this near to 0 is 0 but for rounding
+TINY = "the tiny one is 0 but for rounding: see the corner of ReLU below"
 PROBE = (0.3, -0.2, 0.4, 0.1)  # weights out of a unit at the corner that would make it matter
 
 
@@ -46,10 +47,11 @@ def print_forward(report: Report, weights: Arrays, x: np.ndarray, y: np.ndarray)
     """
     report.part("The forward pass, with the initial weights")
     z1, a1, output = forward(weights, x)
+    near = (z1 != 0) & (np.abs(z1) <= AT_THE_CORNER)
     report.facts(
         [
             ("x", _numbers(x)),
-            ("x W1 + b1", _numbers(z1)),
+            ("x W1 + b1", _numbers(z1) + (f" ({TINY})" if near.any() else "")),
             ("its ReLU", _numbers(a1)),
             ("ReLU W2 + b2", f"{_numbers(output)}, the prediction"),
             ("target y", _numbers(y)),

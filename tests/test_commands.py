@@ -46,6 +46,8 @@ def test_the_command_runs_from_the_wheel_and_writes_report_picture_json_and_csv(
     with (tmp_path / "histories.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["fit"]) for row in rows] == result["histories"]["by_hand"]
+    for name, other in result["others"].items():
+        assert [float(row[f"{name}_fit"]) for row in rows] == other["fit"]
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files.values())
 

@@ -40,7 +40,7 @@ def test_the_word_for_a_curve_follows_the_stated_rule(history, word):
 
 
 def test_a_single_epoch_is_not_judged():
-    assert behavior([0.5]) == "has made no step"
+    assert behavior([0.5]) == "is one epoch only"
 
 
 def test_the_first_epoch_apart_is_found_also_where_one_stops_being_a_number():

@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from companion import lesson5
 from companion.comparison import Comparison
+from companion.console import Report
 from companion.datasets import digits
 from companion.gradients import flat, names_of
-from companion.landscape import Survey, look_along, move, steepest_weight, step_down
+from companion.landscape import Place, Survey, look_along, move, print_lengths, steepest_weight, step_down
 from companion.precision import precision
 from companion.runs import Runs, accuracy, compare
 
@@ -141,13 +142,14 @@ def test_accuracy_counts_the_largest_output_and_takes_nan_for_wrong():
 
 
 @pytest.mark.parametrize(
-    "words", [["--epochs", "1"], ["--hidden", "1"], ["--learning-rate", "1e30"], ["--dtype", "float64"]]
+    "words", [["--epochs", "1"], ["--hidden", "1"], ["--learning-rate", "3e38"], ["--dtype", "float64"]]
 )
 def test_other_settings_are_reported_and_drawn_without_a_warning(lesson_main, few_digits, tmp_path, words):
     picture = tmp_path / "digits.png"
     status, out, err = lesson_main("lesson5", *words, "--plot", str(picture))
     assert (status, err) == (0, "")
     assert picture.stat().st_size > 10_000
+    assert "nan" not in out
     assert max(len(line) for line in out.splitlines()) <= 80
 
 
@@ -192,3 +194,12 @@ def test_the_steepest_weight_is_no_bias():
     weights = [np.zeros((2, 2)), np.zeros(2), np.zeros((2, 1)), np.zeros(1)]
     gradient = np.array([0.1, -0.3, 0.2, 0.0, 0.9, -0.8, -0.4, 0.2, 0.7])
     assert steepest_weight(weights, gradient) == 6
+
+
+def test_without_a_finite_loss_nothing_is_claimed_of_the_gradient(capsys):
+    start = Place([], 2.0, np.ones(3))
+    end = Place([], np.nan, np.full(3, np.nan))
+    print_lengths(Report(), [start, end], [1.9, np.nan], np.nan, 0.1, "float32")
+    out = capsys.readouterr().out
+    assert "there is nothing to measure" in " ".join(out.split())
+    assert "nan" not in out
