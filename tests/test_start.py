@@ -52,11 +52,6 @@ def test_whoever_wants_tensorflows_notes_gets_them(command):
     assert "tensorflow" in loud.stderr.lower() or "onednn" in loud.stderr.lower()
 
 
-def test_keras_runs_on_tensorflow_whatever_the_environment_says(command):
-    done = command("companion.lesson3", "--epochs", "2", "--quiet", KERAS_BACKEND="jax")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
 def test_a_reader_of_the_index_who_leaves_early_is_no_error():
     line = f"{sys.executable} -m companion | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], stderr=subprocess.PIPE, text=True, check=False)
