@@ -9,11 +9,11 @@ from companion.console import Report, command
 from companion.errors import UserError
 
 LESSONS = {
-    "lesson1": "one neuron, pass or fail: a NumPy loop and a .fit call, each written as the other",
-    "lesson2": "four pixels, 31 parameters: every gradient three ways, one update, 1 image and 16",
+    "lesson1": "one neuron, pass or fail: a loop and a .fit call, each as the other",
+    "lesson2": "four pixels, 31 parameters: every gradient three ways, one update",
     "lesson3": "gradient descent on diabetes: NumPy, a GradientTape loop and .fit",
     "lesson4": "the learning-rate dial: two moons, shuffled batches of 32, six rates",
-    "lesson5": "handwritten digits, 13,002 parameters: MNIST, accuracy beside loss, the gradient's length",
+    "lesson5": "handwritten digits, 13,002 parameters: MNIST, accuracy beside loss",
 }
 USAGE = "python -m companion.NAME [OPTIONS]   or   companion NAME [OPTIONS]"
 

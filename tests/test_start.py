@@ -27,6 +27,8 @@ def test_the_index_lists_every_lesson_that_there_is(command, pytestconfig):
     lessons = [path.stem for path in (pytestconfig.rootpath / "companion").glob("lesson*.py")]
     assert lessons
     assert all(f"  {lesson}  " in done.stdout for lesson in lessons)
+    assert max(len(line) for line in done.stdout.splitlines()) < 80
+    assert "\n  lesson5  handwritten digits, 13,002 parameters: MNIST, accuracy beside loss\n" in done.stdout
     assert (done.returncode, done.stderr) == (0, "")
 
 
