@@ -15,11 +15,15 @@ LESSONS = {
     "lesson4": "the learning-rate dial: two moons, shuffled batches of 32, six rates",
     "lesson5": "handwritten digits, 13,002 parameters: MNIST, accuracy beside loss",
 }
+TOOLS = {
+    "compare": "your own network in a file, by hand and by .fit, side by side",
+    "conformance": "hundreds of small networks, by hand and by .fit: do any differ?",
+}
 USAGE = "python -m companion.NAME [OPTIONS]   or   companion NAME [OPTIONS]"
 
 
 def index() -> str:
-    """List the lessons, one a line."""
+    """List the lessons and the tools, one a line."""
     lines = [
         f"companion {companion.__version__}: what .fit() does, written by hand, equal bit for bit",
         "",
@@ -28,6 +32,9 @@ def index() -> str:
         "lessons",
         *(f"  {name}  {title}" for name, title in LESSONS.items()),
         "",
+        "for your own networks: from companion import fit_by_hand, compare_with_fit",
+        *(f"  {name:<11}  {title}" for name, title in TOOLS.items()),
+        "",
         "'companion NAME --help' lists the options of each.",
     ]
     return "\n".join(lines)
@@ -35,7 +42,7 @@ def index() -> str:
 
 @command("companion")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the index, or hand the words after a lesson's name to that lesson."""
+    """Print the index, or hand the words after a name to that lesson or tool."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         Report().print(index())
@@ -43,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         Report().print(f"companion {companion.__version__}")
         return 0
-    if words[0] not in LESSONS:
-        raise UserError(f"{words[0]!r} is not one of {', '.join(LESSONS)}; try 'companion lesson3'")
+    known = [*LESSONS, *TOOLS]
+    if words[0] not in known:
+        raise UserError(f"{words[0]!r} is not one of {', '.join(known)}; try 'companion lesson3'")
     return importlib.import_module(f"companion.{words[0]}").main(words[1:])
 
 

@@ -1,17 +1,14 @@
-"""The options that all lessons take, and what is refused about them."""
+"""The options that several commands take, and what is refused about them."""
 
 import argparse
-import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from companion.errors import OutputError
-from companion.formats import settings_text
 from companion.outputs import STDOUT, check_writable
 
-MOST_HIDDEN = 10_000  # more would ask for gigabytes without teaching more
 LARGEST_SEED = 2**32 - 1  # as keras.utils.set_random_seed
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
 
@@ -25,17 +22,6 @@ class OneLineParser(argparse.ArgumentParser):
         if ";" not in message:
             message += f"; '{self.prog} --help' lists what is allowed"
         self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def learning_rate(text: str) -> float:
-    """Read a learning rate: a finite number above 0."""
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not (math.isfinite(rate) and rate > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number greater than 0; try 0.1")
-    return rate
 
 
 def whole_number(least: int, most: int | None, example: int) -> Callable[[str], int]:
@@ -52,13 +38,6 @@ def whole_number(least: int, most: int | None, example: int) -> Callable[[str], 
         return number
 
     return read
-
-
-def no_hidden_units(text: str) -> int:
-    """Read the only number of hidden units that a single neuron has."""
-    if text != "0":
-        raise argparse.ArgumentTypeError(f"{text!r} is not 0: one neuron has no hidden units; leave it out")
-    return 0
 
 
 def join_negative_numbers(words: Sequence[str]) -> list[str]:
@@ -80,70 +59,9 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def lesson_parser(
-    lesson: str,
-    title: str,
-    default_rate: float,
-    default_epochs: int,
-    default_hidden: int,
-    default_dtype: str = "float64",
-) -> argparse.ArgumentParser:
-    """Make the parser of a lesson's command.
-
-    Parameters
-    ----------
-    lesson : str
-        The module's name, such as "lesson3".
-    title : str
-        What the lesson is about.
-    default_rate : float
-        The lesson's own learning rate.
-    default_epochs : int
-        The lesson's own number of epochs.
-    default_hidden : int
-        The lesson's own number of hidden units; 0 if it can have none.
-    default_dtype : str
-        The lesson's own precision.
-
-    Returns
-    -------
-    ArgumentParser
-        For `parse_lesson`.
-    """
-    parser = OneLineParser(
-        prog=f"python -m companion.{lesson}",
-        description=f"{title.capitalize()}: the same network trained with a hand-written loop and with "
-        "model.fit, side by side.",
-        epilog="FILE may be '-' for standard output; then nothing else is printed there. "
-        "Exit status: 0 by hand and .fit agree bit for bit, 1 they do not, 2 bad usage.",
-        allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name files and windows for the results."""
     add, off = parser.add_argument, argparse.SUPPRESS
-    add("--learning-rate", type=learning_rate, default=default_rate, metavar="RATE", help="size of a step")
-    add(
-        "--epochs",
-        type=whole_number(1, None, default_epochs),
-        default=default_epochs,
-        metavar="N",
-        help="passes over the data",
-    )
-    add(
-        "--hidden",
-        type=whole_number(1, MOST_HIDDEN, default_hidden) if default_hidden else no_hidden_units,
-        default=default_hidden,
-        metavar="N",
-        help="hidden units" if default_hidden else "hidden units: one neuron has none",
-    )
-    add(
-        "--seed", type=whole_number(0, LARGEST_SEED, 0), default=0, metavar="N", help="of the initial weights"
-    )
-    add(
-        "--dtype",
-        choices=("float64", "float32"),
-        default=default_dtype,
-        help="precision of the whole training",
-    )
     add(
         "--plot",
         metavar="FILE",
@@ -158,38 +76,35 @@ def lesson_parser(
         help="write settings, histories, comparison and figures, in full precision",
     )
     add("--csv", metavar="FILE", default=off, help="write the histories, a row an epoch")
-    add("--exercises", action="store_true", default=off, help="work out the page's exercises too")
-    add(
-        "--textbook-fit",
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add the option that silences the report."""
+    parser.add_argument(
+        "--quiet",
         action="store_true",
-        default=off,
-        help="call model.fit(x, y, ...) on the arrays: slower",
+        default=argparse.SUPPRESS,
+        help="print no report: the exit status is the verdict",
     )
-    add("--quiet", action="store_true", default=off, help="print no report: the exit status is the verdict")
-    return parser
 
 
-def parse_lesson(
-    parser: argparse.ArgumentParser,
-    argv: Sequence[str] | None,
-    page_settings: Mapping[str, Any] | None = None,
-) -> argparse.Namespace:
-    """Read a lesson's options; refuse early what could not be carried out after the training.
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, **others: Any) -> argparse.Namespace:
+    """Read the options of a command that has those of `add_outputs` and `add_quiet`.
 
     Parameters
     ----------
     parser : ArgumentParser
-        From `lesson_parser`.
+        The command's.
     argv : sequence of str or None
         The words of the command line; None for those of this process.
-    page_settings : mapping of str to value, optional
-        The options' values with which the page's exercises are; None where it has none.
+    **others
+        What further options are that were not given.
 
     Returns
     -------
     Namespace
-        One attribute an option; those not given are None or False. ``to_stdout`` says
-        whether a result goes to standard output, which the report must then leave alone.
+        One attribute an option; ``to_stdout`` says whether a result goes to standard output,
+        which the report must then leave alone.
 
     Raises
     ------
@@ -198,20 +113,40 @@ def parse_lesson(
     OutputError
         If a window was asked for and none can be opened.
     """
-    nothing = dict(
-        plot=None, show=False, json=None, csv=None, exercises=False, textbook_fit=False, quiet=False
-    )
-    options = argparse.Namespace(
-        **(nothing | vars(parser.parse_args(join_negative_numbers(sys.argv[1:] if argv is None else argv))))
-    )
-    if options.exercises and page_settings is None:
-        parser.error("--exercises: the page of this lesson has none; leave it out")
-    if options.exercises and page_settings and not page_settings.items() <= vars(options).items():
-        needed = settings_text(page_settings)
-        parser.error(f"--exercises: they are for {needed}; leave out the options that change these")
-    files = {
-        f"--{name}": path for name in ("plot", "json", "csv") if (path := getattr(options, name)) is not None
-    }
+    nothing = dict(plot=None, show=False, json=None, csv=None, quiet=False) | others
+    words = join_negative_numbers(sys.argv[1:] if argv is None else argv)
+    options = argparse.Namespace(**(nothing | vars(parser.parse_args(words))))
+    options.to_stdout = check_outputs(parser, options, ("plot", "json", "csv"))
+    if options.show:
+        from companion.plots import check_display  # a usage error need not wait for matplotlib
+
+        check_display()
+    return options
+
+
+def check_outputs(parser: argparse.ArgumentParser, options: argparse.Namespace, names: Sequence[str]) -> bool:
+    """Refuse files that could not be written once the work is done.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Says what is wrong.
+    options : Namespace
+        As parsed.
+    names : sequence of str
+        Which of them name files; "plot" names a picture.
+
+    Returns
+    -------
+    bool
+        Whether one of them goes to standard output, which the report must then leave alone.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 if a file cannot be written, or two options name the same one.
+    """
+    files = {f"--{name}": path for name in names if (path := getattr(options, name)) is not None}
     writer_of: dict[Path | str, str] = {}
     for option, path in files.items():
         try:
@@ -222,22 +157,12 @@ def parse_lesson(
         other = writer_of.setdefault(target, option)
         if other != option:
             parser.error(f"{other} and {option} both write to {path!r}; name two files")
-    if options.plot not in (None, STDOUT) and not options.plot.lower().endswith(PLOT_ENDINGS):
-        parser.error(f"--plot: {options.plot!r} does not end in {_endings()}; try {options.plot + '.png'!r}")
-    if options.plot == STDOUT and sys.stdout.isatty():
+    plot = files.get("--plot")
+    if plot not in (None, STDOUT) and not plot.lower().endswith(PLOT_ENDINGS):
+        parser.error(f"--plot: {plot!r} does not end in {_endings()}; try {plot + '.png'!r}")
+    if plot == STDOUT and sys.stdout.isatty():
         parser.error("--plot: '-' would print a PNG on the terminal; name a file, or add '> curves.png'")
-    if options.show:
-        from companion.plots import check_display  # a usage error need not wait for matplotlib
-
-        check_display()
-    options.to_stdout = STDOUT in files.values()
-    return options
-
-
-def settings_of(options: argparse.Namespace, batch_size: int) -> dict[str, Any]:
-    """Collect what decides a training, under the names that it has in the report's JSON."""
-    names = ("learning_rate", "epochs", "seed", "dtype", "hidden")
-    return {name: getattr(options, name) for name in names} | {"batch_size": batch_size}
+    return STDOUT in files.values()
 
 
 def _endings() -> str:

@@ -1,8 +1,6 @@
 """From one call to another, one change at a time: what is it that makes two trainings differ?"""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +11,7 @@ from companion.comparison import Comparison
 from companion.console import Report
 from companion.formats import distance
 from companion.precision import precision
+from companion.retracing import expect_retracing
 from companion.runs import Run
 
 # A training by its settings: "initial weights" ("Keras'" or not), "learning rate", "order" ("shuffled" or
@@ -67,21 +66,6 @@ def train_as(
             x, y = x[order], y[order]
         train(model, x, y, learning_rate=call["learning rate"], batch_size=call["batch size"], epochs=epochs)
     return Run(model, reported(model, call))
-
-
-@contextmanager
-def expect_retracing() -> Iterator[None]:
-    """Hold back TensorFlow's warning that ``.fit`` compiles again: here each network is a new one."""
-
-    def is_another(record: logging.LogRecord) -> bool:
-        return "tf.function retracing" not in record.getMessage()
-
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(is_another)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_another)
 
 
 def keras_weights(build_model: Callable[[int], keras.Model], seed: int) -> list[np.ndarray]:

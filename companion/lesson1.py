@@ -19,13 +19,13 @@ import numpy as np
 import tensorflow as tf
 
 from companion import plots, report
-from companion.arguments import lesson_parser, parse_lesson, settings_of
 from companion.batches import batches_of_fit
 from companion.comparison import Comparison
 from companion.console import Report, command
 from companion.curves import steps_up
 from companion.formats import distance
 from companion.gap import NOTE, change_one_by_one, print_gap, train_as
+from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
 from companion.progress import FitProgress, progress, track
 from companion.rates import print_batch_sizes, print_scan
 from companion.result import Printed, Result

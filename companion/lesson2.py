@@ -21,11 +21,11 @@ import numpy as np
 import tensorflow as tf
 
 from companion import panels, plots, report, trace
-from companion.arguments import lesson_parser, parse_lesson, settings_of
 from companion.batches import batches_of_fit
 from companion.console import Report, command
 from companion.curves import behavior
 from companion.gradients import by_chain_rule, flat, forward, mean_squared_error, names_of
+from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
 from companion.precision import precision
 from companion.progress import FitProgress, progress, track
 from companion.rates import print_scan

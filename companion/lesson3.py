@@ -18,10 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from companion import report
-from companion.arguments import lesson_parser, parse_lesson, settings_of
 from companion.batches import batches_of_fit
 from companion.console import Report, command
 from companion.datasets import diabetes
+from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
 from companion.progress import FitProgress, progress, track
 from companion.rates import print_rounding, print_scan
 from companion.result import Printed, Result, as_printed

@@ -20,11 +20,11 @@ import numpy as np
 import tensorflow as tf
 
 from companion import panels, plots, report
-from companion.arguments import lesson_parser, parse_lesson, settings_of
 from companion.batches import batches_of_fit, order_of_fit
 from companion.console import Report, command
 from companion.curves import behavior
 from companion.datasets import moons
+from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
 from companion.progress import FitProgress, progress, track
 from companion.rates import print_scan
 from companion.result import Printed, Result

@@ -22,7 +22,6 @@ import numpy as np
 import tensorflow as tf
 
 from companion import panels, plots, report
-from companion.arguments import lesson_parser, parse_lesson, settings_of
 from companion.batches import batches_of_fit
 from companion.comparison import Comparison
 from companion.console import Report, command
@@ -37,6 +36,7 @@ from companion.landscape import (
     print_slice,
     step_down,
 )
+from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
 from companion.precision import precision
 from companion.progress import FitBatchProgress, progress, track, track_batches
 from companion.rates import print_scan

@@ -1,12 +1,14 @@
-"""Pictures that only one lesson has, each on axes that it is given."""
+"""Pictures that only one command has."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from companion.plots import HISTORIES, label_epochs
+from companion.plots import HISTORIES, STYLE, draw_differences, draw_histories, label_epochs, new_figure
 
 
 def draw_boundary(
@@ -128,3 +130,29 @@ def draw_digits(axes: Axes, images: np.ndarray, answers: np.ndarray, truth: np.n
         )
     axes.set(title="Test images with the network's answers; below, wrong ones", xticks=[], yticks=[])
     axes.set_frame_on(False)
+
+
+def draw_both_ways(histories: Mapping[str, Mapping[str, Sequence[float]]], title: str, show: bool) -> Figure:
+    """Draw what two trainings report: a row of panels for the curves, one for their differences.
+
+    Parameters
+    ----------
+    histories : mapping of str to mapping of str to sequence of float
+        For each key of the history, the loss first, the numbers "by_hand" and "fit".
+    title : str
+        Over all of it.
+    show : bool
+        Whether it is to open in a window.
+
+    Returns
+    -------
+    Figure
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(show, 5.5 * max(len(histories), 1), 8)
+        places = figure.subplots(2, max(len(histories), 1), squeeze=False)
+        for (name, pair), (above, below) in zip(histories.items(), places.T, strict=False):
+            draw_histories(above, pair, name)
+            draw_differences(below, pair, name)
+        figure.suptitle(title)
+    return figure

@@ -85,7 +85,7 @@ def as_bytes(figure: Figure, file_format: str) -> bytes:
     return buffer.getvalue()
 
 
-def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]]) -> None:
+def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]], what: str = "loss") -> None:
     """Draw the trainings over each other, the widest line at the bottom, so that all stay visible.
 
     Parameters
@@ -94,17 +94,19 @@ def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]]) -> None
         Where to.
     histories : mapping of str to sequence of float
         Keys as in `HISTORIES`.
+    what : str
+        Of what they are: a key of ``History.history``.
     """
     for key, history in histories.items():
         losses = _drawable(history)
         axes.plot(losses, marker=_marker(losses), **HISTORIES[key])
-    label_epochs(axes, "The loss, trained in each way", "loss")
-    if axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
+    label_epochs(axes, f"The {what}, trained in each way", what)
+    if what.endswith("loss") and axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
         axes.set_yscale("log")
     axes.legend()
 
 
-def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]]) -> None:
+def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]], what: str = "losses") -> None:
     """Draw how far NumPy and by hand are from ``.fit``: a flat line at 0 is the point of the picture.
 
     Parameters
@@ -113,6 +115,8 @@ def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]]) -> No
         Where to.
     histories : mapping of str to sequence of float
         With the key "fit".
+    what : str
+        Of what they are.
     """
     fit = _drawable(histories["fit"])
     for key, width in DIFFERENCE_WIDTHS.items():
@@ -124,7 +128,7 @@ def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]]) -> No
         label = f"{HISTORIES[key]['label']} minus .fit: {size}"
         style = dict(color=HISTORIES[key]["color"], linewidth=width, marker=_marker(difference))
         axes.plot(difference, label=label, **style)
-    label_epochs(axes, "What is left when .fit is subtracted", "difference of the losses")
+    label_epochs(axes, "What is left when .fit is subtracted", f"difference of the {what}")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend above the curves
     axes.legend(loc="upper right")

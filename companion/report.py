@@ -237,7 +237,7 @@ def deliver(
     result : Result
         What was found.
     options : Namespace
-        From `companion.arguments.parse_lesson`.
+        From `companion.lesson_arguments.parse_lesson`.
     draw : callable
         Makes the picture from `result`, in a window or not.
 

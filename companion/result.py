@@ -122,9 +122,10 @@ class Result:
             "title": self.title,
             "settings": dict(self.settings),
             "histories": dict(self.histories),
-            "comparison": _as_dict(self.comparison),
+            "comparison": comparison_as_dict(self.comparison),
             "others": {
-                name: _as_dict(other) | {"by_hand": other.first.tolist(), "fit": other.second.tolist()}
+                name: comparison_as_dict(other)
+                | {"by_hand": other.first.tolist(), "fit": other.second.tolist()}
                 for name, other in self.others.items()
             },
             "metrics": dict(self.metrics),
@@ -136,13 +137,7 @@ class Result:
                 {"figure": p.figure, "printed": p.printed, "measured": p.measured, "agrees": p.agrees}
                 for p in self.printed
             ],
-            "versions": {
-                "companion": companion.__version__,
-                "python": platform.python_version(),
-                "tensorflow": tf.__version__,
-                "keras": keras.__version__,
-                "numpy": np.__version__,
-            },
+            "versions": versions(),
         }
 
     def as_json(self) -> str:
@@ -173,7 +168,19 @@ class Result:
             write(options.csv, self.as_csv().encode())
 
 
-def _as_dict(comparison: Comparison) -> dict[str, Any]:
+def versions() -> dict[str, str]:
+    """Give the versions of all that decides the bits."""
+    return {
+        "companion": companion.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:
+    """Give what was found, under the keys that README.md promises."""
     return {
         "identical": comparison.identical,
         "max_abs_diff": comparison.max_abs_diff,

@@ -9,8 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Few networks are drawn, the same at every run; pytest --hypothesis-profile=many draws new ones.
+settings.register_profile("few", max_examples=6, derandomize=True, deadline=None, database=None)
+settings.register_profile("many", max_examples=200, deadline=None, database=None)
+settings.load_profile("few")
 
 
 @pytest.fixture

@@ -12,13 +12,16 @@ LESSONS = [lesson1, lesson2, lesson3, lesson4, lesson5]
 
 # From the ground up: a file imports only from files before it.
 HOUSE = [
-    ["startup", "errors", "ulp", "curves", "formats"],
-    ["precision", "batches", "datasets", "outputs", "plots", "gradients"],
-    ["comparison", "progress", "console", "arguments", "panels"],
-    ["runs", "result"],
-    ["report", "rates", "gap", "trace", "landscape"],
+    ["startup", "errors", "ulp", "curves", "formats", "keras_private", "support", "retracing", "small_data"],
+    ["precision", "batches", "pipeline", "datasets", "outputs", "plots", "gradients"],
+    ["comparison", "execution", "training", "user_file", "progress", "console", "arguments", "panels"],
+    ["lesson_arguments", "runs", "result", "loop", "inputs", "networks"],
+    ["report", "rates", "gap", "trace", "landscape", "both_ways"],
+    ["combination"],
+    ["compile_options", "fit_options"],
+    ["table"],
     ["lesson1", "lesson2", "lesson3", "lesson4", "lesson5"],
-    ["__main__"],
+    ["__main__", "compare", "conformance"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(HOUSE) for name in names}
 

@@ -1,0 +1,71 @@
+"""What the loop needs of Keras and Keras does not export: all of it stands here, checked on import."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+TRIED = "3.8 to 3.15"
+
+try:
+    from keras.src.backend.common import global_state as _global_state
+    from keras.src.trainers.data_adapters import get_data_adapter as get_data_adapter
+    from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter as ArrayDataAdapter
+    from keras.src.trainers.data_adapters.array_slicing import (
+        train_validation_split as train_validation_split,
+    )
+    from keras.src.trainers.trainer import Trainer as _Trainer
+    from keras.src.utils.python_utils import pythonify_logs as pythonify_logs
+except ImportError as error:
+    raise ImportError(
+        f"companion looks into Keras where Keras exports nothing, and does not find its way in Keras "
+        f"{keras.__version__} ({error}); it was tried with Keras {TRIED}: install one of these"
+    ) from None
+
+_set_by_keras = _Trainer.__init__.__code__.co_names
+for _name in ("_loss_tracker", "_initial_epoch"):
+    if _name not in _set_by_keras:
+        raise ImportError(
+            f"companion needs Model.{_name}, which Keras {keras.__version__} has not; it was tried with "
+            f"Keras {TRIED}: install one of these"
+        )
+
+_VERSION = tuple(int(part) for part in keras.__version__.split(".")[:2])
+
+
+def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
+    """Give the running mean of the losses: the history's "loss", which ``model.compile`` makes.
+
+    ``model.metrics[0]`` is the same, but not in a model that overrides ``metrics``.
+    """
+    return model._loss_tracker
+
+
+def first_epoch(model: keras.Model, initial_epoch: int) -> int:
+    """Give the epoch to begin with, which `BackupAndRestore` may have moved while training began."""
+    return model._initial_epoch or initial_epoch
+
+
+def last_step(first_step: int, steps_per_execution: int) -> int:
+    """Give the number under which ``.fit`` reports that a group of steps has ended.
+
+    Up to Keras 3.10 it was that of the group's first step.
+    """
+    return first_step + steps_per_execution - 1 if _VERSION >= (3, 11) else first_step
+
+
+@contextmanager
+def same_names() -> Iterator[None]:
+    """Let layers made in the ``with`` block have no influence on the names of those made after it.
+
+    Keras numbers layers as they are made: the second network of the same kind is
+    "sequential_1", with outputs and history keys named after its layers. Two networks
+    made each in such a block have the same names.
+    """
+    counters: Any = copy.copy(_global_state.get_global_attribute("object_name_uids"))
+    try:
+        yield
+    finally:
+        _global_state.set_global_attribute("object_name_uids", counters)

@@ -1,0 +1,92 @@
+"""What a training leaves behind, written down: history, variables, and every call of a callback."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+Call = tuple[str, int | None, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training leaves behind.
+
+    Attributes
+    ----------
+    model : keras.Model
+        Trained.
+    initial : dict of str to ndarray
+        As `variables`, before the training; without those that are made when it begins.
+    history : dict of str to list
+        What ``.fit`` returns in its ``History``: a number an epoch under each key.
+    variables : dict of str to ndarray
+        Weights, seeds of random layers, metrics and optimizer variables, by their paths.
+    calls : list of tuple
+        Each call of a callback: method, number of the epoch or step, logs.
+    """
+
+    model: keras.Model
+    initial: dict[str, np.ndarray]
+    history: dict[str, list]
+    variables: dict[str, np.ndarray]
+    calls: list[Call]
+
+
+class RecordCalls(keras.callbacks.Callback):
+    """A callback that writes down every call: method, number, logs as plain numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+
+    def _record(self, method: str, number: int | None, logs: Mapping[str, Any] | None) -> None:
+        plain = {key: np.asarray(value).tolist() for key, value in (logs or {}).items()}
+        self.calls.append((method, number, plain))
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Record what the callbacks are told before training."""
+        super().set_params(params)
+        self._record("set_params", None, params)
+
+
+def _numbered(method: str) -> Callable:
+    return lambda self, number, logs=None: self._record(method, number, logs)
+
+
+def _unnumbered(method: str) -> Callable:
+    return lambda self, logs=None: self._record(method, None, logs)
+
+
+for _when in ("begin", "end"):
+    for _what in ("epoch", "train_batch", "test_batch"):
+        setattr(RecordCalls, f"on_{_what}_{_when}", _numbered(f"on_{_what}_{_when}"))
+    for _what in ("train", "test"):
+        setattr(RecordCalls, f"on_{_what}_{_when}", _unnumbered(f"on_{_what}_{_when}"))
+
+
+def columns(history: Mapping[str, Sequence]) -> dict[str, list[float]]:
+    """Give each key of a history as numbers, one an epoch; a metric that is an array becomes several."""
+    plain: dict[str, list[float]] = {}
+    for key, values in history.items():
+        numbers = np.asarray([np.asarray(value, dtype="float64") for value in values])
+        if numbers.ndim == 1:
+            plain[key] = numbers.tolist()
+        else:
+            flat = numbers.reshape(len(numbers), -1)
+            plain |= {f"{key}[{part}]": flat[:, part].tolist() for part in range(flat.shape[1])}
+    return plain
+
+
+def variables_of(model: keras.Model) -> dict[str, np.ndarray]:
+    """Read all variables; where two have the same path, the second is numbered."""
+    optimizer = model.optimizer.variables if model.optimizer is not None else []
+    found: dict[str, np.ndarray] = {}
+    for variable in [*model.variables, *model.metrics_variables, *optimizer]:
+        path, number = variable.path, 2
+        while path in found:
+            path, number = f"{variable.path} ({number})", number + 1
+        found[path] = variable.numpy()
+    return found
