@@ -4,13 +4,16 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from companion.arguments import OneLineParser, check_outputs
+from companion.arguments import OneLineParser, check_outputs, whole_number
 from companion.console import Report, command
 from companion.errors import UserError
 from companion.formats import distance, spell_out
 from companion.outputs import write
+
+if TYPE_CHECKING:
+    from companion.table import Outcome
 
 NAME = "python -m companion.conformance"
 
@@ -21,13 +24,14 @@ def conformance_parser() -> argparse.ArgumentParser:
         prog=NAME,
         description="Trains small networks by fit_by_hand and by model.fit, in hundreds of combinations of "
         "layers, optimizers, losses, metrics, inputs, arguments and callbacks, and compares histories, "
-        "variables and callback calls bit for bit. All of it takes some twenty minutes.",
+        "variables and callback calls bit for bit. All of it takes some twenty minutes, and less with --jobs.",
         epilog="FILE may be '-' for standard output; then nothing else is printed there. "
         "Exit status: 0 all are identical, 1 some differ, 2 bad usage.",
         allow_abbrev=False,
     )
     add = parser.add_argument
     add("--only", metavar="WORD", default="", help="only rows in which WORD stands, such as LSTM or Adam")
+    add("--jobs", type=whole_number(1, None, 2), default=1, metavar="N", help="processes at a time (1)")
     add("--rows", action="store_true", help="print every row, not only the summary by option")
     add("--list", action="store_true", help="print which rows there are, and train nothing")
     add("--json", metavar="FILE", help="write all rows")
@@ -48,67 +52,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"--only: no row has {options.only!r} in it; --list shows all")
     report = Report(quiet=to_stdout)
     if options.list:
-        report.table(
-            ["group", "network", ""],
-            [[row.group, row.network, row.name] for row in rows],
-            text_columns=(0, 1, 2),
-        )
+        report.print("\n".join(row.title for row in rows), soft_wrap=True)
         return 0
-    trained = table.train(rows)
+    trained = table.train_all(rows, options.jobs)
     with progress():
         outcomes = [next(trained) for _ in track(range(len(rows)), "combinations")]
-    print_table(
-        report,
-        outcomes if options.rows else [o for o in outcomes if not o.identical],
-        table.summary(outcomes),
-    )
+    if options.rows:
+        print_rows(report, outcomes)
+    print_summary(report, outcomes)
     if options.json is not None:
         content = json.dumps(spell_out([outcome.as_dict() for outcome in outcomes]), indent=2) + "\n"
         write(options.json, content.encode())
     return 0 if all(outcome.identical for outcome in outcomes) else 1
 
 
-def print_table(report: Report, outcomes: Sequence[Any], summary: Any) -> None:
-    """Print the rows of `outcomes`, then the summary by option.
+def print_rows(report: Report, outcomes: Sequence["Outcome"]) -> None:
+    """Print a row a combination."""
+    report.heading("Each combination")
+    rows = [[o.title, "identical" if o.identical else "differs", distance(o.largest)] for o in outcomes]
+    report.table(["combination", "", "largest\ndifference"], rows, text_columns=(0, 1))
 
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    outcomes : sequence of companion.table.Outcome
-        All, or those that differ.
-    summary : DataFrame
-        From `companion.table.summary`.
-    """
-    if outcomes:
-        report.heading("Each combination")
-        rows = [
-            [
-                o.row.title,
-                "identical" if o.identical else f"{o.verdict} {o.reason}".strip(),
-                distance(o.largest),
-            ]
-            for o in outcomes
-        ]
-        report.table(["combination", "", "largest\ndifference"], rows, text_columns=(0, 1))
+
+def print_summary(report: Report, outcomes: Sequence["Outcome"]) -> None:
+    """Count the outcomes by option; then list each combination that differs, where, by how much, and why."""
     report.heading("By option")
-    rows = [
-        [
-            str(group),
-            str(row.combinations),
-            str(row.identical),
-            distance(row.largest),
-            distance(row.largest_ulp),
-        ]
-        for group, row in summary.iterrows()
-    ]
+    rows = []
+    for group in dict.fromkeys(o.group for o in outcomes):
+        own = [o for o in outcomes if o.group == group]
+        counts = [str(len(own)), str(sum(o.identical for o in own))]
+        largest = [distance(max(o.largest for o in own)), distance(max(o.largest_ulp for o in own))]
+        rows.append([group, *counts, *largest])
     report.table(["", "combinations", "identical", "largest\ndifference", "in ulp"], rows, text_columns=(0,))
-    differ = int((summary.combinations - summary.identical).sum())
-    total = int(summary.combinations.sum())
-    if differ:
-        report.print(f"{differ} of {total} combinations differ", style="bold red")
-    else:
-        report.print(f"all {total} combinations are identical, bit for bit", style="bold green")
+    differing = [o for o in outcomes if not o.identical]
+    if not differing:
+        report.print(f"all {len(outcomes)} combinations are identical, bit for bit", style="bold green")
+        return
+    report.print(f"{len(differing)} of {len(outcomes)} combinations differ:", style="bold red")
+    for o in differing:
+        report.print(f"- {o.title}: {o.verdict}" + (f" Why: {o.reason}" if o.reason else ""), soft_wrap=True)
 
 
 if __name__ == "__main__":

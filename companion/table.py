@@ -1,17 +1,19 @@
-"""The conformance table: all combinations, what came out of each, and a summary by option."""
+"""The conformance table: all combinations, and what comes out of each."""
 
+import functools
 import gc
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
-
-import pandas as pd
 
 from companion import combination, compile_options, fit_options
 from companion.combination import Combination
 
-# Where a combination is known to differ, why: by its group, its network and the name of the row.
-REASONS: Mapping[tuple[str, str, str], str] = {}
+PER_PROCESS = 60  # rows; TensorFlow does not give back the memory of its graphs, some 15 MB a row
+
+# Where a combination is known to differ, why, by its title.
+REASONS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -20,39 +22,31 @@ class Outcome:
 
     Attributes
     ----------
-    row : Combination
-        Which.
+    title, group, network, name : str
+        Which combination: all of it in words, and its parts.
     identical : bool
         Whether by hand and ``.fit`` left the same bits everywhere.
     largest, largest_ulp : float
         The largest distance in the histories.
     verdict : str
         What was compared, or the first difference, or why it could not be trained.
+    reason : str
+        Why it differs, where that is known.
     """
 
-    row: Combination
+    title: str
+    group: str
+    network: str
+    name: str
     identical: bool
     largest: float
     largest_ulp: float
     verdict: str
-
-    @property
-    def reason(self) -> str:
-        """Why it differs, where that is known."""
-        return REASONS.get((self.row.group, self.row.network, self.row.name), "")
+    reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as strings, numbers and booleans."""
-        return {
-            "group": self.row.group,
-            "network": self.row.network,
-            "name": self.row.name,
-            "identical": self.identical,
-            "largest_difference": self.largest,
-            "largest_ulp": self.largest_ulp,
-            "verdict": self.verdict,
-            "reason": self.reason,
-        }
+        return asdict(self)
 
 
 def combinations(word: str = "") -> list[Combination]:
@@ -69,35 +63,47 @@ def combinations(word: str = "") -> list[Combination]:
     return [row for row in rows if word.lower() in row.title.lower()]
 
 
-def train(rows: Sequence[Combination]) -> Iterator[Outcome]:
-    """Train each row both ways; give what came out, one after the other."""
-    for row in rows:
-        try:
-            compared = row.compare()
-        except (
-            Exception
-        ) as error:  # one row that cannot be trained must not hide the others: it counts as differing
-            yield Outcome(row, False, float("inf"), float("inf"), f"{type(error).__name__}: {error}")
-        else:
-            yield Outcome(
-                row, compared.identical, compared.max_abs_diff, compared.max_ulp, compared.verdict()
-            )
-        gc.collect()  # models and graphs hold each other: hundreds of them would fill the memory
+def train_all(rows: Sequence[Combination], jobs: int) -> Iterator[Outcome]:
+    """Train rows both ways, in their order; give what comes out, one after the other.
 
+    Parameters
+    ----------
+    rows : sequence of Combination
+        Some of `combinations`.
+    jobs : int
+        Processes at a time. A few rows in one job are trained in this process.
 
-def summary(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Count the outcomes by option.
-
-    Returns
-    -------
-    DataFrame
-        A row a group of options; columns ``combinations``, ``identical``, ``largest`` (distance
-        in a history) and ``largest_ulp``.
+    Yields
+    ------
+    Outcome
     """
-    frame = pd.DataFrame([outcome.as_dict() for outcome in outcomes])
-    return frame.groupby("group", sort=False).agg(
-        combinations=("identical", "size"),
-        identical=("identical", "sum"),
-        largest=("largest_difference", "max"),
-        largest_ulp=("largest_ulp", "max"),
-    )
+    if jobs == 1 and len(rows) <= PER_PROCESS:
+        yield from map(train, rows)
+        return
+    fresh = multiprocessing.get_context("spawn")
+    with fresh.Pool(jobs, maxtasksperchild=PER_PROCESS) as pool:
+        yield from pool.imap(_train_by_title, [row.title for row in rows])
+
+
+def _train_by_title(title: str) -> Outcome:
+    """Find a combination in another process: the functions it is made of cannot be sent there."""
+    return train(_by_title()[title])
+
+
+@functools.cache
+def _by_title() -> dict[str, Combination]:
+    return {row.title: row for row in combinations()}
+
+
+def train(row: Combination) -> Outcome:
+    """Train a row both ways; one that cannot be trained counts as differing, and stops no others."""
+    named = (row.title, row.group, row.network, row.name)
+    try:
+        compared = row.compare()
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        return Outcome(*named, False, float("inf"), float("inf"), why)
+    finally:
+        gc.collect()
+    sizes = compared.max_abs_diff, compared.max_ulp
+    return Outcome(*named, compared.identical, *sizes, compared.verdict(), REASONS.get(row.title, ""))

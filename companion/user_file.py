@@ -71,14 +71,15 @@ def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[Non
     UserError
         In place of the exception.
     """
+    own = Path(path).resolve()
     try:
         yield
     except (UserError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
-        raise UserError(f"{error.filename}, line {error.lineno}: SyntaxError: {error.msg}") from None
+        file = path if error.filename and Path(error.filename).resolve() == own else error.filename
+        raise UserError(f"{file}, line {error.lineno}: SyntaxError: {error.msg}") from None
     except (Exception, SystemExit) as error:
-        own = Path(path).resolve()
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == own]
         refused = isinstance(error, ValueError | TypeError) or type(error).__module__.startswith("tensorflow")

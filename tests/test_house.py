@@ -59,6 +59,12 @@ def test_only_plots_and_panels_know_matplotlib_and_only_console_and_progress_kno
         assert users == known_by
 
 
+def test_only_one_file_uses_what_keras_does_not_export(pytestconfig):
+    private = re.compile(r"keras\.src|\bmodel\._|\boptimizer\._")
+    users = {name for name, path in modules(pytestconfig).items() if private.search(path.read_text())}
+    assert users == {"keras_private"}
+
+
 def test_files_stay_short(pytestconfig):
     lengths = {name: len(path.read_text().splitlines()) for name, path in modules(pytestconfig).items()}
     assert max(lengths.values()) <= 300, lengths

@@ -1,0 +1,69 @@
+"""``python -m companion.conformance``: the table, what it counts, and what it does when a row differs."""
+
+import json
+
+import keras
+import pytest
+
+from companion import both_ways, compile_options, fit_by_hand, table
+from companion.conformance import main
+
+ROW = "epochs=0, graph"
+
+
+def test_a_summary_by_option_and_every_row_if_asked(capsys, tmp_path):
+    assert main(["--only", ROW, "--rows", "--json", str(tmp_path / "rows.json")]) == 0
+    printed = capsys.readouterr().out
+    assert f"calls: dropout, {ROW}   identical            0\n" in printed
+    assert "calls              1           1            0        0\n" in printed
+    assert printed.endswith("all 1 combinations are identical, bit for bit\n")
+    (row,) = json.loads((tmp_path / "rows.json").read_text())
+    assert (row["group"], row["network"], row["name"], row["identical"]) == ("calls", "dropout", ROW, True)
+
+
+def test_a_row_that_differs_is_listed_with_its_size_and_gives_status_1(capsys, monkeypatch):
+    def wrong(model, *data, **own):
+        history = fit_by_hand(model, *data, **own)
+        history.history["loss"][0] += 0.125
+        return history
+
+    monkeypatch.setattr(both_ways, "fit_by_hand", wrong)
+    assert main(["--only", "calls: dropout, epochs=1"]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "calls 2 0 0.125 " in printed
+    assert (
+        "2 of 2 combinations differ: - calls: dropout, epochs=1, graph: not identical: history loss"
+        in printed
+    )
+
+
+def test_a_row_that_cannot_be_trained_counts_as_differing_and_stops_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(both_ways, "fit_by_hand", lambda *data, **own: 1 / 0)
+    assert main(["--only", "calls: dropout, epochs=0"]) == 1
+    assert capsys.readouterr().out.count("ZeroDivisionError: division by zero") == 2
+
+
+def test_wrong_words_get_one_line_and_status_2(capsys):
+    assert main(["--only", "no such row"]) == 2
+    assert "--only: no row has 'no such row' in it; --list shows all" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["--json", "/no/such/folder/rows.json"])
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_list_names_the_rows_and_trains_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(table, "train", lambda row: 1 / 0)
+    assert main(["--list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(table.combinations())
+
+
+def test_every_optimizer_loss_and_metric_that_keras_ships_is_in_the_table():
+    titles = "\n".join(row.title for row in table.combinations())
+    assert len(compile_options.optimizer_classes()) >= 12
+    assert all(f", {name}, use_ema\n" in titles for name in compile_options.optimizer_classes())
+    without = {"Loss", "CTC", "Circle"}
+    losses = {name for name, kind in vars(keras.losses).items() if isinstance(kind, type)} - without
+    assert all(f", {name}, sum\n" in titles for name in losses)
+    without = {"Metric", "Mean", "Sum", "MeanMetricWrapper", "ConcordanceCorrelation", "PearsonCorrelation"}
+    metrics = {name for name, kind in vars(keras.metrics).items() if isinstance(kind, type)} - without
+    assert all(f", {name}\n" in titles for name in metrics)
