@@ -16,6 +16,8 @@ from companion.loop import fit_by_hand
 from companion.support import refuse_what_cannot_be_equal
 from companion.training import Call, RecordCalls, Training, columns, variables_of
 
+Train = Callable[..., keras.callbacks.History]
+
 NAMES = ("by hand", ".fit")
 SHOWN = 10  # differences, where a comparison is printed
 
@@ -162,32 +164,58 @@ def compare_with_fit(
     >>> compare_with_fit(build_model, np.eye(2), np.ones((2, 1)), epochs=3)
     identical: 3 epochs of loss, 6 variables, 15 callback calls
     """
+    return compare_trainings(fit_by_hand, fit, build_model, x, y, seed=seed, **arguments)
+
+
+def fit(model: keras.Model, x: Any, y: Any, **arguments: Any) -> keras.callbacks.History:
+    """Call ``model.fit``."""
+    return model.fit(x, y, **arguments)
+
+
+def compare_trainings(
+    first: Train,
+    second: Train,
+    build_model: Callable[[], keras.Model],
+    x: Any,
+    y: Any,
+    *,
+    seed: int,
+    **arguments: Any,
+) -> FitComparison:
+    """Train with two functions that take the arguments of `fit`; otherwise as `compare_with_fit`."""
     for name, value in {"x": x, **arguments}.items():
         _refuse_what_is_not_the_same_twice(name, value)
-    trainings: list[Training] = []
+    one = _train(first, build_model, x, y, seed, arguments)
+    return FitComparison(one, _train(second, build_model, x, y, seed, arguments, like=one), seed)
 
-    def train(fit: Callable[..., keras.callbacks.History]) -> Training:
-        with same_names():
-            keras.utils.set_random_seed(seed)
-            model = build_model()
-            refuse_what_cannot_be_equal(model)
-            initial = variables_of(model)
-            own = {name: _fresh(value) for name, value in {"verbose": 0, **arguments}.items()}
-            calls = RecordCalls()
-            own["callbacks"] = [*(own.get("callbacks") or []), calls]
-            if trainings and trainings[0].model is model:
-                raise ValueError("build_model gave the same model twice: it must make a new one at each call")
-            if trainings and _differ(initial, trainings[0].initial):
-                raise ValueError(
-                    f"build_model gave other initial weights the second time, after set_random_seed({seed}) "
-                    "as before: draw them with keras.initializers, numpy.random or random, which that seeds"
-                )
-            history = fit(model, _fresh(x), _fresh(y), **own)
-        return Training(model, initial, history.history, variables_of(model), calls.calls)
 
-    trainings.append(train(fit_by_hand))
-    trainings.append(train(lambda model, *data, **own: model.fit(*data, **own)))
-    return FitComparison(trainings[0], trainings[1], seed)
+def _train(
+    train: Train,
+    build_model: Callable[[], keras.Model],
+    x: Any,
+    y: Any,
+    seed: int,
+    arguments: Mapping[str, Any],
+    like: Training | None = None,
+) -> Training:
+    """Build the model and train it; refuse one that does not begin as that of the training `like`."""
+    with same_names():
+        keras.utils.set_random_seed(seed)
+        model = build_model()
+        refuse_what_cannot_be_equal(model)
+        initial = variables_of(model)
+        own = {name: _fresh(value) for name, value in {"verbose": 0, **arguments}.items()}
+        calls = RecordCalls()
+        own["callbacks"] = [*(own.get("callbacks") or []), calls]
+        if like is not None and like.model is model:
+            raise ValueError("build_model gave the same model twice: it must make a new one at each call")
+        if like is not None and _differ(initial, like.initial):
+            raise ValueError(
+                f"build_model gave other initial weights the second time, after set_random_seed({seed}) "
+                "as before: draw them with keras.initializers, numpy.random or random, which that seeds"
+            )
+        history = train(model, _fresh(x), _fresh(y), **own)
+    return Training(model, initial, history.history, variables_of(model), calls.calls)
 
 
 def _float_type(losses: list[float]) -> str:

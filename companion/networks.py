@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 from companion.small_data import (
+    RANDOM_CHANGES,
     Data,
     choices,
     films,
@@ -39,7 +40,7 @@ def _of_rows(*inside: Callable[[], layers.Layer]) -> tuple[Callable[[], keras.Mo
 
 
 def _of_images(*inside: Callable[[], layers.Layer]) -> tuple[Callable[[], keras.Model], Callable[[], Data]]:
-    return partial(_sequential, (8, 8, 2), *inside), images
+    return partial(_sequential, (8, 8, 3), *inside), images
 
 
 def _of_sequences(
@@ -174,6 +175,17 @@ class TensorFlowNoise(layers.Layer):
         return x + tf.random.normal(tf.shape(x), stddev=0.1) if training else x
 
 
+def stateful() -> keras.Model:
+    """Make a network that remembers where the last batch ended; all its batches are of 1 row."""
+    return keras.Sequential(
+        [
+            keras.Input((5, 3), batch_size=1),
+            layers.LSTM(4, stateful=True),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
 def attention() -> keras.Model:
     """Make a network in which each step looks at the others, with dropout."""
     x = keras.Input((5, 3))
@@ -231,11 +243,12 @@ NETWORKS: dict[str, tuple[Callable[[], keras.Model], Callable[[], Data]]] = {
     "depthwise convolution": _of_images(partial(layers.DepthwiseConv2D, 3)),
     "transposed convolution": _of_images(partial(layers.Conv2DTranspose, 3, 3, strides=2)),
     "spatial dropout": _of_images(partial(layers.Conv2D, 4, 3), partial(layers.SpatialDropout2D, 0.3)),
-    "random flip": _of_images(layers.RandomFlip),
-    "random rotation": _of_images(partial(layers.RandomRotation, 0.2)),
-    "random zoom": _of_images(partial(layers.RandomZoom, 0.2)),
-    "random contrast": _of_images(partial(layers.RandomContrast, 0.3)),
-    "random brightness": _of_images(partial(layers.RandomBrightness, 0.3, value_range=(0, 1))),
+    **{
+        name: _of_images(partial(getattr(layers, name), **options))
+        for name, options in RANDOM_CHANGES.items()
+        if hasattr(layers, name)  # some came to Keras later
+    },
+    "RandomCrop": _of_images(partial(layers.RandomCrop, 6, 6), layers.GlobalAveragePooling2D),
     "embedding": (partial(_sequential, (7,), partial(layers.Embedding, 11, 4)), tokens),
     "embedding with mask, LSTM": (
         partial(_sequential, (7,), partial(layers.Embedding, 11, 4, mask_zero=True), partial(layers.LSTM, 4)),
@@ -245,12 +258,15 @@ NETWORKS: dict[str, tuple[Callable[[], keras.Model], Callable[[], Data]]] = {
     "simple recurrent": _of_sequences(partial(layers.SimpleRNN, 4)),
     "LSTM": _of_sequences(partial(layers.LSTM, 4)),
     "LSTM with dropout": _of_sequences(partial(layers.LSTM, 4, dropout=0.2, recurrent_dropout=0.2)),
+    "LSTM, stateful": (stateful, sequences),
     "LSTM, unrolled": _of_sequences(partial(layers.LSTM, 4, unroll=True)),
     "GRU": _of_sequences(partial(layers.GRU, 4)),
     "GRU with dropout": _of_sequences(partial(layers.GRU, 4, dropout=0.2, recurrent_dropout=0.2)),
     "bidirectional LSTM": _of_sequences(lambda: layers.Bidirectional(layers.LSTM(3))),
     "stacked cells": _of_sequences(lambda: layers.RNN([layers.LSTMCell(4), layers.GRUCell(3)])),
     "time-distributed": _of_sequences(lambda: layers.TimeDistributed(layers.Dense(4)), layers.Flatten),
+    "spatial dropout of sequences": _of_sequences(partial(layers.SpatialDropout1D, 0.3)),
+    "dropout inside a cell": _of_sequences(lambda: layers.RNN(layers.SimpleRNNCell(4, dropout=0.3))),
     "1d convolution": _of_sequences(partial(layers.Conv1D, 4, 3, padding="causal")),
     "attention": (attention, sequences),
     "convolutional LSTM": (partial(_sequential, (3, 5, 5, 1), partial(layers.ConvLSTM2D, 2, 3)), films),

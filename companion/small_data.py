@@ -20,8 +20,8 @@ def rows() -> Data:
 
 
 def images() -> Data:
-    """Give images of 8 by 8 pixels in two channels, from 0 to 1."""
-    return 1 / (1 + np.exp(-_draw(8, 8, 2))), rows()[1]
+    """Give images of 8 by 8 pixels in three colors, from 0 to 1."""
+    return 1 / (1 + np.exp(-_draw(8, 8, 3))), rows()[1]
 
 
 def sequences() -> Data:
@@ -63,3 +63,29 @@ def named_pairs() -> Data:
     """Give the same in dicts."""
     (left, right), (y, more) = pairs()
     return {"left": left, "right": right}, {"answer": y, "more": more}
+
+
+# Keras' layers that change images at random, each with settings that show on so few pixels.
+RANDOM_CHANGES: dict[str, dict[str, Any]] = {
+    "RandomFlip": {},
+    "RandomRotation": {"factor": 0.2},
+    "RandomZoom": {"height_factor": 0.2},
+    "RandomTranslation": {"height_factor": 0.2, "width_factor": 0.2},
+    "RandomContrast": {"factor": 0.3},
+    "RandomBrightness": {"factor": 0.3, "value_range": (0, 1)},
+    "RandomColorDegeneration": {"factor": 0.5, "value_range": (0, 1)},
+    "RandomColorJitter": {"value_range": (0, 1), "brightness_factor": 0.2},
+    "RandomElasticTransform": {"factor": 0.5, "value_range": (0, 1)},
+    "RandomErasing": {"value_range": (0, 1)},
+    "RandomGaussianBlur": {"factor": 1.0, "value_range": (0, 1)},
+    "RandomGrayscale": {"factor": 0.5},
+    "RandomHue": {"factor": 0.2, "value_range": (0, 1)},
+    "RandomInvert": {"factor": 0.5, "value_range": (0, 1)},
+    "RandomPerspective": {"factor": 0.5},
+    "RandomPosterization": {"factor": 4, "value_range": (0, 1)},
+    "RandomSaturation": {"factor": 0.3, "value_range": (0, 1)},
+    "RandomSharpness": {"factor": 0.3, "value_range": (0, 1)},
+    "RandomShear": {"x_factor": 0.2, "y_factor": 0.2},
+    "AugMix": {"value_range": (0, 1)},
+    "RandAugment": {"value_range": (0, 1)},
+}

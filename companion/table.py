@@ -3,17 +3,16 @@
 import functools
 import gc
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from companion import combination, compile_options, fit_options
+from companion.both_ways import fit
 from companion.combination import Combination
 
+REPEATS = 3  # of .fit against itself, where it seems to differ from the loop
 PER_PROCESS = 60  # rows; TensorFlow does not give back the memory of its graphs, some 15 MB a row
-
-# Where a combination is known to differ, why, by its title.
-REASONS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,9 @@ class Outcome:
         The largest distance in the histories.
     verdict : str
         What was compared, or the first difference, or why it could not be trained.
-    reason : str
-        Why it differs, where that is known.
+    repeatable : bool
+        Whether ``.fit`` equals itself when it trains the same network from the same seed again,
+        tried where the two differ. Where it does not, no loop can equal it.
     """
 
     title: str
@@ -42,7 +42,12 @@ class Outcome:
     largest: float
     largest_ulp: float
     verdict: str
-    reason: str = ""
+    repeatable: bool = True
+
+    @property
+    def differs(self) -> bool:
+        """Whether the loop is to blame."""
+        return self.repeatable and not self.identical
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as strings, numbers and booleans."""
@@ -100,10 +105,11 @@ def train(row: Combination) -> Outcome:
     named = (row.title, row.group, row.network, row.name)
     try:
         compared = row.compare()
+        repeatable = compared.identical or all(row.compare(fit).identical for _ in range(REPEATS))
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         return Outcome(*named, False, float("inf"), float("inf"), why)
     finally:
         gc.collect()
     sizes = compared.max_abs_diff, compared.max_ulp
-    return Outcome(*named, compared.identical, *sizes, compared.verdict(), REASONS.get(row.title, ""))
+    return Outcome(*named, compared.identical, *sizes, compared.verdict(), repeatable)
