@@ -1,6 +1,7 @@
 """``python -m companion.compare``: a file of the user's, by hand and by ``.fit``."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -47,7 +48,7 @@ def test_the_report_sets_the_histories_side_by_side_and_gives_the_verdict(model_
     assert "identical: 3 epochs of accuracy, loss, val_accuracy, val_loss, " in printed
 
 
-def test_json_csv_and_plot_hold_what_was_found(model_file, tmp_path, capsys):
+def test_json_csv_and_plot_hold_what_was_found(model_file, tmp_path, capsys, pytestconfig):
     file = model_file(MODEL.format(data=FOUR) + "\nfit_arguments = dict(epochs=2, class_weight={1: 2.0})\n")
     assert (
         main([file, "--seed", "3", "--json", "r.json", "--csv", "r.csv", "--plot", "r.svg", "--quiet"]) == 0
@@ -60,6 +61,8 @@ def test_json_csv_and_plot_hold_what_was_found(model_file, tmp_path, capsys):
     assert found["comparison"]["max_ulp"] == 0
     assert set(found["others"]) == {"accuracy", "val_accuracy", "val_loss"}
     assert set(found["variables"].values()) == {True}
+    readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+    assert set(found) <= set(re.findall(r"`(\w+)`", readme.split("## The JSON")[1]))
     table = pd.read_csv(tmp_path / "r.csv", index_col="epoch")
     assert table["loss by hand"].tolist() == found["histories"]["by_hand"]
     picture = (tmp_path / "r.svg").read_text()
