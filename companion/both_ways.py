@@ -14,12 +14,17 @@ from companion.comparison import Comparison
 from companion.keras_private import same_names
 from companion.loop import fit_by_hand
 from companion.support import refuse_what_cannot_be_equal
-from companion.training import Call, RecordCalls, Training, columns, variables_of
+from companion.training import Call, RecordCalls, Training, columns, epochs_of, variables_of
 
 Train = Callable[..., keras.callbacks.History]
 
 NAMES = ("by hand", ".fit")
 SHOWN = 10  # differences, where a comparison is printed
+UNREPEATABLE = (
+    "But .fit does not equal itself either when it trains again, so this says nothing about the loop: "
+    "something changes from one training to the next. Suspect data or callbacks that remember what was "
+    "before, or draw numbers without a seed; given as functions, they are made anew for each training."
+)
 
 
 class FitComparison:
@@ -31,10 +36,17 @@ class FitComparison:
         From the same seed.
     seed : int
         Which it was.
+
+    Attributes
+    ----------
+    repeatable : bool
+        Whether ``.fit`` equals itself when it trains again, tried where the two differ. Where it
+        does not, something besides the loop changes from one training to the next.
     """
 
     def __init__(self, by_hand: Training, fit: Training, seed: int) -> None:
         self.by_hand, self.fit, self.seed = by_hand, fit, seed
+        self.repeatable = True
 
     @cached_property
     def histories(self) -> dict[str, Comparison]:
@@ -109,17 +121,26 @@ class FitComparison:
         Returns
         -------
         DataFrame
-            Index ``epoch``, counted from 0 and from the first one recorded; under each key
-            of the histories the columns of `Comparison.frame`.
+            Index ``epoch``, counted from 0; under each key of the histories the columns of
+            `Comparison.frame`, NaN in epochs in which it was not reported.
         """
-        return pd.concat({key: comparison.frame() for key, comparison in self.histories.items()}, axis=1)
+        frames = {key: compared.frame() for key, compared in self.histories.items()}
+        for key, frame in frames.items():
+            frame.index = pd.Index(self.epochs(key), name="epoch")
+        return pd.concat(frames, axis=1).sort_index().rename_axis("epoch")
+
+    def epochs(self, key: str) -> list[int]:
+        """Give the numbers of the epochs in which `key`, one of `histories`, was reported."""
+        longer = max(self.by_hand, self.fit, key=lambda training: len(columns(training.history)[key]))
+        return epochs_of(longer)[key if key in longer.history else key.rpartition("[")[0]]
 
     def __repr__(self) -> str:
         if self.identical:
             return self.verdict()
         shown, more = self.differences[:SHOWN], len(self.differences) - SHOWN
         tail = [f"... and {more} more: .differences has all"] if more > 0 else []
-        return "\n- ".join(["not identical:", *shown, *tail])
+        why = [] if self.repeatable else [UNREPEATABLE]
+        return "\n- ".join(["not identical:", *shown, *tail]) + "".join(f"\n{line}" for line in why)
 
 
 def compare_with_fit(
@@ -133,8 +154,9 @@ def compare_with_fit(
     Parameters
     ----------
     build_model : callable
-        Makes the network and compiles it; called twice, each time after
-        ``keras.utils.set_random_seed(seed)``.
+        Makes the network and compiles it; called for each training, after
+        ``keras.utils.set_random_seed(seed)``. There is a third one, by ``.fit`` again, where the
+        first two differ: to see whether ``.fit`` equals itself.
     x, y
         As ``Model.fit`` takes them. What can be used only once, such as a generator, or has a
         state, such as a Dataset that shuffles, is given as a function without arguments that
@@ -164,29 +186,25 @@ def compare_with_fit(
     >>> compare_with_fit(build_model, np.eye(2), np.ones((2, 1)), epochs=3)
     identical: 3 epochs of loss, 6 variables, 15 callback calls
     """
-    return compare_trainings(fit_by_hand, fit, build_model, x, y, seed=seed, **arguments)
+    for name, value in {"x": x, **arguments}.items():
+        _refuse_what_is_not_the_same_twice(name, value)
+    if isinstance(build_model, keras.Model) or not callable(build_model):
+        kind = type(build_model).__name__
+        raise TypeError(
+            f"build_model is of type {kind}: it must be a function that makes and compiles a model"
+        )
+    one = _train(fit_by_hand, build_model, x, y, seed, arguments)
+    other = _train(fit, build_model, x, y, seed, arguments, like=one)
+    compared = FitComparison(one, other, seed)
+    if not compared.identical:
+        again = _train(fit, build_model, x, y, seed, arguments, like=other)
+        compared.repeatable = FitComparison(other, again, seed).identical
+    return compared
 
 
 def fit(model: keras.Model, x: Any, y: Any, **arguments: Any) -> keras.callbacks.History:
     """Call ``model.fit``."""
     return model.fit(x, y, **arguments)
-
-
-def compare_trainings(
-    first: Train,
-    second: Train,
-    build_model: Callable[[], keras.Model],
-    x: Any,
-    y: Any,
-    *,
-    seed: int,
-    **arguments: Any,
-) -> FitComparison:
-    """Train with two functions that take the arguments of `fit`; otherwise as `compare_with_fit`."""
-    for name, value in {"x": x, **arguments}.items():
-        _refuse_what_is_not_the_same_twice(name, value)
-    one = _train(first, build_model, x, y, seed, arguments)
-    return FitComparison(one, _train(second, build_model, x, y, seed, arguments, like=one), seed)
 
 
 def _train(
@@ -206,7 +224,10 @@ def _train(
         initial = variables_of(model)
         own = {name: _fresh(value) for name, value in {"verbose": 0, **arguments}.items()}
         calls = RecordCalls()
-        own["callbacks"] = [*(own.get("callbacks") or []), calls]
+        own["callbacks"] = [*keras.tree.flatten(own.get("callbacks") or []), calls]
+        own_x = _fresh(x)
+        if isinstance(own_x, tf.data.Dataset | GeneratorType):
+            own.setdefault("shuffle", False)  # they cannot be shuffled, and Keras warns where it is not said
         if like is not None and like.model is model:
             raise ValueError("build_model gave the same model twice: it must make a new one at each call")
         if like is not None and _differ(initial, like.initial):
@@ -214,7 +235,7 @@ def _train(
                 f"build_model gave other initial weights the second time, after set_random_seed({seed}) "
                 "as before: draw them with keras.initializers, numpy.random or random, which that seeds"
             )
-        history = train(model, _fresh(x), _fresh(y), **own)
+        history = train(model, own_x, _fresh(y), **own)
     return Training(model, initial, history.history, variables_of(model), calls.calls)
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import keras
 
-from companion.both_ways import FitComparison, Train, compare_trainings, fit
-from companion.loop import fit_by_hand
+from companion.both_ways import FitComparison, compare_with_fit
 from companion.networks import NETWORKS
 from companion.retracing import expect_retracing
 from companion.small_data import ROWS
@@ -83,17 +82,15 @@ class Combination:
         """The whole row in words."""
         return f"{self.group}: {self.network}, {self.name}"
 
-    def compare(self, first: Train | None = None) -> FitComparison:
-        """Train with `first`, `fit_by_hand` unless told, and with ``.fit``, and compare."""
+    def compare(self) -> FitComparison:
+        """Train both ways, and compare."""
         arguments = {"epochs": 3, **self.arguments}
         with tempfile.TemporaryDirectory() as folder, expect_retracing(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of data that end or are not shuffled, as these rows have them
             if self.callbacks is not None:
                 make, training = self.callbacks, itertools.count()
                 arguments["callbacks"] = lambda: make(_new(Path(folder) / str(next(training))))
-            return compare_trainings(
-                first or fit_by_hand, fit, self.build_model, *self.load_data(), seed=0, **arguments
-            )
+            return compare_with_fit(self.build_model, *self.load_data(), **arguments)
 
 
 def _new(folder: Path) -> Path:

@@ -1,13 +1,14 @@
 """What the loop needs of Keras and Keras does not export: all of it stands here, checked on import."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
 TRIED = "3.8 to 3.15"
+Kept = TypeVar("Kept")
 
 try:
     from keras.src.backend.common import global_state as _global_state
@@ -41,6 +42,19 @@ def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
     ``model.metrics[0]`` is the same, but not in a model that overrides ``metrics``.
     """
     return model._loss_tracker
+
+
+def kept_until_compile(model: keras.Model, make: Callable[[], Kept]) -> Kept:
+    """Give what `make` made for this model since it was compiled last, or make it now.
+
+    Each ``compile`` makes a new running mean of the losses, by which one tells. The model's
+    own ``__setattr__`` would take what is kept for parts of the model.
+    """
+    compiled_as, kept = vars(model).get("_kept_by_companion", (None, None))
+    if kept is None or compiled_as is not loss_tracker(model):
+        kept = make()
+        vars(model)["_kept_by_companion"] = (loss_tracker(model), kept)
+    return kept
 
 
 def first_epoch(model: keras.Model, initial_epoch: int) -> int:

@@ -1,9 +1,10 @@
 """What ``model.fit`` does, written by hand: read it from top to bottom, or call it in place of ``.fit``.
 
-`fit_by_hand` is the whole of ``.fit``: epochs, batches, steps, validation. What it gives is
-equal to what ``.fit`` gives, bit for bit: ``python -m companion.conformance`` trains hundreds
-of networks both ways and compares them. How `x` becomes batches is not training; it stands in
-``pipeline.py``.
+`fit_by_hand` is the whole of ``.fit``: epochs, batches, steps, validation; `train_step` is one update.
+What they give is equal to what ``.fit`` gives, bit for bit: ``python -m companion.conformance`` trains
+hundreds of networks both ways and compares them. What is not training stands elsewhere: in ``pipeline.py``
+how `x` becomes batches, and what happens when they end; in ``execution.py`` how a step becomes a graph,
+on which the last bits depend. Each surprise is told, with a proof, in ``lessons/what-fit-does.md``.
 """
 
 import inspect
@@ -15,7 +16,13 @@ import keras
 import tensorflow as tf
 
 from companion.execution import Logs, Steps, compiled
-from companion.keras_private import first_epoch, loss_tracker, pythonify_logs, train_validation_split
+from companion.keras_private import (
+    first_epoch,
+    kept_until_compile,
+    loss_tracker,
+    pythonify_logs,
+    train_validation_split,
+)
 from companion.pipeline import Pipeline
 from companion.support import most_epochs, refuse_what_cannot_be_equal
 
@@ -110,17 +117,23 @@ def fit_by_hand(
             steps=batches.steps,
             model=model,
         )
-    update, measure = compiled(model, train_step), compiled(model, test_step)
+    # Each takes the next batch from an iterator and runs the step on it. .fit makes these graphs once after
+    # compile(...) and keeps them: a layer that is frozen later, without compiling again, is still trained.
+    update, measure = kept_until_compile(
+        model, lambda: (compiled(model, train_step), compiled(model, test_step))
+    )
     model.stop_training = False
     callbacks.on_train_begin()
     logs: Logs = {}
     epoch_logs: Logs | None = None
 
+    # BackupAndRestore, called just now, may have found where an interrupted training stopped.
     for epoch in range(first_epoch(model, initial_epoch), epochs):
         # An epoch reports running means over its batches. They start anew here; the optimizer goes on.
         model.reset_metrics()
         callbacks.on_epoch_begin(epoch)
-        with batches.until_data_end():
+        with batches.until_data_end():  # the first batch that is not there ends the epoch
+            # One round is one step, or steps_per_execution of them, numbered from first_step to last_step.
             for first_step, last_step, iterator in batches.epoch():
                 callbacks.on_train_batch_begin(first_step)
                 logs = update(iterator)
@@ -145,11 +158,11 @@ def fit_by_hand(
             break
 
     if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
-        # With use_ema the weights that were trained are now thrown away for their moving average: what the
-        # last epoch reported was measured with others than those the model has from here on.
+        # Only with use_ema does this do anything: the trained weights are thrown away for their moving
+        # average. What the last epoch reported was measured with others than the model has from here on.
         model.optimizer.finalize_variable_values(model.trainable_weights)
     callbacks.on_train_end(epoch_logs)
-    return model.history
+    return model.history  # the History that CallbackList added
 
 
 def train_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
@@ -171,13 +184,14 @@ def train_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
         # training=True: dropout drops, noise is added, BatchNormalization takes the batch's own mean.
         y_pred = model(x, **_training(model.call, True))
         # The compiled loss plus every penalty (regularizers, add_loss). It aligns the ranks of y and y_pred,
-        # so (n,) against (n, 1) does not become (n, n), and divides a weighted sum by the number of rows,
-        # not by the sum of their weights.
+        # so (n,) against (n, 1) does not become (n, n), and by default divides a weighted sum by how many
+        # losses there are, not by the sum of their weights.
         loss = model.compute_loss(x, y, y_pred, sample_weight, **_training(model.compute_loss, True))
-        # The loss of the weights before this update. A short last batch counts by its rows.
+        # The loss of the weights before this update. In the epoch's mean a batch counts by its rows, even
+        # where sample weights say otherwise; so the short last batch counts less.
         loss_tracker(model).update_state(loss, sample_weight=_rows(x))
-        # With mixed_float16 a multiple of the loss is differentiated, or small gradients would round to 0;
-        # the optimizer divides again. Otherwise it is the loss itself.
+        # With mixed_float16, or a loss_scale_factor, a multiple of the loss is differentiated, or small
+        # gradients would round to 0; the optimizer divides again. Otherwise it is the loss itself.
         scaled = loss if model.optimizer is None else model.optimizer.scale_loss(loss)
 
     if model.trainable_weights:
@@ -251,7 +265,7 @@ def _training(function: Callable, training: bool) -> dict[str, bool]:
 
 
 def _results(model: keras.Model, logs: Logs) -> Logs:
-    """Read the running means: the metrics', unless the model's own ``compute_metrics`` gave others."""
+    """Read the running means: of all metrics, unless the model's own ``compute_metrics`` gave others."""
     results = model.get_metrics_result()
     return dict(results if results.keys() == logs.keys() else logs)
 

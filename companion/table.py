@@ -8,10 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from companion import combination, compile_options, fit_options
-from companion.both_ways import fit
 from companion.combination import Combination
 
-REPEATS = 3  # of .fit against itself, where it seems to differ from the loop
 PER_PROCESS = 60  # rows; TensorFlow does not give back the memory of its graphs, some 15 MB a row
 
 
@@ -105,11 +103,10 @@ def train(row: Combination) -> Outcome:
     named = (row.title, row.group, row.network, row.name)
     try:
         compared = row.compare()
-        repeatable = compared.identical or all(row.compare(fit).identical for _ in range(REPEATS))
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         return Outcome(*named, False, float("inf"), float("inf"), why)
     finally:
         gc.collect()
     sizes = compared.max_abs_diff, compared.max_ulp
-    return Outcome(*named, compared.identical, *sizes, compared.verdict(), repeatable)
+    return Outcome(*named, compared.identical, *sizes, compared.verdict(), compared.repeatable)

@@ -67,6 +67,17 @@ for _when in ("begin", "end"):
         setattr(RecordCalls, f"on_{_what}_{_when}", _unnumbered(f"on_{_what}_{_when}"))
 
 
+def epochs_of(training: Training) -> dict[str, list[int]]:
+    """Give the numbers of the epochs in which each key of the history was reported."""
+    ends = [(number or 0, logs) for method, number, logs in training.calls if method == "on_epoch_end"]
+    reported = {key: [number for number, logs in ends if key in logs] for key in training.history}
+    # Where a callback after the recorder changed the logs, the numbers are those from 0 on.
+    return {
+        key: reported[key] if len(reported[key]) == len(values) else list(range(len(values)))
+        for key, values in training.history.items()
+    }
+
+
 def columns(history: Mapping[str, Sequence]) -> dict[str, list[float]]:
     """Give each key of a history as numbers, one an epoch; a metric that is an array becomes several."""
     plain: dict[str, list[float]] = {}

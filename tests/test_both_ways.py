@@ -188,6 +188,54 @@ def test_a_function_that_builds_another_model_each_time_is_refused():
         compare_with_fit(lambda: model, X, Y)
     with pytest.raises(TypeError, match="model is of type NoneType: it must be"):
         compare_with_fit(lambda: None, X, Y)
+    with pytest.raises(
+        TypeError, match="build_model is of type Sequential: it must be a function that makes"
+    ):
+        compare_with_fit(model, X, Y)
+
+
+class Reordering(keras.utils.PyDataset):
+    """Begins each epoch elsewhere, and a training where the last one ended."""
+
+    start = 0
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, number):
+        at = 4 * ((number + self.start) % 3)
+        return X[at : at + 4], Y[at : at + 4]
+
+    def on_epoch_end(self):
+        self.start += 1
+
+
+def test_where_fit_does_not_equal_itself_the_loop_is_not_blamed(monkeypatch):
+    compared = compare_with_fit(build_model, Reordering(), epochs=3)
+    assert not compared.identical
+    assert not compared.repeatable
+    assert "But .fit does not equal itself either when it trains again" in repr(compared)
+    assert compare_with_fit(build_model, Reordering, epochs=3).identical
+    monkeypatch.setattr(both_ways, "fit_by_hand", disturbed(move_a_weight))
+    assert compare_with_fit(build_model, X, Y, epochs=1).repeatable
+
+
+def test_each_key_stands_at_the_epochs_in_which_it_was_reported():
+    call = {"initial_epoch": 3, "epochs": 7, "validation_split": 0.25, "validation_freq": 2}
+    compared = compare_with_fit(build_model, X, Y, **call)
+    frame = compared.frame()
+    assert frame.index.tolist() == [3, 4, 5, 6]
+    assert frame["val_loss", ".fit"].notna().tolist() == [True, False, True, False]
+    assert compared.epochs("loss") == [3, 4, 5, 6]
+    assert compared.epochs("val_loss") == [3, 5]
+
+
+def test_the_example_in_the_documentation_prints_what_it_says():
+    import doctest
+
+    examples = {"np": np, "keras": keras, "compare_with_fit": compare_with_fit}
+    (test,) = doctest.DocTestFinder().find(compare_with_fit, "compare_with_fit", globs=examples)
+    assert doctest.DocTestRunner().run(test).failed == 0
 
 
 def test_callbacks_may_be_given_as_a_function_too():
@@ -197,6 +245,9 @@ def test_callbacks_may_be_given_as_a_function_too():
         made.append(keras.callbacks.EarlyStopping(monitor="loss", patience=1, min_delta=100))
         return made[-1:]
 
+    (one,) = callbacks()
+    assert compare_with_fit(build_model, X, Y, epochs=9, callbacks=one).identical
+    made.clear()
     compared = compare_with_fit(build_model, X, Y, epochs=9, callbacks=callbacks)
     assert compared.identical
     assert len(made) == 2

@@ -137,6 +137,33 @@ def test_by_hand_after_fit_and_fit_after_by_hand_are_two_fits():
     assert (weights[1] == weights[2]).all()
 
 
+@pytest.mark.parametrize("compile_again", [False, True])
+def test_a_layer_frozen_without_compiling_again_is_still_trained_as_by_fit(compile_again):
+    weights = []
+    for train in (fit_by_hand, keras.Model.fit):
+        keras.utils.set_random_seed(0)
+        model = network(keras.layers.Dense(5, activation="tanh"))
+        train(model, *x_and_y(), epochs=1, verbose=0)
+        model.layers[0].trainable = False
+        if compile_again:
+            model.compile(optimizer="sgd", loss="mse")
+        before = model.layers[0].kernel.numpy()
+        train(model, *x_and_y(), epochs=2, verbose=0)
+        assert (before == model.layers[0].kernel.numpy()).all() == compile_again
+        weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    assert (weights[0] == weights[1]).all()
+
+
+def test_what_is_kept_for_a_model_is_no_part_of_it(tmp_path):
+    model = network()
+    fit_by_hand(model, *x_and_y(), verbose=0)
+    assert [metric.name for metric in model.metrics] == ["loss"]
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert all((a == b).all() for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+    assert len(keras.models.clone_model(model).layers) == len(model.layers)
+
+
 def test_it_takes_the_arguments_of_fit_in_the_same_order_with_the_same_defaults():
     import inspect
 

@@ -49,6 +49,10 @@ FALSE = {
         ("steps_per_epoch=1, epochs=2", "steps_per_epoch=2, epochs=2"),
         ("steps_per_epoch=1, epochs=2)", "steps_per_epoch=1, epochs=1); seen.append(x[:5])"),
     ],
+    "`.fit` keeps its graph until `compile`": [
+        ('compiled.compile(optimizer="sgd", loss="mse")', ""),
+        ("    losses(model, x, y)\n    model.layers[0]", "    model.layers[0]"),
+    ],
     "A Dataset that reshuffles shows every second order": [("orders[::2]", "orders[:3]")],
     "A `PyDataset` ends an epoch before the first": [("rows.ended == 4", "rows.ended == 3")],
 }
