@@ -1,17 +1,17 @@
 """``python -m companion.compare my_model.py``: anyone's network, by hand and by ``.fit``, side by side."""
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from companion.arguments import LARGEST_SEED, OneLineParser, add_outputs, add_quiet, parse, whole_number
 from companion.console import Report, command
-from companion.errors import UserError
 from companion.formats import distance, loss_text, spell_out
+from companion.model_file import Data, fit_arguments, read_data
 from companion.outputs import STDOUT, write
 from companion.user_file import load, told_in_one_line
 
@@ -29,8 +29,9 @@ def compare_parser() -> argparse.ArgumentParser:
         description="Trains the network of MODEL.py by fit_by_hand and by model.fit, from one seed, and "
         "compares histories, all variables and all callback calls bit for bit.",
         epilog="MODEL.py defines build_model(), which gives a compiled model, and load_data(), which gives x "
-        "and y, or x, y, x_val and y_val, or a Dataset, PyDataset or generator. It may also define "
-        "fit_arguments, a dict of further arguments of model.fit. An output FILE may be '-' for standard "
+        "and y; x, y, x_val and y_val; (x, y) and (x_val, y_val); or a Dataset, PyDataset or generator. It "
+        "may also define fit_arguments, a dict of further arguments of model.fit, in which callbacks and "
+        "validation_data may be functions, called for each training. An output FILE may be '-' for standard "
         "output; then nothing else is printed there. Exit status: 0 identical, 1 not identical, 2 bad usage "
         "or an error in MODEL.py.",
         allow_abbrev=False,
@@ -54,71 +55,29 @@ def compare_parser() -> argparse.ArgumentParser:
 @command(NAME)
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the comparison; give 0 if the two trainings are identical, else 1."""
-    options = parse(compare_parser(), argv)
-    module = load(options.file, ["build_model", "load_data"])
-    arguments = fit_arguments(module, options)
-    from companion.both_ways import compare_with_fit  # help and usage errors need not wait for TensorFlow
-
-    with told_in_one_line(options.file):
-        data = module.load_data()
-    x, y, validation_data = split(data, options.file)
-    if validation_data is not None:
-        arguments.setdefault("validation_data", validation_data)
-    if y is None:
-        # What gives its batches itself may be used up by one training, so each has one of its own.
-        x = module.load_data
-        arguments.setdefault("shuffle", False)  # or Keras warns that it does not
+    parser = compare_parser()
+    options = parse(parser, argv)
+    for name in ("plot", "json", "csv"):
+        path = getattr(options, name)
+        if path not in (None, STDOUT) and Path(path).resolve() == Path(options.file).resolve():
+            parser.error(f"--{name}: {path!r} is the model's own file; name another")
     report = Report(quiet=options.quiet or options.to_stdout)
-    report.heading(f"{options.file}: by hand and by .fit")
-    with told_in_one_line(options.file):
-        comparison = compare_with_fit(module.build_model, x, y, seed=options.seed, **arguments)
-    print_report(report, comparison, arguments)
+    # What the user's file and Keras print must not get into a result on standard output.
+    with contextlib.redirect_stdout(sys.stderr) if options.to_stdout else contextlib.nullcontext():
+        module = load(options.file, ["build_model", "load_data"])
+        from companion.both_ways import compare_with_fit  # help and usage errors need not wait for TensorFlow
+
+        with told_in_one_line(options.file):
+            data = read_data(module, options.file)
+        arguments = fit_arguments(module, options, data)
+        report.heading(f"{options.file}: by hand and by .fit")
+        with told_in_one_line(options.file):
+            comparison = compare_with_fit(module.build_model, data.x, data.y, seed=options.seed, **arguments)
+    print_report(report, comparison, data, arguments)
     return deliver(comparison, options, arguments)
 
 
-def fit_arguments(module: ModuleType, options: argparse.Namespace) -> dict[str, Any]:
-    """Collect the arguments of ``.fit``: the user's, then those of the command line.
-
-    Raises
-    ------
-    UserError
-        If the user's are no dict of arguments of ``.fit``.
-    """
-    own = getattr(module, "fit_arguments", {})
-    if not isinstance(own, dict):
-        raise UserError(f"{options.file} has as fit_arguments a {type(own).__name__}: it must be a dict")
-    given = {"epochs": options.epochs, "batch_size": options.batch_size}
-    return {"epochs": 5, **own} | {name: value for name, value in given.items() if value is not None}
-
-
-def split(data: Any, file: str) -> tuple[Any, Any, Any]:
-    """Take apart what ``load_data()`` gave.
-
-    Returns
-    -------
-    x, y, validation_data
-        `y` is None where `x` gives the targets too; `validation_data` where there are none.
-
-    Raises
-    ------
-    UserError
-        If it is a tuple of another length than 2 or 4, or None.
-    """
-    if data is None:
-        raise UserError(f"{file}: load_data() gave None: it must return x and y, or a Dataset")
-    if not isinstance(data, tuple | list):
-        return data, None, None
-    if len(data) == 2:
-        return data[0], data[1], None
-    if len(data) == 4:
-        return data[0], data[1], (data[2], data[3])
-    raise UserError(
-        f"{file}: load_data() gave {len(data)} things: it must give x and y, or x, y, x_val and y_val; "
-        "several inputs go into x as a list or a dict"
-    )
-
-
-def print_report(report: Report, comparison: "FitComparison", arguments: dict[str, Any]) -> None:
+def print_report(report: Report, comparison: "FitComparison", data: Data, arguments: dict[str, Any]) -> None:
     """Print what was trained, the histories side by side, and the verdict.
 
     Parameters
@@ -127,6 +86,8 @@ def print_report(report: Report, comparison: "FitComparison", arguments: dict[st
         Where to.
     comparison : FitComparison
         Of the two trainings.
+    data : Data
+        On what.
     arguments : dict
         Those of ``.fit``.
     """
@@ -134,19 +95,20 @@ def print_report(report: Report, comparison: "FitComparison", arguments: dict[st
 
     model = comparison.fit.model
     report.part("What goes in")
-    plain = {name: value for name, value in arguments.items() if isinstance(value, int | float | str)}
+    shown = [f"{name}={_short(value)}" for name, value in arguments.items() if name != "validation_data"]
     report.facts(
         [
+            ("data", data.text),
             ("network", f"{model.name}: {len(model.layers)} layers, {model.count_params():,} parameters"),
             ("optimizer", type(model.optimizer).__name__),
-            (".fit", ", ".join(f"{name}={value!r}" for name, value in plain.items())),
+            (".fit", ", ".join(shown)),
             ("seed", str(comparison.seed)),
         ]
     )
     key = main_key(comparison)
     if key is not None:
         report.part(f"Side by side: {key}, a running mean over the batches of each epoch")
-        print_side_by_side(report, pair(comparison, key))
+        print_side_by_side(report, pair(comparison, key), comparison.epochs(key))
         report.part("All that is reported, after the last epoch")
         rows = [
             [name, *(loss_text(history[-1]) for history in (c.first, c.second)), distance(c.max_abs_diff)]
@@ -155,6 +117,11 @@ def print_report(report: Report, comparison: "FitComparison", arguments: dict[st
         report.table(["", "by hand", ".fit", "largest\ndifference"], rows, text_columns=(0,))
     report.part("The verdict")
     report.print(repr(comparison), style="bold green" if comparison.identical else "bold red")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text else f"({type(value).__name__})"
 
 
 def main_key(comparison: "FitComparison") -> str | None:
@@ -216,6 +183,7 @@ def draw(comparison: "FitComparison", options: argparse.Namespace) -> None:
     keys = sorted(comparison.histories, key=lambda name: (name != main_key(comparison), "loss" not in name))
     figure = panels.draw_both_ways(
         {name: pair(comparison, name) for name in keys[:DRAWN]},
+        {name: comparison.epochs(name) for name in keys[:DRAWN]},
         f"{Path(options.file).name}: by hand and by .fit (seed {comparison.seed})",
         options.show,
     )

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from companion.keras_private import kept_with
 from companion.pipeline import parts_of
 
 Logs = dict[str, Any]
@@ -13,19 +14,19 @@ Step = Callable[[keras.Model, Any, Any, Any], Logs]
 Steps = Callable[[Any], Logs]
 
 
-def compiled(model: keras.Model, step: Step) -> Steps:
+def compiled(model: keras.Model, step: Step, like: str) -> Steps:
     """Make the function that takes the next batch from an iterator and runs `step` on it.
 
-    As in ``.fit`` it is one TensorFlow graph, made at the first call, which is what makes it
-    fast. The graph decides in which order numbers are added up, and so over the last bits: the
-    same lines run eagerly come close to ``.fit``, no more.
+    It is made at its first call, and kept by the model as long as that of ``.fit`` would be.
 
     Parameters
     ----------
     model : keras.Model
-        Compiled: its ``run_eagerly``, ``jit_compile`` and ``steps_per_execution`` count.
+        Compiled.
     step : callable
         ``step(model, x, y, sample_weight)``, which gives the logs.
+    like : {"train_function", "test_function"}
+        What ``.fit`` has in its place.
 
     Returns
     -------
@@ -33,9 +34,24 @@ def compiled(model: keras.Model, step: Step) -> Steps:
         From a ``tf.data.Iterator`` to the logs, the last ones where it takes several steps.
         It raises ``OutOfRangeError`` or ``StopIteration`` where there is no batch left.
     """
+    return lambda iterator: kept_with(model, like, lambda: _compiled(model, step))(iterator)
+
+
+def _compiled(model: keras.Model, step: Step) -> Steps:
+    """Make it now.
+
+    As in ``.fit`` it is one TensorFlow graph, made at the first call, which is what makes it
+    fast. The graph decides in which order numbers are added up, and so over the last bits: the
+    same lines run eagerly come close to ``.fit``, no more.
+    """
+    steps = model.steps_per_execution
 
     def on_batch(x: Any, y: Any, sample_weight: Any) -> Logs:
-        return step(model, x, y, sample_weight)
+        logs = step(model, x, y, sample_weight)
+        if not logs or not isinstance(logs, dict):
+            raise ValueError(f"compute_metrics gave {logs!r}: .fit needs a dict with at least one metric")
+        # As from a graph, numbers become tensors: in the history 0.1 is then the float32 next to it.
+        return tf.experimental.Optional.from_value(logs).get_value() if model.run_eagerly else logs
 
     def graph(function: Callable, jit_compile: bool = False) -> Callable:
         if model.run_eagerly:
@@ -46,7 +62,7 @@ def compiled(model: keras.Model, step: Step) -> Steps:
     # One function in another, since XLA can compile the step but not the fetching of a batch. Inside, the
     # batch has the shape that the Dataset promises, with an unknown number of rows if the last is short.
     run = graph(on_batch, model.jit_compile)
-    if model.steps_per_execution == 1:
+    if steps == 1:
         return graph(lambda iterator: run(*parts_of(iterator.get_next())))
 
     # Here .fit asks whether there is a batch, and takes a step only then: the last group may be smaller.
@@ -54,7 +70,7 @@ def compiled(model: keras.Model, step: Step) -> Steps:
 
     def several_steps(iterator: Any) -> Logs:
         logs = None
-        for _ in range(model.steps_per_execution):
+        for _ in range(steps):
             batch = iterator.get_next_as_optional()
             if not batch.has_value():
                 break

@@ -44,17 +44,42 @@ def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
     return model._loss_tracker
 
 
-def kept_until_compile(model: keras.Model, make: Callable[[], Kept]) -> Kept:
-    """Give what `make` made for this model since it was compiled last, or make it now.
+def kept_with(model: keras.Model, function: str, make: Callable[[], Kept]) -> Kept:
+    """Give what `make` made when the model's `function` was what it is now, or make it now.
 
-    Each ``compile`` makes a new running mean of the losses, by which one tells. The model's
-    own ``__setattr__`` would take what is kept for parts of the model.
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+    function : {"train_function", "test_function"}
+        The graph of ``.fit``, which Keras makes anew after ``compile``, ``quantize`` and whatever
+        else asks for it: this is then made anew too.
+    make : callable
+        Makes what is to be kept.
+
+    Raises
+    ------
+    TypeError
+        If the model was compiled while it was trained, as from ``.fit``.
     """
-    compiled_as, kept = vars(model).get("_kept_by_companion", (None, None))
-    if kept is None or compiled_as is not loss_tracker(model):
-        kept = make()
-        vars(model)["_kept_by_companion"] = (loss_tracker(model), kept)
-    return kept
+    current = getattr(model, function)
+    if current is None:
+        raise TypeError(
+            f"model {model.name!r} has no {function} any more: it was compiled while it was trained"
+        )
+    # The model's own __setattr__ would take what is kept for parts of the model.
+    kept = vars(model).setdefault("_kept_by_companion", {})
+    if function not in kept or kept[function][0] is not current:
+        kept[function] = (current, make())
+    return kept[function][1]
+
+
+def was_frozen_after_fit(model: keras.Model) -> bool:
+    """Say whether ``.fit`` has a graph that still trains layers frozen since, or the other way round."""
+    kept = vars(model).get("_kept_by_companion", {}).get("train_function", (None, None))
+    before = getattr(model, "_compiled_trainable_state", {})  # not in older Keras
+    made_by_fit = model.train_function is not None and kept[0] is not model.train_function
+    return made_by_fit and any(layer.trainable != trainable for layer, trainable in before.items())
 
 
 def first_epoch(model: keras.Model, initial_epoch: int) -> int:

@@ -15,10 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from companion.execution import Logs, Steps, compiled
+from companion.execution import Logs, compiled
 from companion.keras_private import (
     first_epoch,
-    kept_until_compile,
     loss_tracker,
     pythonify_logs,
     train_validation_split,
@@ -117,12 +116,12 @@ def fit_by_hand(
             steps=batches.steps,
             model=model,
         )
-    # Each takes the next batch from an iterator and runs the step on it. .fit makes these graphs once after
-    # compile(...) and keeps them: a layer that is frozen later, without compiling again, is still trained.
-    update, measure = kept_until_compile(
-        model, lambda: (compiled(model, train_step), compiled(model, test_step))
-    )
+    batches.reset()
     model.stop_training = False
+    # Takes the next batch from an iterator and runs the step on it. As .fit, it makes a graph of the step
+    # once after compile(...): a layer that is frozen later, without compiling again, is still trained.
+    model.make_train_function()
+    update = compiled(model, train_step, like="train_function")
     callbacks.on_train_begin()
     logs: Logs = {}
     epoch_logs: Logs | None = None
@@ -150,7 +149,7 @@ def fit_by_hand(
                     steps_per_epoch=validation_steps,
                     steps_per_execution=model.steps_per_execution,
                 )
-            val_logs = validate(model, validation, callbacks, measure)
+            val_logs = validate(model, validation, callbacks)
             epoch_logs |= {f"val_{name}": value for name, value in val_logs.items()}
 
         callbacks.on_epoch_end(epoch, epoch_logs)  # here History writes down what the epoch reports
@@ -182,11 +181,11 @@ def train_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
     """
     with tf.GradientTape() as tape:
         # training=True: dropout drops, noise is added, BatchNormalization takes the batch's own mean.
-        y_pred = model(x, **_training(model.call, True))
+        y_pred = model(x, **_training(type(model).call, True))
         # The compiled loss plus every penalty (regularizers, add_loss). It aligns the ranks of y and y_pred,
         # so (n,) against (n, 1) does not become (n, n), and by default divides a weighted sum by how many
         # losses there are, not by the sum of their weights.
-        loss = model.compute_loss(x, y, y_pred, sample_weight, **_training(model.compute_loss, True))
+        loss = model.compute_loss(x, y, y_pred, sample_weight, **_training(type(model).compute_loss, True))
         # The loss of the weights before this update. In the epoch's mean a batch counts by its rows, even
         # where sample weights say otherwise; so the short last batch counts less.
         loss_tracker(model).update_state(loss, sample_weight=_rows(x))
@@ -205,9 +204,7 @@ def train_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
     return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
 
-def validate(
-    model: keras.Model, batches: Pipeline, callbacks: keras.callbacks.CallbackList, measure: Steps
-) -> Logs:
+def validate(model: keras.Model, batches: Pipeline, callbacks: keras.callbacks.CallbackList) -> Logs:
     """Measure the model on other data; the same metrics are used, so what they held of training is lost.
 
     Parameters
@@ -218,8 +215,6 @@ def validate(
         The validation data.
     callbacks : CallbackList
         Their ``on_test_...`` methods are called.
-    measure : callable
-        Takes the next batch from an iterator, and runs `test_step` on it.
 
     Returns
     -------
@@ -227,6 +222,8 @@ def validate(
         The history's keys, without "val_".
     """
     batches.reset()
+    model.make_test_function()
+    measure = compiled(model, test_step, like="test_function")
     model.stop_evaluating = False
     callbacks.on_test_begin()
     logs: Logs = {}
@@ -248,8 +245,8 @@ def test_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
 
     The penalties are in the loss here too, and sample weights count; class weights do not.
     """
-    y_pred = model(x, **_training(model.call, False))
-    loss = model.compute_loss(x, y, y_pred, sample_weight, **_training(model.compute_loss, False))
+    y_pred = model(x, **_training(type(model).call, False))
+    loss = model.compute_loss(x, y, y_pred, sample_weight, **_training(type(model).compute_loss, False))
     loss_tracker(model).update_state(loss, sample_weight=_rows(x))
     return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 

@@ -132,13 +132,20 @@ def draw_digits(axes: Axes, images: np.ndarray, answers: np.ndarray, truth: np.n
     axes.set_frame_on(False)
 
 
-def draw_both_ways(histories: Mapping[str, Mapping[str, Sequence[float]]], title: str, show: bool) -> Figure:
+def draw_both_ways(
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    epochs: Mapping[str, Sequence[int]],
+    title: str,
+    show: bool,
+) -> Figure:
     """Draw what two trainings report: a row of panels for the curves, one for their differences.
 
     Parameters
     ----------
     histories : mapping of str to mapping of str to sequence of float
         For each key of the history, the loss first, the numbers "by_hand" and "fit".
+    epochs : mapping of str to sequence of int
+        In which epochs each key was reported.
     title : str
         Over all of it.
     show : bool
@@ -152,7 +159,7 @@ def draw_both_ways(histories: Mapping[str, Mapping[str, Sequence[float]]], title
         figure = new_figure(show, 5.5 * max(len(histories), 1), 8)
         places = figure.subplots(2, max(len(histories), 1), squeeze=False)
         for (name, pair), (above, below) in zip(histories.items(), places.T, strict=False):
-            draw_histories(above, pair, name)
-            draw_differences(below, pair, name)
+            draw_histories(above, pair, name, epochs[name])
+            draw_differences(below, pair, name, epochs[name])
         figure.suptitle(title)
     return figure

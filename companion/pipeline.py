@@ -63,15 +63,18 @@ class Pipeline:
             class_weight=class_weight,
         )
         self._dataset: tf.data.Dataset = self._adapter.get_tf_dataset()
-        self.reset()
+        self._begin()
 
     def reset(self) -> None:
         """Begin anew: the next epoch starts with the first batch."""
+        self._begin()
+        # Yes, before the first epoch too: a PyDataset that reshuffles in on_epoch_end does so then.
+        self._adapter.on_epoch_end()
+
+    def _begin(self) -> None:
         self._batches: int | None = self._adapter.num_batches  # None while nobody knows
         self._iterator: Any = None  # a tf.data.Iterator, once an epoch has begun
         self._steps_seen = 0
-        # Yes, before the first epoch too: a PyDataset that reshuffles in on_epoch_end does so then.
-        self._adapter.on_epoch_end()
 
     @property
     def steps(self) -> int | None:
@@ -89,8 +92,8 @@ class Pipeline:
             From which the group's batches are to be fetched.
         """
         self._adapter.on_epoch_begin()
-        steps = self.steps
-        if steps is None or steps < 0:
+        steps = self.steps_per_epoch or self._batches or -1
+        if steps < 0:  # nobody knows the end, or there is nothing at all
             iterator, step = iter(self._dataset), 0
             while True:  # until the iterator is out of data
                 self._steps_seen = step + self.steps_per_execution

@@ -85,7 +85,12 @@ def as_bytes(figure: Figure, file_format: str) -> bytes:
     return buffer.getvalue()
 
 
-def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]], what: str = "loss") -> None:
+def draw_histories(
+    axes: Axes,
+    histories: Mapping[str, Sequence[float]],
+    what: str = "loss",
+    epochs: Sequence[int] | None = None,
+) -> None:
     """Draw the trainings over each other, the widest line at the bottom, so that all stay visible.
 
     Parameters
@@ -96,17 +101,24 @@ def draw_histories(axes: Axes, histories: Mapping[str, Sequence[float]], what: s
         Keys as in `HISTORIES`.
     what : str
         Of what they are: a key of ``History.history``.
+    epochs : sequence of int, optional
+        Their numbers, where they are not from 0 on.
     """
     for key, history in histories.items():
         losses = _drawable(history)
-        axes.plot(losses, marker=_marker(losses), **HISTORIES[key])
+        axes.plot(epochs or range(len(losses)), losses, marker=_marker(losses), **HISTORIES[key])
     label_epochs(axes, f"The {what}, trained in each way", what)
     if what.endswith("loss") and axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
         axes.set_yscale("log")
     axes.legend()
 
 
-def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]], what: str = "losses") -> None:
+def draw_differences(
+    axes: Axes,
+    histories: Mapping[str, Sequence[float]],
+    what: str = "losses",
+    epochs: Sequence[int] | None = None,
+) -> None:
     """Draw how far NumPy and by hand are from ``.fit``: a flat line at 0 is the point of the picture.
 
     Parameters
@@ -117,6 +129,8 @@ def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]], what:
         With the key "fit".
     what : str
         Of what they are.
+    epochs : sequence of int, optional
+        Their numbers, where they are not from 0 on.
     """
     fit = _drawable(histories["fit"])
     for key, width in DIFFERENCE_WIDTHS.items():
@@ -127,7 +141,7 @@ def draw_differences(axes: Axes, histories: Mapping[str, Sequence[float]], what:
         size = "exactly 0 in every epoch" if largest == 0 else f"at most {largest:.1e}"
         label = f"{HISTORIES[key]['label']} minus .fit: {size}"
         style = dict(color=HISTORIES[key]["color"], linewidth=width, marker=_marker(difference))
-        axes.plot(difference, label=label, **style)
+        axes.plot(epochs or range(len(difference)), difference, label=label, **style)
     label_epochs(axes, "What is left when .fit is subtracted", f"difference of the {what}")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend above the curves

@@ -82,7 +82,9 @@ def print_trainings(report: Report, runs: Mapping[str, Run], dtype: str) -> Comp
     return comparison
 
 
-def print_side_by_side(report: Report, histories: Mapping[str, Sequence[float]]) -> None:
+def print_side_by_side(
+    report: Report, histories: Mapping[str, Sequence[float]], epochs: Sequence[int] | None = None
+) -> None:
     """Print the losses of about ten epochs, spread over the run, in one column a training.
 
     Parameters
@@ -91,13 +93,16 @@ def print_side_by_side(report: Report, histories: Mapping[str, Sequence[float]])
         Where to.
     histories : mapping of str to sequence of float
         Keys as in `NAMES`; all of the same length.
+    epochs : sequence of int, optional
+        Their numbers, where they are not from 0 on.
     """
     frame = side_by_side(histories)
     spread = np.linspace(0, len(frame), ROWS).round().astype(int)
-    epochs = np.unique(np.minimum(spread, len(frame) - 1))
+    shown = np.unique(np.minimum(spread, len(frame) - 1))
+    numbers = range(len(frame)) if epochs is None else epochs
     rows = [
-        [str(epoch), *(loss_text(loss) for loss in row[:-1]), distance(row[-1])]
-        for epoch, row in zip(epochs, frame.to_numpy()[epochs], strict=True)
+        [str(numbers[at]), *(loss_text(loss) for loss in row[:-1]), distance(row[-1])]
+        for at, row in zip(shown, frame.to_numpy()[shown], strict=True)
     ]
     report.table(["epoch", *(NAMES[key] for key in histories), "largest\ndifference"], rows)
 

@@ -6,8 +6,13 @@ from types import MethodType
 import keras
 import tensorflow as tf
 
+from companion.keras_private import was_frozen_after_fit
+
 # What .fit runs and the loop does not: a model with its own version of one of these takes other steps.
-OWN_STEPS = ("train_step", "test_step", "make_train_function", "make_test_function", "fit", "evaluate")
+OWN_STEPS = (
+    *("fit", "evaluate", "train_step", "test_step", "make_train_function", "make_test_function"),
+    *("_make_function", "_compute_loss", "_should_eval", "_get_metrics_result_or_logs"),
+)
 
 
 def refuse_what_cannot_be_equal(model: keras.Model) -> None:
@@ -25,11 +30,24 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
     if not model.compiled:
         raise ValueError(f"model {model.name!r} is not compiled: call model.compile(...) first, as for .fit")
     for name in OWN_STEPS:
-        if not _is_that_of_keras(getattr(model, name), name):
+        if hasattr(keras.Model, name) and not _is_that_of_keras(getattr(model, name), name):
             raise ValueError(
                 f"model {model.name!r} has its own {name}, which .fit would run and this loop would not: "
                 "the two could not be equal; override compute_loss or compute_metrics instead, or use .fit"
             )
+    for name in ("train_function", "test_function"):
+        function = getattr(model, name)
+        if function is not None and not function.__module__.startswith("keras."):
+            raise ValueError(
+                f"model {model.name!r} has its own {name}, which .fit would run and this loop would not: set "
+                "it to None, or use .fit"
+            )
+    if was_frozen_after_fit(model):
+        raise ValueError(
+            f"layers of model {model.name!r} were frozen or unfrozen since it was compiled, and .fit has "
+            "trained it: it would go on with the graph that it keeps, made before; call model.compile(...) "
+            "again, and both train what is trainable now"
+        )
     if tf.distribute.has_strategy() or model.distribute_strategy is not tf.distribute.get_strategy():
         strategy = type(model.distribute_strategy).__name__
         raise ValueError(

@@ -43,6 +43,11 @@ class Outcome:
     repeatable: bool = True
 
     @property
+    def option(self) -> str:
+        """What it is counted under: its group, of the networks also how they are run."""
+        return f"{self.group}: {self.name}" if self.group == "networks" else self.group
+
+    @property
     def differs(self) -> bool:
         """Whether the loop is to blame."""
         return self.repeatable and not self.identical

@@ -1,6 +1,7 @@
 """A user's own Python file: what it defines, and what goes wrong in it, told in one line."""
 
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from companion.errors import UserError
+
+LONGEST = 300  # characters of an error's text: Keras' can go on for a page
 
 
 def load(path: str, names: Sequence[str]) -> ModuleType:
@@ -35,7 +38,8 @@ def load(path: str, names: Sequence[str]) -> ModuleType:
     if file.suffix != ".py":
         raise UserError(f"{path!r} does not end in .py: name a Python file, such as my_model.py")
     if not file.is_file():
-        raise UserError(f"{path!r} is no file: look for a typing error, or give the path from {Path.cwd()}")
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise UserError(f"{path!r} {what}: give the path of a Python file, from {Path.cwd()} or from /")
     spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec is not None  # it ends in .py
     assert spec.loader is not None
@@ -49,8 +53,8 @@ def load(path: str, names: Sequence[str]) -> ModuleType:
     for name in names:
         found: Any = getattr(module, name, None)
         if not callable(found):
-            what = "does not define" if found is None else f"has as {name} a {type(found).__name__}, not"
-            raise UserError(f"{path} {what} a function {name}(): it must define {', '.join(names)}")
+            what = "is not defined" if found is None else f"is of type {type(found).__name__}"
+            raise UserError(f"{path}: {name} {what}: it must be a function without arguments")
     return module
 
 
@@ -86,5 +90,6 @@ def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[Non
         if not (lines or all_exceptions or refused):
             raise
         where = f"{path}, line {lines[-1]}" if lines else path
-        text = " ".join(str(error).split())
+        text = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
+        text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
         raise UserError(f"{where}: {type(error).__name__}: {text}".removesuffix(": ")) from None

@@ -97,6 +97,8 @@ def test_a_difference_is_told_and_is_status_1(model_file, monkeypatch, capsys):
     "data",
     [
         "[x, y]",
+        "(x[:30], y[:30]), (x[30:], y[30:])",
+        "[__import__('tensorflow').data.Dataset.from_tensor_slices((x, y[:, None])).shuffle(9).batch(8)] * 2",
         "__import__('tensorflow').data.Dataset.from_tensor_slices((x, y[:, None])).shuffle(40).batch(8)",
         "((x[at:at + 8], y[at:at + 8, None]) for at in range(0, 400, 8) if at < 40)",
     ],
@@ -107,35 +109,35 @@ def test_data_may_come_in_any_form(model_file, data):
     assert main([file, "--quiet"]) == 0
 
 
+GOOD = MODEL.format(data="x, y")
 WRONG = [
-    (None, "'my_model.py' is no file: look for a typing error, or give the path from "),
+    (None, "'my_model.py' does not exist: give the path of a Python file, from "),
     ("import", "my_model.py, line 1: SyntaxError: "),
     ("import keros", "my_model.py, line 1: ModuleNotFoundError: No module named 'keros'"),
     ("import sys\nsys.exit(3)", "my_model.py, line 2: SystemExit: 3"),
-    ("x = 1", "my_model.py does not define a function build_model(): it must define build_model, load_data"),
-    ("build_model = 3", "my_model.py has as build_model a int, not a function build_model(): it must"),
+    ("x = 1", "my_model.py: build_model is not defined: it must be a function without arguments"),
+    ("build_model = 3", "my_model.py: build_model is of type int: it must be a function without arguments"),
     (
         MODEL.format(data="x, y, x"),
-        "my_model.py: load_data() gave 3 things: it must give x and y, or x, y, x_val",
+        "my_model.py: load_data() gave ndarray, ndarray, ndarray: it must give x and y;",
     ),
-    (MODEL.format(data="None"), "my_model.py: load_data() gave None: it must return x and y, or a Dataset"),
+    (MODEL.format(data="x"), "my_model.py: load_data() gave ndarray: it must give x and y; x, y, x_val and"),
+    (MODEL.format(data="None"), "my_model.py: load_data() gave NoneType: it must give x and y;"),
     (MODEL.format(data="1 / 0"), "my_model.py, line 9: ZeroDivisionError: division by zero"),
     (MODEL.format(data="x, y[:7]"), "my_model.py: ValueError: Data cardinality is ambiguous."),
     (
         MODEL.format(data="x[:, :2], y"),
         "my_model.py: ValueError: Exception encountered when calling Sequential",
     ),
+    (GOOD.replace("return model\n", "\n"), "my_model.py: TypeError: model is of type NoneType"),
+    (GOOD + "fit_arguments = 3\n", "my_model.py: fit_arguments is of type int: it must be a dict"),
     (
-        MODEL.format(data="x, y").replace("return model\n", "\n"),
-        "my_model.py: TypeError: model is of type None",
+        GOOD + "fit_arguments = {'epoch': 3}\n",
+        "my_model.py: fit_arguments has 'epoch': allowed are batch_size, ",
     ),
     (
-        MODEL.format(data="x, y") + "fit_arguments = 3\n",
-        "my_model.py has as fit_arguments a int: it must be a",
-    ),
-    (
-        MODEL.format(data="x, y") + "fit_arguments = {'epoch': 3}\n",
-        "my_model.py: TypeError: fit_by_hand() got an",
+        GOOD + "fit_arguments = {'epochs': 0}\n",
+        "my_model.py: fit_arguments has epochs=0: it must be a whole number",
     ),
 ]
 
@@ -145,6 +147,43 @@ def test_what_is_wrong_in_the_file_is_told_in_one_line(model_file, capsys, text,
     assert main(["my_model.py" if text is None else model_file(text), "--epochs", "1"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith(f"python -m companion.compare: error: {said}")
+
+
+def test_the_model_s_own_file_is_not_overwritten(model_file, tmp_path, capsys):
+    file = model_file(GOOD)
+    with pytest.raises(SystemExit, match="2"):
+        main([file, "--json", str(tmp_path / "sub" / ".." / "my_model.py")])
+    assert "--json: " in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([file, "--csv", "my_model.py"])
+    assert "'my_model.py' is the model's own file; name another" in capsys.readouterr().err
+    assert (tmp_path / "my_model.py").read_text() == GOOD
+
+
+def test_what_the_file_and_keras_print_stays_out_of_a_result_on_standard_output(model_file, capsys):
+    file = model_file(GOOD + "fit_arguments = {'verbose': 2, 'epochs': 1}\nprint('loading')\n")
+    assert main([file, "--csv", "-"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("epoch,accuracy by hand,")
+    assert printed.err.startswith("loading\n")
+    assert "step - accuracy: " in printed.err
+
+
+def test_a_batch_size_for_what_makes_its_own_batches_is_refused(model_file, capsys):
+    data = "__import__('tensorflow').data.Dataset.from_tensor_slices((x, y[:, None])).batch(8)"
+    assert main([model_file(MODEL.format(data=data)), "--batch-size", "4"]) == 2
+    assert (
+        "--batch-size: load_data() gives a _BatchDataset, which makes its batches" in capsys.readouterr().err
+    )
+
+
+def test_epochs_are_numbered_as_fit_numbers_them(model_file, tmp_path, capsys):
+    call = "{'initial_epoch': 3, 'epochs': 7, 'validation_freq': 2}"
+    file = model_file(MODEL.format(data=FOUR) + f"fit_arguments = {call}\n")
+    assert main([file, "--csv", "r.csv"]) == 0
+    assert re.findall(r"^ +(\d) +\d\.\d{12} ", capsys.readouterr().out, re.MULTILINE) == ["3", "4", "5", "6"]
+    table = pd.read_csv(tmp_path / "r.csv", index_col="epoch")
+    assert table["val_loss .fit"].dropna().index.tolist() == [3, 5]
 
 
 def test_a_file_beside_it_can_be_imported_and_another_ending_is_refused(model_file, tmp_path, capsys):

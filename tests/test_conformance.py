@@ -15,7 +15,7 @@ ROW = "epochs=0, graph"
 def test_a_summary_by_option_and_every_row_if_asked(capsys, tmp_path):
     assert main(["--only", ROW, "--rows", "--json", str(tmp_path / "rows.json")]) == 0
     printed = capsys.readouterr().out
-    assert f"calls: dropout, {ROW}   identical            0\n" in printed
+    assert f"identical    calls: dropout, {ROW}\n" in printed
     assert "calls              1           1            0        0\n" in printed
     assert printed.endswith("all 1 combinations are identical, bit for bit\n")
     (row,) = json.loads((tmp_path / "rows.json").read_text())
@@ -65,6 +65,9 @@ def test_a_row_in_which_fit_does_not_equal_itself_is_listed_and_is_nobodys_fault
 def test_wrong_words_get_one_line_and_status_2(capsys):
     assert main(["--only", "no such row"]) == 2
     assert "--only: no row has 'no such row' in it; --list shows all" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["--json", "-", "--list"])
+    assert "--json: with --list nothing is trained" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["--json", "/no/such/folder/rows.json"])
     assert capsys.readouterr().err.count("\n") == 1

@@ -12,13 +12,13 @@ LESSONS = [lesson1, lesson2, lesson3, lesson4, lesson5]
 
 # From the ground up: a file imports only from files before it.
 HOUSE = [
-    ["startup", "errors", "ulp", "curves", "formats", "keras_private", "support", "retracing", "small_data"],
-    ["precision", "batches", "pipeline", "datasets", "outputs", "plots", "gradients"],
+    ["startup", "errors", "ulp", "curves", "formats", "keras_private", "retracing", "small_data"],
+    ["precision", "batches", "pipeline", "support", "datasets", "outputs", "plots", "gradients"],
     ["comparison", "execution", "training", "user_file", "progress", "console", "arguments", "panels"],
     ["lesson_arguments", "runs", "result", "loop", "inputs", "networks"],
     ["report", "rates", "gap", "trace", "landscape", "both_ways"],
     ["combination"],
-    ["compile_options", "fit_options"],
+    ["compile_options", "fit_options", "model_file"],
     ["table"],
     ["lesson1", "lesson2", "lesson3", "lesson4", "lesson5"],
     ["__main__", "compare", "conformance"],

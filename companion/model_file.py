@@ -1,0 +1,111 @@
+"""A user's file with ``build_model()`` and ``load_data()``: what it gives, and how to call ``.fit``."""
+
+import argparse
+import inspect
+from dataclasses import dataclass
+from types import GeneratorType, ModuleType
+from typing import Any
+
+from companion.errors import UserError
+
+
+@dataclass(frozen=True)
+class Data:
+    """What ``load_data()`` gave, as `compare_with_fit` takes it.
+
+    Attributes
+    ----------
+    x, y : array, or function without arguments
+        `y` is None where `x` gives the targets too.
+    validation : tuple or function, optional
+        As ``validation_data``.
+    text : str
+        What it is, in words.
+    """
+
+    x: Any
+    y: Any
+    validation: Any
+    text: str
+
+
+def read_data(module: ModuleType, file: str) -> Data:
+    """Call ``load_data()`` and take apart what it gives.
+
+    Raises
+    ------
+    UserError
+        If it is nothing that ``.fit`` could be called with.
+    """
+    data = module.load_data()
+    parts = data if isinstance(data, tuple | list) else (data,)
+    kinds = [type(part).__name__ for part in parts]
+    allowed = (
+        "x and y; x, y, x_val and y_val; (x, y) and (x_val, y_val); or a Dataset, PyDataset or generator"
+    )
+    if len(parts) <= 2 and all(feeds_itself(part) for part in parts):
+        # What gives its batches itself may be used up by one training, so each has one of its own.
+        if len(parts) == 1:
+            return Data(module.load_data, None, None, f"a {kinds[0]}")
+        text = f"a {kinds[0]}, and a {kinds[1]} to validate on"
+        return Data(lambda: module.load_data()[0], None, lambda: module.load_data()[1], text)
+    if len(parts) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in parts):
+        parts = (*parts[0], *parts[1])  # as keras.datasets gives them
+    if len(parts) not in (2, 4) or any(part is None or feeds_itself(part) for part in parts):
+        raise UserError(f"{file}: load_data() gave {', '.join(kinds)}: it must give {allowed}")
+    x, y, *held_out = parts
+    text = f"x {shape_text(x)}, y {shape_text(y)}"
+    return Data(
+        x, y, tuple(held_out) or None, text + (f"; validation {shape_text(held_out[0])}" if held_out else "")
+    )
+
+
+def feeds_itself(part: Any) -> bool:
+    """Say whether `part` gives batches of inputs and targets, a Dataset for example."""
+    import keras
+    import tensorflow as tf
+
+    return isinstance(part, tf.data.Dataset | keras.utils.PyDataset | GeneratorType)
+
+
+def shape_text(part: Any) -> str:
+    """Name shape and type of an array, or of each of several."""
+    if isinstance(part, dict):
+        return ", ".join(f"{name} {shape_text(inside)}" for name, inside in part.items())
+    if isinstance(part, tuple | list):
+        return " and ".join(shape_text(inside) for inside in part[:4])
+    dtype = getattr(part, "dtype", type(part).__name__)
+    return f"{tuple(getattr(part, 'shape', ()))} {getattr(dtype, 'name', dtype)}"
+
+
+def fit_arguments(module: ModuleType, options: argparse.Namespace, data: Data) -> dict[str, Any]:
+    """Collect the arguments of ``.fit``: the user's, then those of the command line.
+
+    Raises
+    ------
+    UserError
+        If the user's are no dict of arguments of ``.fit``, or a batch size is given for what
+        gives its batches itself.
+    """
+    from companion.loop import fit_by_hand
+
+    own = getattr(module, "fit_arguments", {})
+    if not isinstance(own, dict):
+        raise UserError(f"{options.file}: fit_arguments is of type {type(own).__name__}: it must be a dict")
+    allowed = sorted({*inspect.signature(fit_by_hand).parameters} - {"model", "x", "y"})
+    for name in own:
+        if name not in allowed:
+            raise UserError(f"{options.file}: fit_arguments has {name!r}: allowed are {', '.join(allowed)}")
+    epochs = own.get("epochs", 5)
+    if not isinstance(epochs, int) or epochs < 1:
+        raise UserError(
+            f"{options.file}: fit_arguments has epochs={epochs!r}: it must be a whole number from 1 on"
+        )
+    if options.batch_size is not None and data.y is None:
+        raise UserError(
+            f"--batch-size: load_data() gives {data.text}, which makes its batches itself; leave it out"
+        )
+    given = {"epochs": options.epochs, "batch_size": options.batch_size}
+    given = {name: value for name, value in given.items() if value is not None}
+    validation = {} if data.validation is None else {"validation_data": data.validation}
+    return {"epochs": 5, **validation, **own, **given}
