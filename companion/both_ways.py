@@ -127,6 +127,8 @@ class FitComparison:
         frames = {key: compared.frame() for key, compared in self.histories.items()}
         for key, frame in frames.items():
             frame.index = pd.Index(self.epochs(key), name="epoch")
+        if not frames:
+            return pd.DataFrame(index=pd.RangeIndex(0, name="epoch"))
         return pd.concat(frames, axis=1).sort_index().rename_axis("epoch")
 
     def epochs(self, key: str) -> list[int]:

@@ -141,6 +141,7 @@ def test_without_an_epoch_there_is_still_something_to_compare():
     compared = compare_with_fit(build_model, X, Y, epochs=0)
     assert compared.identical
     assert compared.verdict().startswith("identical: 0 epochs of nothing, ")
+    assert compared.frame().empty
 
 
 def test_names_are_the_same_whatever_was_built_before_and_are_as_before_afterwards():
