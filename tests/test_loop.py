@@ -26,6 +26,7 @@ SAMPLE = [
     "inputs: dropout, PyDataset, reordered, graph",
     "inputs: dropout, generator, steps_per_epoch, graph",
     "calls: dropout, validation_freq, a list, graph",
+    "calls: dropout, validation_steps, steps_per_execution",
     "callbacks: dropout, several, graph",
     "callbacks: dropout, BackupAndRestore, graph",
     "callbacks: dropout, stop_training within an epoch, steps_per_execution",
