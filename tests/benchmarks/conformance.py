@@ -12,7 +12,7 @@ from pathlib import Path
 from companion.conformance import main
 
 RANDOM = [
-    *("-m", "pytest", "-q", "--hypothesis-profile=many", "-k", "whatever_is_drawn"),
+    *("-m", "pytest", "-q", "-n", "0", "--hypothesis-profile=many", "-k", "whatever_is_drawn"),
     str(Path(__file__).parents[1] / "test_loop.py"),
 ]
 
