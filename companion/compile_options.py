@@ -85,8 +85,10 @@ def optimizers() -> Iterator[Combination]:
     ):
         nesterov = partial(keras.optimizers.SGD, schedule, momentum=0.9, nesterov=True)
         yield _optimizer(f"SGD, {type(schedule).__name__}", nesterov)
-    growing = partial(keras.optimizers.LossScaleOptimizer, "sgd", dynamic_growth_steps=3)
-    yield _optimizer("LossScaleOptimizer, growing", growing)
+    yield _optimizer(
+        "LossScaleOptimizer, growing",
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(), dynamic_growth_steps=3),
+    )
 
 
 def _optimizer(name: str, make: Callable[[], keras.optimizers.Optimizer]) -> Combination:

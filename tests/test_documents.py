@@ -43,9 +43,12 @@ def test_the_conformance_table_in_the_readme_counts_the_rows_there_are(readme):
     counts = Counter(
         f"{row.group}: {row.name}" if row.group == "networks" else row.group for row in table.combinations()
     )
-    pasted = re.findall(r"^(\w.*?) {2,}(\d+) +(\d+) ", blocks(readme, "text")[4], re.MULTILINE)
+    pasted_table = blocks(readme, "text")[4]
+    pasted = re.findall(r"^(\w.*?) {2,}(\d+) +(\d+) ", pasted_table, re.MULTILINE)
     assert {option: int(rows) for option, rows, _ in pasted} == counts
-    assert f"all {counts.total()} combinations are identical, bit for bit" in blocks(readme, "text")[4]
+    assert re.search(
+        rf"in 1, .fit .*, {counts.total() - 1} combinations are identical", pasted_table, re.DOTALL
+    )
     assert f"in {counts.total()} combinations" in readme
 
 
