@@ -36,7 +36,7 @@ def test_identical_says_what_was_compared():
     paths = list(compared.variables)
     assert "sequential/dense/kernel" in [re.sub(r"_\d+", "", path) for path in paths]
     assert "seed_generator_state" in [path.rpartition("/")[2] for path in paths]
-    assert "adam/iteration" in paths
+    assert "iteration" in [path.rpartition("/")[2] for path in paths]
     methods = [call[0] for call in compared.fit.calls]
     assert methods[:5] == [
         "set_params",
@@ -94,7 +94,7 @@ def report_another_batch(model, history, calls):
         (add_one_ulp_to_a_loss, "history loss: .*first difference at epoch 1: .* or 1 ulp apart"),
         (move_a_weight, r"variable .*/kernel at \(1, 0\): by hand .*, .fit "),
         (move_the_seed, r"variable .*/seed_generator_state at \(1,\): .* 1 or 1 ulp apart"),
-        (move_a_velocity, r"variable adam/.*_bias_velocity at \(0,\)"),
+        (move_a_velocity, r"variable adam.*_bias_velocity at \(0,\)"),
         (
             forget_a_call,
             r"callback call 3: by hand on_train_batch_end\(0, .*, .fit on_train_batch_begin\(0\)",
