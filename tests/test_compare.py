@@ -84,7 +84,6 @@ def test_a_difference_is_told_and_is_status_1(model_file, monkeypatch, capsys):
     monkeypatch.setattr(both_ways, "fit_by_hand", wrong)
     file = model_file(MODEL.format(data="x, y"))
     assert main([file, "--epochs", "2"]) == 1
-    assert (
     out = capsys.readouterr().out
     assert "not identical:\n- variable adam" in out
     assert "/iteration at (): by hand 5.0, .fit 4.0, 1 or 1 ulp apart" in out
