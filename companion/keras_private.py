@@ -12,6 +12,7 @@ Kept = TypeVar("Kept")
 
 try:
     from keras.src.backend.common import global_state as _global_state
+    from keras.src.optimizers.base_optimizer import BaseOptimizer as _BaseOptimizer
     from keras.src.trainers.data_adapters import get_data_adapter as get_data_adapter
     from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter as ArrayDataAdapter
     from keras.src.trainers.data_adapters.array_slicing import (
@@ -25,11 +26,15 @@ except ImportError as error:
         f"{keras.__version__} ({error}); it was tried with Keras {TRIED}: install one of these"
     ) from None
 
-_set_by_keras = _Trainer.__init__.__code__.co_names
-for _name in ("_loss_tracker", "_initial_epoch"):
-    if _name not in _set_by_keras:
+_NEEDED = (
+    ("Model", _Trainer, "_loss_tracker"),
+    ("Model", _Trainer, "_initial_epoch"),
+    ("Optimizer", _BaseOptimizer, "_trainable_variables"),
+)
+for _of, _kind, _name in _NEEDED:
+    if _name not in _kind.__init__.__code__.co_names:  # made there; an object to look at would count as one
         raise ImportError(
-            f"companion needs Model.{_name}, which Keras {keras.__version__} has not; it was tried with "
+            f"companion needs {_of}.{_name}, which Keras {keras.__version__} has not; it was tried with "
             f"Keras {TRIED}: install one of these"
         )
 
@@ -75,11 +80,18 @@ def kept_with(model: keras.Model, function: str, make: Callable[[], Kept]) -> Ke
 
 
 def was_frozen_after_fit(model: keras.Model) -> bool:
-    """Say whether ``.fit`` has a graph that still trains layers frozen since, or the other way round."""
+    """Say whether ``.fit`` has a graph that still trains layers frozen since, or the other way round.
+
+    The optimizer remembers what it was built for, when that graph was made.
+    """
     kept = vars(model).get("_kept_by_companion", {}).get("train_function", (None, None))
-    before = getattr(model, "_compiled_trainable_state", {})  # not in older Keras
     made_by_fit = model.train_function is not None and kept[0] is not model.train_function
-    return made_by_fit and any(layer.trainable != trainable for layer, trainable in before.items())
+    if not made_by_fit or model.run_eagerly or not getattr(model.optimizer, "built", False):
+        return False
+    built_for = getattr(model.optimizer, "_trainable_variables", model.trainable_variables)
+    return [id(variable) for variable in built_for] != [
+        id(variable) for variable in model.trainable_variables
+    ]
 
 
 def first_epoch(model: keras.Model, initial_epoch: int) -> int:

@@ -44,9 +44,9 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
             )
     if was_frozen_after_fit(model):
         raise ValueError(
-            f"layers of model {model.name!r} were frozen or unfrozen since it was compiled, and .fit has "
-            "trained it: it would go on with the graph that it keeps, made before; call model.compile(...) "
-            "again, and both train what is trainable now"
+            f"layers of model {model.name!r} were frozen or unfrozen since .fit trained it, and .fit "
+            "would go on with the graph that it keeps, made before; call model.compile(...) again, and both "
+            "train what is trainable now"
         )
     if tf.distribute.has_strategy() or model.distribute_strategy is not tf.distribute.get_strategy():
         strategy = type(model.distribute_strategy).__name__
