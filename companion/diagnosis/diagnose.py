@@ -1,0 +1,155 @@
+"""From a recording to named mistakes, with their evidence, or to "unknown, but here is the first difference"."""
+
+import numpy as np
+
+from companion.diagnosis.findings import FORWARD, START, Case, Difference, Finding, largest_difference
+from companion.diagnosis.gradients import gradient_findings
+from companion.diagnosis.problem import Problem, Reference
+from companion.diagnosis.recording import Forward, ReadyMade, Recording, Update
+from companion.diagnosis.replay import Replay
+from companion.diagnosis.reports import report_findings
+from companion.diagnosis.rows import row_findings
+from companion.diagnosis.steps import Steps, steps_of
+from companion.diagnosis.updates import update_findings
+
+
+def diagnose(
+    problem: Problem, reference: Reference, recording: Recording, replay: Replay
+) -> tuple[list[Finding], list[str]]:
+    """Find out where and why a loop is not ``.fit``.
+
+    Parameters
+    ----------
+    problem : Problem
+        What was trained.
+    reference : Reference
+        What ``.fit`` does of it.
+    recording : Recording
+        Of the loop, which need not be at hand any more.
+    replay : Replay
+        Of the same problem.
+
+    Returns
+    -------
+    list of Finding
+        The earliest first; those with an empty name are differences without a known reason.
+    list of str
+        What could not be watched.
+    """
+    taken = steps_of(recording, problem.epochs)
+    warm_up = taken.cut_warm_up(reference.batches)
+    case = Case(problem, reference, recording, taken.steps, replay, [])
+    ready_made = [event for event in recording.events if isinstance(event, ReadyMade)]
+    if ready_made and not recording.own_tapes:
+        told = f"{ready_made[0].name} is called, and no gradient tape is opened by your own code"
+        at = Difference("tape", 0, 0, None, 0, len(reference.updates))
+        return [Finding("fit-called-inside", START, at, told, ready_made[0].place)], []
+    if not case.steps:
+        return _without_steps(case), case.unwatched
+    found = _start(case, taken, warm_up, ready_made)
+    if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
+        _suppose_rows(case)
+    found += row_findings(case)
+    gradients = gradient_findings(case)
+    found += gradients + _passes(case, gradients) + update_findings(case)
+    found += report_findings(case, {finding.name for finding in gradients})
+    return sorted(_merged(found), key=lambda finding: finding.order), case.unwatched
+
+
+def _merged(found: list[Finding]) -> list[Finding]:
+    """Drop names that come twice, and those that another one says better."""
+    names = {finding.name for finding in found}
+    said_better = {"penalty-left-out"} if "penalty-in-report-only" in names else set()
+    kept: dict[str, Finding] = {}
+    unknown = []
+    for finding in found:
+        if not finding.name:
+            unknown.append(finding)
+        elif finding.name not in said_better:
+            kept.setdefault(finding.name, finding)
+    return [*kept.values(), *unknown]
+
+
+def _without_steps(case: Case) -> list[Finding]:
+    """Say what there is to say of a run in which no gradient was taken by a tape and applied."""
+    changed = [event for event in case.recording.events if isinstance(event, Update)]
+    if changed:
+        case.unwatched.append(
+            "the weights change, but no gradient of them is taken by a tf.GradientTape: only the result was compared"
+        )
+        return []
+    at = Difference("update", 0, 0, None, 0, len(case.reference.updates))
+    told = f"the weights of the model never change, where .fit makes {len(case.reference.updates)} updates"
+    places = [event.place for event in case.recording.events if isinstance(event, Forward)]
+    return [Finding("no-update", START, at, told, places[0] if places else None)]
+
+
+def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) -> list[Finding]:
+    """Compare the weights with which the loop begins with those it was given."""
+    found = []
+    set_by_hand = any(isinstance(event, Update) for event in taken.leading)
+    first = case.steps[0].forwards[0] if case.steps[0].forwards else None
+    given = case.reference.recording.start
+    begins = first.state if first else case.recording.start
+    mine, fit = case.recording.trained(begins), case.recording.trained(given)
+    place = first.place if first else None
+    if case.recording.other_model:
+        at = Difference("weights", 0, 0, None)
+        told = "the model that is trained is not the one that train was given, which stays as it was"
+        found.append(Finding("another-model-trained", START, at, told, place))
+    variable, a, b = largest_difference(case.names, mine, fit)
+    if a == b:
+        return found
+    others = [n for n in range(len(given)) if n not in case.recording.trainable]
+    moved = any((begins[n] != given[n]).any() for n in others)
+    at = Difference("weights", 0, 0, variable, a, b)
+    numbers = f"`{variable}` is {a:.6g} before the first update, with .fit {b:.6g}"
+    if warm_up:
+        numbers = f"{warm_up} updates before the first epoch that is reported: {numbers}"
+    trained = warm_up or ready_made or (moved and not set_by_hand)
+    name = "already-trained" if trained else "other-initial-weights"
+    setting = next((event.place for event in taken.leading if isinstance(event, Update)), place)
+    return [*found, Finding(name, START, at, numbers, ready_made[0].place if ready_made else setting)]
+
+
+def _suppose_rows(case: Case) -> None:
+    """Where the network's input could not be seen, suppose the rows of ``.fit``."""
+    rows = [rows for epoch in case.reference.batches for rows in epoch]
+    case.unwatched.append(
+        "which rows your batches hold could not be seen, as what the network is called with is not made of rows of x; "
+        "each step was compared on the rows that .fit takes"
+    )
+    for number, step in enumerate(case.steps):
+        if number < len(rows):
+            state = step.forwards[-1].state if step.forwards else _state_at(case, step.updates[0].before)
+            step.forwards = [Forward(rows[number], None, state, (), step.forward_place)]
+
+
+def _state_at(case: Case, before: list[np.ndarray]) -> list[np.ndarray]:
+    state = list(case.recording.start)
+    for number, value in zip(case.recording.trainable, before, strict=True):
+        state[number] = value
+    return state
+
+
+def _passes(case: Case, gradients: list[Finding]) -> list[Finding]:
+    """Compare what forward passes leave, such as moving averages, with what ``.fit``'s one a step leaves."""
+    if any(not finding.name for finding in gradients):
+        return []
+    training = all(finding.name != "training-left-out" for finding in gradients)
+    others = [n for n in range(len(case.recording.start)) if n not in case.recording.trainable]
+    for before, step in zip(case.steps, case.steps[1:], strict=False):
+        if len(before.forwards) != 1 or len(step.forwards) != 1:
+            return []
+        expected = case.replay.state_after(before.forwards[0], training)
+        begins = step.forwards[0].state
+        if all(np.allclose(begins[n], expected[n], rtol=1e-5, atol=1e-7) for n in others):
+            continue
+        names = [case.recording.variables[n] for n in others]
+        variable, a, b = largest_difference(names, [begins[n] for n in others], [expected[n] for n in others])
+        at = Difference("weights", step.epoch, step.batch, variable, a, b)
+        told = f"{step.where}: `{variable}` is {a:.6g} before it, with one forward pass a step {b:.6g}"
+        again = next((f for f in before.after if f.training), None)
+        name = "extra-training-pass" if again else ""
+        return [Finding(name, FORWARD, at, told, again.place if again else step.forward_place)]
+    return []

@@ -1,0 +1,294 @@
+"""Whose gradient is it? Each update's, taken apart into that of the loss and that of the penalty."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from companion.diagnosis.findings import FORWARD, GRADIENT, Case, Difference, Finding, apart, flat, largest_difference
+from companion.diagnosis.replay import Variant
+from companion.diagnosis.steps import Step
+
+NOISE = 1e-4
+COEFFICIENT = 1e-2
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A gradient as ``scale`` times that of the mean loss plus ``penalty`` times that of the penalty.
+
+    Attributes
+    ----------
+    variant : Variant
+        How the loss was computed.
+    scale : float
+        1 for a mean.
+    penalty : float or None
+        1 for a penalty that counts once; None where there is none.
+    rows : int
+        How many the batch has.
+    """
+
+    variant: Variant
+    scale: float
+    penalty: float | None
+    rows: int
+
+
+def explain(
+    case: Case, step: Step, gradient: list[np.ndarray | None], variants: list[Variant]
+) -> Explanation | None:
+    """Find out how `gradient` was computed from the forward passes of `step`."""
+    there = [number for number, part in enumerate(gradient) if part is not None]
+    mine = flat(gradient)
+    forwards = [forward for forward in step.forwards if forward.rows is not None]
+    if not forwards or not len(mine) or not np.isfinite(mine).all():
+        return None
+    for variant in variants:
+        points = [case.replay.at(forward, variant) for forward in forwards]
+        columns, counts = [], []
+        for point, forward in zip(points, forwards, strict=True):
+            column = flat([point.loss_gradient[number] for number in there])
+            if not any(np.array_equal(column, other) for other in columns):
+                columns.append(column)
+                counts.append(len(forward.rows) if forward.rows is not None else 0)
+        penalty = flat([points[-1].penalty_gradient[number] for number in there])
+        found = _solve(mine, columns, counts, penalty)
+        if found is not None:
+            return Explanation(variant, *found)
+    return None
+
+
+def _solve(
+    mine: np.ndarray, columns: list[np.ndarray], counts: list[int], penalty: np.ndarray
+) -> tuple[float, float | None, int] | None:
+    """Solve for the factors of each forward pass's gradient and of the penalty's."""
+    basis = [*columns, penalty] if penalty.any() else columns
+    matrix = np.stack(basis, axis=1)
+    if not np.isfinite(matrix).all():
+        return None
+    factors = np.linalg.lstsq(matrix, mine, rcond=None)[0]
+    if apart(matrix @ factors, mine) > NOISE:
+        return None
+    of_loss, of_penalty = factors[: len(columns)], factors[-1] if penalty.any() else None
+    used = np.abs(of_loss) > COEFFICIENT * np.abs(of_loss).max()
+    rows = np.array(counts)[used].sum()
+    scales = of_loss[used] / (np.array(counts)[used] / rows)
+    if not np.allclose(scales, scales[0], rtol=COEFFICIENT):
+        return None
+    return float(scales[0]), None if of_penalty is None else float(of_penalty), int(rows)
+
+
+def gradient_findings(case: Case) -> list[Finding]:
+    """Compare each gradient with that of ``.fit`` at the same weights on the same rows."""
+    used = _explain_all(case, [step.used for step in case.steps])
+    told = _judge(case, used) if None not in used else None
+    if told is not None:
+        return told
+    by_tape = _explain_all(case, [step.by_tape for step in case.steps])
+    told = _judge(case, by_tape) if None not in by_tape else None
+    clipped = _clipped(case)
+    if told is not None and clipped is not None:
+        return [*told, clipped]
+    return [_unknown(case, used)]
+
+
+def _explain_all(case: Case, gradients: list[list[np.ndarray | None]]) -> list[Explanation | None]:
+    """Explain all gradients, trying first what explained the one before."""
+    variants, found = list(case.replay.variants()), []
+    for step, gradient in zip(case.steps, gradients, strict=True):
+        found.append(explain(case, step, gradient, variants))
+        if found[-1] is None:
+            return [*found, *[None] * (len(case.steps) - len(found))]
+        variants.sort(key=lambda variant: variant != found[-1].variant)
+    return found
+
+
+def _judge(case: Case, explained: list[Explanation | None]) -> list[Finding] | None:
+    """Name what is behind the factors; None if they follow no known pattern."""
+    all_of = [one for one in explained if one is not None]
+    if len({one.variant for one in all_of}) > 1:
+        return None
+    found = _variant_findings(case, all_of[0].variant)
+    scales, rows = np.array([one.scale for one in all_of]), np.array([one.rows for one in all_of])
+    sign = np.sign(scales[0])
+    if sign < 0:
+        told = f"your gradient points the other way: it is {scales[0]:.4g} times that of .fit"
+        found.append(_finding("update-uphill", case, 0, told))
+    expected = _scale_name(case, sign * scales, rows)
+    if expected is None:
+        return None
+    name, told, factor = expected
+    wrong = [number for number, scale in enumerate(sign * scales) if abs(scale - 1) > COEFFICIENT]
+    if name:
+        found.append(_finding(name, case, wrong[0], told.format(scale=scales[wrong[0]], rows=rows[wrong[0]])))
+    penalties = [one.penalty for one in all_of]
+    if None in penalties:
+        return found
+    counted = sign * np.array(penalties, dtype="float64")
+    for times in (1.0, 0.0, 2.0):
+        if _near(counted, times) or _near(counted, times * factor):
+            return found + _penalty_findings(case, times)
+    return None
+
+
+def _near(values: np.ndarray, expected: float | np.ndarray) -> bool:
+    return bool(np.allclose(values, expected, rtol=COEFFICIENT, atol=COEFFICIENT))
+
+
+def _scale_name(case: Case, scales: np.ndarray, rows: np.ndarray) -> tuple[str, str, np.ndarray] | None:
+    """Name the rule that the factors follow over all steps."""
+    n, size = len(case.problem.x), case.problem.batch_size
+    vector = case.steps[0].gradients[-1].target.size > 1
+    summed = "vector-of-losses" if vector else "sum-instead-of-mean"
+    as_it_is = "your gradient is {scale:.4g} times that of .fit"
+    rules = [
+        ("", "", np.ones(len(rows))),
+        (summed, as_it_is + "; {rows} is the number of rows in the batch", 1.0 * rows),
+        ("divided-by-all-rows", as_it_is + f": {{rows}} rows of all {n}", rows / n),
+        ("divided-by-batch-size", as_it_is + f": {{rows}} rows in the short batch, divided by {size}", rows / size),
+        ("gradient-scaled", as_it_is + ", in every update", np.full(len(rows), scales[0])),
+    ]
+    for name, told, expected in rules:
+        if np.allclose(scales, expected, rtol=COEFFICIENT):
+            return name, told, expected
+    return None
+
+
+VARIANTS = {
+    "swapped": ("loss-arguments-swapped", "your gradient is that of the loss with labels and predictions swapped"),
+    "broadcast": (
+        "labels-broadcast",
+        "your gradient is that of each prediction against every label of the batch: labels of shape (n,) "
+        "against predictions of shape (n, 1)",
+    ),
+    "logits": ("from-logits-mismatch", "your gradient is that of the loss with from_logits={other}"),
+    "unweighted": ("class-weights-left-out", "your gradient is that of the loss without class weights"),
+    "normalized": ("class-weights-normalized", "your gradient is that of the loss divided by the sum of its weights"),
+}
+
+
+def _variant_findings(case: Case, variant: Variant) -> list[Finding]:
+    found = []
+    if not variant.training:
+        given = next((f.training for f in case.steps[0].forwards), None)
+        how = "left out" if given is None else f"{given}"
+        told = f"your gradient is that of a network called with training=False; the argument is {how}"
+        found.append(_finding("training-left-out", case, 0, told, FORWARD))
+    if variant.form in VARIANTS:
+        name, told = VARIANTS[variant.form]
+        config = case.replay.loss.get_config()
+        found.append(_finding(name, case, 0, told.format(other=not config.get("from_logits", False))))
+    elif variant.form != "fit":
+        told = f"your gradient is that of {variant.form}, where .fit has {type(case.replay.loss).__name__}"
+        found.append(_finding("another-loss", case, 0, told))
+    return found
+
+
+def _penalty_findings(case: Case, times: float) -> list[Finding]:
+    if times == 1:
+        return []
+    name = "penalty-left-out" if times == 0 else "penalty-twice"
+    told = f"your gradient holds that of model.losses {times:g} times, where .fit takes it once"
+    return [_finding(name, case, 0, told)]
+
+
+def fit_gradient(case: Case, number: int) -> list[np.ndarray]:
+    """Give the gradient that ``.fit`` would have taken at a step, from its forward passes' rows."""
+    step = case.steps[number]
+    forwards = [forward for forward in step.forwards if forward.rows is not None]
+    points = [case.replay.at(forward, Variant()) for forward in forwards]
+    share = [len(f.rows) for f in forwards if f.rows is not None]
+    parts = zip(*(point.loss_gradient for point in points), strict=True)
+    of_loss = [sum(a * m for a, m in zip(part, share, strict=True)) / sum(share) for part in parts]
+    return [a + b for a, b in zip(of_loss, points[-1].penalty_gradient, strict=True)]
+
+
+def _clipped(case: Case) -> Finding | None:
+    """Recognize clipping between the tape and the optimizer."""
+    steps = []
+    for step in case.steps:
+        pairs = zip(step.used, step.by_tape, strict=True)
+        steps.append([(a, b) for a, b in pairs if a is not None and b is not None])
+    clipped = clipping(steps, NOISE)
+    if clipped is None:
+        return None
+    return _finding("gradients-clipped", case, *clipped, place_of_update=True)
+
+
+def clipping(steps: list[list[tuple[np.ndarray, np.ndarray]]], noise: float) -> tuple[int, str] | None:
+    """Recognize clipping by value, by norm, or by the norm of all.
+
+    Parameters
+    ----------
+    steps : list of list of pair of ndarray
+        By step and variable: the gradient that was used, and the one that the tape gave.
+    noise : float
+        How far apart two gradients can be by rounding, relative to their length.
+
+    Returns
+    -------
+    int
+        The first step where it shows.
+    str
+        What it is, in words.
+    """
+    limits: dict[str, list[float]] = {"value": [], "norm": [], "the norm of all": []}
+    first = None
+    for number, pairs in enumerate(steps):
+        if apart(flat([a for a, _ in pairs]), flat([b for _, b in pairs])) <= noise:
+            continue
+        first = number if first is None else first
+        for kind in list(limits):
+            limit = _limit(kind, pairs, noise)
+            if limit is None:
+                del limits[kind]
+            else:
+                limits[kind].append(limit)
+    for kind, values in limits.items():
+        if first is not None and values and np.allclose(values, values[0], rtol=COEFFICIENT):
+            return first, f"the gradients are clipped by {kind} to {values[0]:.4g} on their way to the update"
+    return None
+
+
+def _limit(kind: str, pairs: list[tuple[np.ndarray, np.ndarray]], noise: float) -> float | None:
+    """Give the limit if `pairs`, each of a clipped and the full gradient, look clipped in that way."""
+    if kind == "value":
+        limit = max(float(np.abs(a).max()) for a, _ in pairs)
+        same = all(np.allclose(a, np.clip(b, -limit, limit), rtol=noise, atol=noise * limit) for a, b in pairs)
+        return limit if same else None
+    groups = [pairs] if kind == "the norm of all" else [[pair] for pair in pairs]
+    limits = []
+    for group in groups:
+        a, b = flat([a for a, _ in group]), flat([b for _, b in group])
+        ratio = np.linalg.norm(a) / np.linalg.norm(b) if b.any() else 1.0
+        if apart(a, ratio * b) > noise or ratio > 1 + noise:
+            return None
+        if ratio < 1 - noise:
+            limits.append(float(np.linalg.norm(a)))
+    return limits[0] if limits and np.allclose(limits, limits[0], rtol=COEFFICIENT) else None
+
+
+def _unknown(case: Case, explained: list[Explanation | None]) -> Finding:
+    number = explained.index(None) if None in explained else 0
+    told = "your gradient is neither that of .fit nor that of a mistake known here"
+    one = explained[number]
+    if one is not None:
+        told = f"your gradient is {one.scale:.4g} times that of the loss"
+        told += "" if one.penalty is None else f" and {one.penalty:.4g} times that of model.losses"
+    return _finding("", case, number, told)
+
+
+def _finding(
+    name: str, case: Case, number: int, told: str, stage: int = GRADIENT, place_of_update: bool = False
+) -> Finding:
+    """Make a finding with the largest difference of the gradients of that step."""
+    step = case.steps[number]
+    variable = mine = fit = None
+    if any(forward.rows is not None for forward in step.forwards):
+        variable, mine, fit = largest_difference(case.names, step.used, fit_gradient(case, number))
+    numbers = f" (`{variable}`: {mine:.6g}, .fit {fit:.6g})" if mine is not None else ""
+    place = step.updates[0].place if place_of_update else step.gradients[-1].place
+    if stage == FORWARD:
+        place = step.forward_place
+    at = Difference("gradient", step.epoch, step.batch, variable, mine, fit)
+    return Finding(name, stage, at, f"update {number + 1}: {told}{numbers}", place)

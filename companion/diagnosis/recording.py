@@ -1,0 +1,159 @@
+"""What a run of a hand-written loop did, as plain arrays and numbers: written by the recorder, read by the rules.
+
+Nothing in here runs or holds the learner's code, so a recording can be judged elsewhere.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+State = list[np.ndarray]  # all variables of the model, in the order of ``model.variables``
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the learner's own code.
+
+    Attributes
+    ----------
+    file : str
+        As Python names it in a traceback.
+    line : int
+        Counted from 1.
+    """
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One call of the network.
+
+    Attributes
+    ----------
+    rows : ndarray of int or None
+        Which rows of the data it was called with, the first of equal ones; None where its
+        input is not made of the data's rows.
+    training : bool or None
+        The argument as given; None where it was left out.
+    state : list of ndarray
+        All variables just before.
+    tapes : tuple of int
+        The numbers of the gradient tapes that recorded it.
+    place : Place or None
+        The line of the learner's code that called.
+    """
+
+    rows: np.ndarray | None
+    training: bool | None
+    state: State
+    tapes: tuple[int, ...]
+    place: Place | None
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """One call of ``tape.gradient``.
+
+    Attributes
+    ----------
+    target : ndarray
+        What was differentiated.
+    values : list of ndarray or None
+        By trainable variable; None where it was not asked for or is not connected.
+    tape : int
+        The number of the tape.
+    place : Place or None
+        The line.
+    """
+
+    target: np.ndarray
+    values: list[np.ndarray | None]
+    tape: int
+    place: Place | None
+
+
+@dataclass(frozen=True)
+class Update:
+    """One change of the trainable variables.
+
+    Attributes
+    ----------
+    before, after : list of ndarray
+        The trainable variables.
+    gradients : list of ndarray or None, or None
+        What the optimizer was given, by trainable variable; None where no optimizer was used.
+    optimizer : int or None
+        Which optimizer, counted in the order in which they first appear.
+    settings : dict
+        Its class, its configuration and its learning rate at that moment.
+    times : int
+        How often each variable was assigned to, at least, where no optimizer was used.
+    place : Place or None
+        The line.
+    """
+
+    before: State
+    after: State
+    gradients: list[np.ndarray | None] | None
+    optimizer: int | None
+    settings: dict[str, Any]
+    times: int
+    place: Place | None
+
+
+@dataclass(frozen=True)
+class ReadyMade:
+    """A call of ``fit``, ``train_on_batch`` or the companion's own loop.
+
+    Attributes
+    ----------
+    name : str
+        What was called.
+    place : Place or None
+        The line.
+    """
+
+    name: str
+    place: Place | None
+
+
+Event = Forward | Gradient | Update | ReadyMade
+
+
+@dataclass
+class Recording:
+    """All of a run.
+
+    Attributes
+    ----------
+    variables : list of str
+        What the model's variables are called, such as ``dense/kernel``.
+    trainable : list of int
+        Which of them are trainable.
+    start, end : list of ndarray
+        All variables of the model that was handed in, before and after the run.
+    events : list
+        In the order in which they happened.
+    own_tapes : int
+        How many tapes the learner's own code opened.
+    other_model : bool
+        Whether the events are those of another model than the one that was handed in.
+    history : list of float
+        What ``train`` returned.
+    """
+
+    variables: list[str]
+    trainable: list[int]
+    start: State
+    end: State = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    own_tapes: int = 0
+    other_model: bool = False
+    history: list[float] = field(default_factory=list)
+
+    def trained(self, state: State) -> State:
+        """Give the trainable ones of `state`."""
+        return [state[number] for number in self.trainable]

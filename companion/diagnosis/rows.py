@@ -1,0 +1,101 @@
+"""Which rows were fed, in which order, in batches of which size."""
+
+import numpy as np
+
+from companion.diagnosis.findings import ROWS, Case, Difference, Finding
+from companion.diagnosis.steps import Step
+
+
+def row_findings(case: Case) -> list[Finding]:
+    """Compare the rows of each step with those of ``.fit``."""
+    fit = [rows for epoch in case.reference.batches for rows in epoch]
+    mine = [step.rows for step in case.steps]
+    if _same(mine, fit):
+        return []
+    found = []
+    steps = case.steps
+    if len(mine) == 2 * len(fit) and _same(mine[::2], mine[1::2]):
+        found.append(_finding("two-updates-a-step", case, steps[1], "each batch is used for two updates in a row"))
+        steps = steps[::2]
+    per_epoch, rest = divmod(len(steps), case.problem.epochs)
+    if rest or not per_epoch:
+        return [*found, _finding("", case, steps[-1], _count(case, len(steps)))]
+    epochs = [steps[at : at + per_epoch] for at in range(0, len(steps), per_epoch)]
+    size = max(len(step.rows) for step in epochs[0])
+    usual = min(case.problem.batch_size, len(case.problem.x))
+    if size != usual:
+        told = f"batches of {size} rows, where batch_size is {case.problem.batch_size}: {_count(case, len(steps))}"
+        found.append(_finding("other-batch-size", case, epochs[0][0], told, learner=size, fit=usual))
+    found += _coverage(case, epochs, size) or []
+    return found or [_finding("", case, steps[0], "the batches are not cut as .fit cuts them")]
+
+
+def _same(mine: list[np.ndarray], fit: list[np.ndarray]) -> bool:
+    return len(mine) == len(fit) and all(np.array_equal(a, b) for a, b in zip(mine, fit, strict=True))
+
+
+def _count(case: Case, mine: int) -> str:
+    fit = len(case.reference.updates)
+    return f"{mine} updates in {case.problem.epochs} epochs, where .fit makes {fit}"
+
+
+def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
+    """Look at each epoch's rows as one long list."""
+    numbers = case.problem.first_of_equal_rows()
+    order = np.concatenate(case.reference.batches[0])
+    rows, n = [np.concatenate([step.rows for step in epoch]) for epoch in epochs], len(numbers)
+    found = []
+    stream, whole = np.concatenate(rows), len(np.unique(numbers))
+    distinct = len(np.unique(rows[0]))
+    if whole < n and distinct == min(whole, len(rows[0])):
+        distinct = len(rows[0])  # equal rows in the data are no rows drawn twice
+    twice = distinct < len(rows[0])
+    if twice and len(stream) >= n and all(
+        len(np.unique(stream[at : at + n])) == whole for at in range(0, len(stream) - n + 1, n)
+    ):
+        told = f"the last batch of an epoch is filled up with rows of the next: {len(rows[0])} rows of {n} an epoch"
+        return [_finding("batches-over-the-epoch", case, epochs[0][-1], told, learner=len(rows[0]), fit=n)]
+    if twice:
+        told = f"epoch 0 feeds {distinct} different rows of {n}, some of them more than once"
+        return [_finding("drawn-with-replacement", case, epochs[0][0], told, learner=distinct, fit=n)]
+    missing = n - len(rows[0])
+    if missing and missing == n % size and all(len(step.rows) == size for step in epochs[0]):
+        told = f"the last {missing} of {n} rows are never fed: {len(epochs[0])} batches an epoch, all of {size}"
+        found.append(_finding("last-batch-dropped", case, epochs[0][-1], told, learner=len(rows[0]), fit=n))
+    elif missing:
+        told = f"an epoch feeds {len(rows[0])} of {n} rows"
+        found.append(_finding("rows-left-out", case, epochs[0][0], told, learner=len(rows[0]), fit=n))
+    return found + _order(case, epochs, rows, order, numbers, bool(missing and not found))
+
+
+def _order(
+    case: Case, epochs: list[list[Step]], rows: list[np.ndarray], order: np.ndarray, numbers: np.ndarray, some: bool
+) -> list[Finding]:
+    for epoch, fed in zip(epochs, rows, strict=True):
+        if np.array_equal(fed, order[: len(fed)]) or len(fed) < len(numbers) * 0.5:
+            continue
+        if len(fed) < len(order) and _in_order(fed, order):
+            continue  # rows are left out, but those there are come in the right order
+        at = int(np.argmax(fed != order[: len(fed)]))
+        step = epoch[min(at // max(1, len(epoch[0].rows)), len(epoch) - 1)]
+        if case.problem.shuffle and (np.array_equal(fed, numbers[: len(fed)]) or _in_order(fed, numbers)):
+            told = "the rows are fed as they stand, where .fit shuffles them"
+            return [_finding("not-shuffled", case, step, told, learner=int(fed[at]), fit=int(order[at]))]
+        does = "in the order that its seed gives" if case.problem.shuffle else "as they stand"
+        told = f"row {fed[at]} comes where .fit feeds row {order[at]}: .fit feeds the rows {does}"
+        return [_finding("shuffled-otherwise", case, step, told, learner=int(fed[at]), fit=int(order[at]))]
+    return []
+
+
+def _in_order(fed: np.ndarray, order: np.ndarray) -> bool:
+    """Say whether `fed` is `order` with some left out."""
+    position = {int(row): number for number, row in enumerate(order)}
+    places = [position.get(int(row), -1) for row in fed]
+    return -1 not in places and places == sorted(places)
+
+
+def _finding(
+    name: str, case: Case, step: Step, told: str, learner: float | None = None, fit: float | None = None
+) -> Finding:
+    at = Difference("rows", step.epoch, step.batch, None, learner, fit)
+    return Finding(name, ROWS, at, f"{step.where}: {told}", step.forward_place)
