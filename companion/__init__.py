@@ -4,6 +4,7 @@ Importing this package imports nothing heavy; TensorFlow comes in with the lesso
 (``from companion import lesson3``) and with the functions named in ``__all__``.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from companion.startup import choose_tensorflow, hide_start_up_notes
@@ -11,10 +12,21 @@ from companion.startup import choose_tensorflow, hide_start_up_notes
 if TYPE_CHECKING:
     from companion.both_ways import FitComparison as FitComparison
     from companion.both_ways import compare_with_fit as compare_with_fit
+    from companion.checking import LoopCheck as LoopCheck
+    from companion.checking import check_loop as check_loop
+    from companion.diagnosis.problem import Problem as Problem
     from companion.loop import fit_by_hand as fit_by_hand
 
 __version__ = "0.1.0"
-__all__ = ["FitComparison", "compare_with_fit", "fit_by_hand"]
+_HOMES = {
+    "FitComparison": "companion.both_ways",
+    "LoopCheck": "companion.checking",
+    "Problem": "companion.diagnosis.problem",
+    "check_loop": "companion.checking",
+    "compare_with_fit": "companion.both_ways",
+    "fit_by_hand": "companion.loop",
+}
+__all__ = ["FitComparison", "LoopCheck", "Problem", "check_loop", "compare_with_fit", "fit_by_hand"]
 
 choose_tensorflow()
 hide_start_up_notes()
@@ -22,14 +34,8 @@ hide_start_up_notes()
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for."""
-    if name == "fit_by_hand":
-        from companion.loop import fit_by_hand
-
-        return fit_by_hand
-    if name in __all__:
-        from companion import both_ways
-
-        return getattr(both_ways, name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -16,6 +16,7 @@ LESSONS = {
     "lesson5": "handwritten digits, 13,002 parameters: MNIST, accuracy beside loss",
 }
 TOOLS = {
+    "check": "your own loop in a file: is it .fit, and if not, why? By name and line",
     "compare": "your own network in a file, by hand and by .fit, side by side",
     "conformance": "hundreds of small networks, by hand and by .fit: do any differ?",
 }
@@ -32,7 +33,7 @@ def index() -> str:
         "lessons",
         *(f"  {name}  {title}" for name, title in LESSONS.items()),
         "",
-        "for your own networks: from companion import fit_by_hand, compare_with_fit",
+        "for your own: from companion import check_loop, fit_by_hand, compare_with_fit",
         *(f"  {name:<11}  {title}" for name, title in TOOLS.items()),
         "",
         "'companion NAME --help' lists the options of each.",

@@ -1,6 +1,7 @@
 """What people see in a terminal: the report on standard output, errors on standard error."""
 
 import functools
+import io
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from companion.outputs import leave_stdout, stdout_refused
 
 MISUSE = 2
 NARROWEST = 80  # columns
+PAGE = 100  # columns of a report that is not printed
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
@@ -24,11 +26,13 @@ class Report(Console):
     ----------
     quiet : bool
         Print nothing at all.
+    **options
+        Further ones of rich's Console.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, **options: Any) -> None:
         # Numbers and file names are printed as they are: "[1]" is no color and 0.1 no link.
-        super().__init__(quiet=quiet, markup=False, highlight=False, emoji=False)
+        super().__init__(quiet=quiet, markup=False, highlight=False, emoji=False, **options)
         # A narrower terminal wraps the lines itself: cut numbers would be worse.
         self.width = max(self.width, NARROWEST)
         self.parts = 0
@@ -64,6 +68,8 @@ class Report(Console):
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Print a word and what it stands for, a pair after the other; long texts wrap beside their word."""
         grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
         for word, text in facts:
             grid.add_row(word, text)
         self.print(grid)
@@ -89,6 +95,20 @@ class Report(Console):
         for row in rows:
             table.add_row(*row)
         self.print(table)
+
+
+def as_plain_text(write: Callable[[Report], None]) -> str:
+    """Give what `write` prints on the report that it is handed, as text."""
+    report = Report(file=io.StringIO(), width=PAGE, color_system=None)
+    write(report)
+    return report.file.getvalue()
+
+
+def as_html_page(write: Callable[[Report], None]) -> str:
+    """Give the same as a piece of HTML, with its colors."""
+    report = Report(file=io.StringIO(), width=PAGE, record=True, force_jupyter=False)
+    write(report)
+    return report.export_html(inline_styles=True, code_format='<pre style="line-height: 1.3">{code}</pre>')
 
 
 def fail(command: str, error: UserError) -> int:

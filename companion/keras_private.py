@@ -120,3 +120,15 @@ def same_names() -> Iterator[None]:
         yield
     finally:
         _global_state.set_global_attribute("object_name_uids", counters)
+
+
+@contextmanager
+def global_seed() -> Iterator[None]:
+    """Put back Keras' global seed and its global generator after the ``with`` block."""
+    names = "global_random_seed", "global_seed_generator"
+    kept = [_global_state.get_global_attribute(name) for name in names]
+    try:
+        yield
+    finally:
+        for name, value in zip(names, kept, strict=True):
+            _global_state.set_global_attribute(name, value)

@@ -163,3 +163,34 @@ def draw_both_ways(
             draw_differences(below, pair, name, epochs[name])
         figure.suptitle(title)
     return figure
+
+
+def draw_check(curves: Mapping[str, tuple[Mapping[str, Sequence[float]], Any]], title: str) -> Figure:
+    """Draw a learner's loop beside ``.fit``, problem by problem, and mark where they part.
+
+    Parameters
+    ----------
+    curves : mapping of str to pair
+        By problem: the histories "by_hand" and "fit", and the first difference, with ``epoch``, ``batch`` and
+        ``what``, or None.
+    title : str
+        Over all.
+
+    Returns
+    -------
+    Figure
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(False, 6.5 * len(curves), 4.8)
+        places = np.ravel(figure.subplots(1, len(curves), squeeze=False))
+        for (name, (histories, at)), axes in zip(curves.items(), places, strict=True):
+            draw_histories(axes, histories)
+            axes.set_title(name[:1].upper() + name[1:])
+            if at is not None:
+                where = f", batch {at.batch}" if at.batch is not None else ""
+                label = f"first difference: {at.what}, epoch {at.epoch}{where}"
+                axes.axvline(at.epoch, color="#CC3311", linewidth=1.2, linestyle=":", label=label)
+            axes.margins(x=0.08)
+            axes.legend()
+        figure.suptitle(title)
+    return figure

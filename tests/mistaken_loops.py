@@ -99,8 +99,10 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
     "penalty-in-gradient-only": {
         "compiled": [("update_state(total,", "update_state(loss,")],
         "eager": [
-            ("return loss + tf.add_n([tf.zeros(()), *model.losses])",
-             "return loss, loss + tf.add_n([tf.zeros(()), *model.losses])"),
+            (
+                "return loss + tf.add_n([tf.zeros(()), *model.losses])",
+                "return loss, loss + tf.add_n([tf.zeros(()), *model.losses])",
+            ),
             ("            loss = loss_of(xb, yb)", "            loss, whole = loss_of(xb, yb)"),
             ("tape.gradient(loss,", "tape.gradient(whole,"),
         ],
@@ -109,8 +111,10 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
     "penalty-in-report-only": {
         "compiled": [("tape.gradient(total,", "tape.gradient(loss,")],
         "eager": [
-            ("return loss + tf.add_n([tf.zeros(()), *model.losses])",
-             "return loss, loss + tf.add_n([tf.zeros(()), *model.losses])"),
+            (
+                "return loss + tf.add_n([tf.zeros(()), *model.losses])",
+                "return loss, loss + tf.add_n([tf.zeros(()), *model.losses])",
+            ),
             ("            loss = loss_of(xb, yb)", "            plain, loss = loss_of(xb, yb)"),
             ("tape.gradient(loss,", "tape.gradient(plain,"),
         ],
@@ -118,18 +122,33 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
     },
     "metric-never-reset": {
         "compiled": [("        mean.reset_state()\n", "")],
-        "eager": [("        losses, counts = [], []\n", ""), ("    history = []\n", "    history = []\n    losses, counts = [], []\n")],
-        "arithmetic": [("        total = count = 0\n", ""), ("    history = []\n", "    history = []\n    total = count = 0\n")],
+        "eager": [
+            ("        losses, counts = [], []\n", ""),
+            ("    history = []\n", "    history = []\n    losses, counts = [], []\n"),
+        ],
+        "arithmetic": [
+            ("        total = count = 0\n", ""),
+            ("    history = []\n", "    history = []\n    total = count = 0\n"),
+        ],
         "one_tape": [
             ("        sum_of_losses = 0.0\n        n_rows = 0\n", ""),
-            ("    losses_per_epoch = []\n", "    losses_per_epoch = []\n    sum_of_losses = 0.0\n    n_rows = 0\n"),
+            (
+                "    losses_per_epoch = []\n",
+                "    losses_per_epoch = []\n    sum_of_losses = 0.0\n    n_rows = 0\n",
+            ),
         ],
     },
     "plain-mean-over-batches": {
         "compiled": [("mean.update_state(total, sample_weight=tf.shape(xb)[0])", "mean.update_state(total)")],
         "eager": [("np.average(losses, weights=counts)", "np.mean(losses)")],
-        "arithmetic": [("total += loss * len(batch)", "total += loss"), ("count += len(batch)", "count += 1")],
-        "one_tape": [(".item() * features.shape[0]", ".item()"), ("n_rows += features.shape[0]", "n_rows += 1")],
+        "arithmetic": [
+            ("total += loss * len(batch)", "total += loss"),
+            ("count += len(batch)", "count += 1"),
+        ],
+        "one_tape": [
+            (".item() * features.shape[0]", ".item()"),
+            ("n_rows += features.shape[0]", "n_rows += 1"),
+        ],
     },
     "last-batch-reported": {
         "compiled": [
@@ -152,11 +171,22 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
     },
     "loss-after-update": {
         "compiled": [
-            ("mean.update_state(total,", "again = loss_function(yb, model(xb)) + sum(model.losses)\n        mean.update_state(again,"),
+            (
+                "mean.update_state(total,",
+                "again = loss_function(yb, model(xb)) + sum(model.losses)\n        mean.update_state(again,",
+            ),
         ],
-        "eager": [("return loss.numpy()", "y_now = model(xb, training=False)\n        return tf.reduce_mean(keras.losses.binary_crossentropy(yb, y_now)).numpy() + sum(float(p) for p in model.losses)")],
+        "eager": [
+            (
+                "return loss.numpy()",
+                "y_now = model(xb, training=False)\n        return tf.reduce_mean(keras.losses.binary_crossentropy(yb, y_now)).numpy() + sum(float(p) for p in model.losses)",
+            )
+        ],
         "arithmetic": [
-            ("        return float(loss)", "        p = model(xb)\n        return float(keras.losses.BinaryCrossentropy()(yb, p) + self.penalty())"),
+            (
+                "        return float(loss)",
+                "        p = model(xb)\n        return float(keras.losses.BinaryCrossentropy()(yb, p) + self.penalty())",
+            ),
         ],
     },
     "evaluate-reported": {
@@ -165,16 +195,22 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
             ("float(mean.result())", "model.evaluate(x, y, verbose=0)"),
         ],
         "eager": [
-            ("float(np.average(losses, weights=counts))",
-             "float(keras.losses.BinaryCrossentropy()(y, model(x, training=False)) + sum(model.losses))"),
+            (
+                "float(np.average(losses, weights=counts))",
+                "float(keras.losses.BinaryCrossentropy()(y, model(x, training=False)) + sum(model.losses))",
+            ),
         ],
         "arithmetic": [
-            ("history.append(total / count)",
-             "p = model(x)\n        history.append(float(keras.losses.BinaryCrossentropy()(y, p)) + float(trainer.penalty()))"),
+            (
+                "history.append(total / count)",
+                "p = model(x)\n        history.append(float(keras.losses.BinaryCrossentropy()(y, p)) + float(trainer.penalty()))",
+            ),
         ],
         "one_tape": [
-            ("losses_per_epoch.append(sum_of_losses / n_rows)",
-             "y_all = model(tf.constant(x, tf.float32))\n        losses_per_epoch.append(float(tf.reduce_mean(criterion(y, y_all))) + float(sum(model.losses)))"),
+            (
+                "losses_per_epoch.append(sum_of_losses / n_rows)",
+                "y_all = model(tf.constant(x, tf.float32))\n        losses_per_epoch.append(float(tf.reduce_mean(criterion(y, y_all))) + float(sum(model.losses)))",
+            ),
         ],
     },
     "last-batch-dropped": {
@@ -185,15 +221,44 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
     },
     "shuffled-otherwise": {
         "compiled": [("data = data.batch(batch_size)", "data = data.shuffle(100, seed=3).batch(batch_size)")],
-        "eager": [("        losses, counts = [], []", "        order = np.random.permutation(n)\n        x, y = x[order], y[order]\n        losses, counts = [], []")],
-        "arithmetic": [("        batches = np", "        indices = np.random.default_rng(epoch).permutation(len(x))\n        batches = np")],
-        "one_tape": [("    losses_per_epoch = []", "    order = np.random.default_rng(1).permutation(len(x))\n    x, y = x[order], y[order]\n    losses_per_epoch = []")],
+        "eager": [
+            (
+                "        losses, counts = [], []",
+                "        order = np.random.permutation(n)\n        x, y = x[order], y[order]\n        losses, counts = [], []",
+            )
+        ],
+        "arithmetic": [
+            (
+                "        batches = np",
+                "        indices = np.random.default_rng(epoch).permutation(len(x))\n        batches = np",
+            )
+        ],
+        "one_tape": [
+            (
+                "    losses_per_epoch = []",
+                "    order = np.random.default_rng(1).permutation(len(x))\n    x, y = x[order], y[order]\n    losses_per_epoch = []",
+            )
+        ],
     },
     "drawn-with-replacement": {
-        "eager": [("xb, yb = x[start : start + batch_size], y[start : start + batch_size]",
-                   "drawn = np.random.randint(0, n, min(batch_size, n - start))\n            xb, yb = x[drawn], y[drawn]")],
-        "arithmetic": [("        batches = np", "        indices = np.random.choice(len(x), len(x))\n        batches = np")],
-        "one_tape": [("rows = slice(number * size, (number + 1) * size)", "rows = np.random.default_rng(number).integers(0, len(x), min(size, len(x) - number * size))")],
+        "eager": [
+            (
+                "xb, yb = x[start : start + batch_size], y[start : start + batch_size]",
+                "drawn = np.random.randint(0, n, min(batch_size, n - start))\n            xb, yb = x[drawn], y[drawn]",
+            )
+        ],
+        "arithmetic": [
+            (
+                "        batches = np",
+                "        indices = np.random.choice(len(x), len(x))\n        batches = np",
+            )
+        ],
+        "one_tape": [
+            (
+                "rows = slice(number * size, (number + 1) * size)",
+                "rows = np.random.default_rng(number).integers(0, len(x), min(size, len(x) - number * size))",
+            )
+        ],
     },
     "other-batch-size": {
         "compiled": [("data.batch(batch_size)", "data.batch(5)")],
@@ -202,53 +267,144 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
         "one_tape": [("batches_of(x, y, batch_size)", "batches_of(x, y, 2 * batch_size)")],
     },
     "new-optimizer-every-step": {
-        "compiled": [("        optimizer.apply_gradients", "        optimizer = keras.optimizers.SGD(learning_rate)\n        optimizer.apply_gradients"), ("    @tf.function(reduce_retracing=True)\n", "")],
+        "compiled": [
+            (
+                "        optimizer.apply_gradients",
+                "        optimizer = keras.optimizers.SGD(learning_rate)\n        optimizer.apply_gradients",
+            ),
+            ("    @tf.function(reduce_retracing=True)\n", ""),
+        ],
         "eager": [("        optimizer.apply(", "        keras.optimizers.SGD(learning_rate).apply(")],
         "one_tape": [("sgd.apply_gradients", "keras.optimizers.SGD(learning_rate).apply_gradients")],
     },
     "new-optimizer-every-epoch": {
-        "compiled": [("        mean.reset_state()", "        optimizer = keras.optimizers.SGD(learning_rate)\n        mean.reset_state()"), ("    @tf.function(reduce_retracing=True)\n", ""), ("    def step(xb, yb):", "    def step(xb, yb, optimizer):"), ("step(xb, yb)\n        history", "step(xb, yb, optimizer)\n        history")],
-        "eager": [("        losses, counts = [], []", "        optimizer = keras.optimizers.SGD(learning_rate)\n        losses, counts = [], []"), ("def update(xb, yb):", "def update(xb, yb):\n        nonlocal optimizer")],
-        "one_tape": [("        sum_of_losses = 0.0", "        sgd = keras.optimizers.SGD(learning_rate)\n        sum_of_losses = 0.0")],
+        "compiled": [
+            (
+                "        mean.reset_state()",
+                "        optimizer = keras.optimizers.SGD(learning_rate)\n        mean.reset_state()",
+            ),
+            ("    @tf.function(reduce_retracing=True)\n", ""),
+            ("    def step(xb, yb):", "    def step(xb, yb, optimizer):"),
+            ("step(xb, yb)\n        history", "step(xb, yb, optimizer)\n        history"),
+        ],
+        "eager": [
+            (
+                "        losses, counts = [], []",
+                "        optimizer = keras.optimizers.SGD(learning_rate)\n        losses, counts = [], []",
+            ),
+            ("def update(xb, yb):", "def update(xb, yb):\n        nonlocal optimizer"),
+        ],
+        "one_tape": [
+            (
+                "        sum_of_losses = 0.0",
+                "        sgd = keras.optimizers.SGD(learning_rate)\n        sum_of_losses = 0.0",
+            )
+        ],
     },
     "other-initial-weights": {
         "compiled": [(COMPILED_START, COMPILED_START + NEW_WEIGHTS)],
-        "eager": [(EAGER_START, EAGER_START + "    for v in model.trainable_variables:\n        v.assign(tf.random.normal(v.shape, seed=1) * 0.1)\n")],
-        "arithmetic": [(CLASS_START, CLASS_START + "    k = model.layers[0].kernel\n    k.assign(keras.initializers.GlorotUniform(7)(k.shape))\n")],
+        "eager": [
+            (
+                EAGER_START,
+                EAGER_START
+                + "    for v in model.trainable_variables:\n        v.assign(tf.random.normal(v.shape, seed=1) * 0.1)\n",
+            )
+        ],
+        "arithmetic": [
+            (
+                CLASS_START,
+                CLASS_START
+                + "    k = model.layers[0].kernel\n    k.assign(keras.initializers.GlorotUniform(7)(k.shape))\n",
+            )
+        ],
     },
     "already-trained": {
         "compiled": [(COMPILED_START, COMPILED_START + PRE_TRAIN)],
         "eager": [(EAGER_START, EAGER_START + PRE_TRAIN)],
-        "arithmetic": [("for epoch in range(epochs):", "for epoch in range(epochs + 2):"), ("    return history", "    return history[2:]")],
+        "arithmetic": [
+            ("for epoch in range(epochs):", "for epoch in range(epochs + 2):"),
+            ("    return history", "    return history[2:]"),
+        ],
     },
     "no-update": {
         "compiled": [("        optimizer.apply_gradients(zip(gradients, variables))\n", "")],
         "eager": [("        optimizer.apply(gradients, model.trainable_variables)\n", "")],
-        "arithmetic": [("            variable.assign_sub(self.rate * slope)", "            variable - self.rate * slope"), ("            if variable.constraint is not None:\n                variable.assign(variable.constraint(variable))\n", "            pass\n")],
-        "one_tape": [("                    sgd.apply_gradients(list(zip(grads, model.trainable_weights)))\n", "")],
+        "arithmetic": [
+            (
+                "            variable.assign_sub(self.rate * slope)",
+                "            variable - self.rate * slope",
+            ),
+            (
+                "            if variable.constraint is not None:\n                variable.assign(variable.constraint(variable))\n",
+                "            pass\n",
+            ),
+        ],
+        "one_tape": [
+            ("                    sgd.apply_gradients(list(zip(grads, model.trainable_weights)))\n", "")
+        ],
     },
     "update-uphill": {
         "compiled": [("zip(gradients, variables)", "zip([-g for g in gradients], variables)")],
-        "eager": [("        gradients = tape.gradient(loss,", "            uphill = -loss\n        gradients = tape.gradient(uphill,")],
+        "eager": [
+            (
+                "        gradients = tape.gradient(loss,",
+                "            uphill = -loss\n        gradients = tape.gradient(uphill,",
+            )
+        ],
         "arithmetic": [("variable.assign_sub(", "variable.assign_add(")],
-        "one_tape": [("SGD(learning_rate=learning_rate)", "SGD(learning_rate=learning_rate)\n    sgd.learning_rate.assign(-learning_rate)")],
+        "one_tape": [
+            (
+                "SGD(learning_rate=learning_rate)",
+                "SGD(learning_rate=learning_rate)\n    sgd.learning_rate.assign(-learning_rate)",
+            )
+        ],
     },
     "two-updates-a-step": {
-        "compiled": [("        mean.update", "        optimizer.apply_gradients(zip(gradients, variables))\n        mean.update")],
+        "compiled": [
+            (
+                "        mean.update",
+                "        optimizer.apply_gradients(zip(gradients, variables))\n        mean.update",
+            )
+        ],
         "eager": [("            counts.append", "            update(xb, yb)\n            counts.append")],
-        "arithmetic": [("            variable.assign_sub(self.rate * slope)", "            variable.assign_sub(self.rate * slope)\n            variable.assign_sub(self.rate * slope)")],
-        "one_tape": [("                    sum_of", "                    sgd.apply_gradients(list(zip(grads, model.trainable_weights)))\n                    sum_of")],
+        "arithmetic": [
+            (
+                "            variable.assign_sub(self.rate * slope)",
+                "            variable.assign_sub(self.rate * slope)\n            variable.assign_sub(self.rate * slope)",
+            )
+        ],
+        "one_tape": [
+            (
+                "                    sum_of",
+                "                    sgd.apply_gradients(list(zip(grads, model.trainable_weights)))\n                    sum_of",
+            )
+        ],
     },
     "some-variables-only": {
-        "compiled": [("variables = model.trainable_variables", "variables = [v for v in model.trainable_variables if 'kernel' in v.path]")],
-        "eager": [("loss, model.trainable_variables)\n        optimizer.apply(gradients, model.trainable_variables)", "loss, model.layers[-2].trainable_variables)\n        optimizer.apply(gradients, model.layers[-2].trainable_variables)")],
+        "compiled": [
+            (
+                "variables = model.trainable_variables",
+                "variables = [v for v in model.trainable_variables if 'kernel' in v.path]",
+            )
+        ],
+        "eager": [
+            (
+                "loss, model.trainable_variables)\n        optimizer.apply(gradients, model.trainable_variables)",
+                "loss, model.layers[-2].trainable_variables)\n        optimizer.apply(gradients, model.layers[-2].trainable_variables)",
+            )
+        ],
         "arithmetic": [("zip(variables, slopes):", "list(zip(variables, slopes))[:2]:")],
     },
     "from-logits-mismatch": {
         "compiled": [("BinaryCrossentropy()", "BinaryCrossentropy(from_logits=True)")],
         "eager": [("binary_crossentropy(yb, y_pred)", "binary_crossentropy(yb, y_pred, from_logits=True)")],
         "one_tape": [('(reduction="none")', '(from_logits=True, reduction="none")')],
-        "arithmetic": [("entropy = -(yb * tf.math.log(p) + (1 - yb) * tf.math.log(1 - p))", "entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=yb, logits=p)")],
+        "arithmetic": [
+            (
+                "entropy = -(yb * tf.math.log(p) + (1 - yb) * tf.math.log(1 - p))",
+                "entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=yb, logits=p)",
+            )
+        ],
     },
     "loss-arguments-swapped": {
         "compiled": [("loss_function(yb, y_pred)", "loss_function(y_pred, yb)")],
@@ -257,14 +413,36 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
     },
     "gradients-clipped": {
         "compiled": [("SGD(learning_rate)", "SGD(learning_rate, clipnorm=0.1)")],
-        "eager": [("        optimizer.apply(gradients", "        gradients, _ = tf.clip_by_global_norm(gradients, 0.2)\n        optimizer.apply(gradients")],
+        "eager": [
+            (
+                "        optimizer.apply(gradients",
+                "        gradients, _ = tf.clip_by_global_norm(gradients, 0.2)\n        optimizer.apply(gradients",
+            )
+        ],
         "arithmetic": [("self.rate * slope", "self.rate * tf.clip_by_value(slope, -0.05, 0.05)")],
-        "one_tape": [("sgd.apply", "grads = [tf.clip_by_norm(g, 0.1) for g in grads]\n                    sgd.apply")],
+        "one_tape": [
+            ("sgd.apply", "grads = [tf.clip_by_norm(g, 0.1) for g in grads]\n                    sgd.apply")
+        ],
     },
     "updates-by-assign": {
-        "arithmetic": [("            if variable.constraint is not None:\n                variable.assign(variable.constraint(variable))\n", "            pass\n")],
-        "compiled": [("        optimizer.apply_gradients(zip(gradients, variables))", "        for g, v in zip(gradients, variables):\n            v.assign_sub(learning_rate * g)")],
-        "eager": [("        optimizer.apply(gradients, model.trainable_variables)", "        for g, v in zip(gradients, model.trainable_variables):\n            v.assign(v - learning_rate * g)")],
+        "arithmetic": [
+            (
+                "            if variable.constraint is not None:\n                variable.assign(variable.constraint(variable))\n",
+                "            pass\n",
+            )
+        ],
+        "compiled": [
+            (
+                "        optimizer.apply_gradients(zip(gradients, variables))",
+                "        for g, v in zip(gradients, variables):\n            v.assign_sub(learning_rate * g)",
+            )
+        ],
+        "eager": [
+            (
+                "        optimizer.apply(gradients, model.trainable_variables)",
+                "        for g, v in zip(gradients, model.trainable_variables):\n            v.assign(v - learning_rate * g)",
+            )
+        ],
     },
     "wrong-learning-rate": {
         "compiled": [("SGD(learning_rate)", "SGD(0.01)")],
@@ -273,23 +451,52 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
         "one_tape": [("learning_rate=learning_rate", "learning_rate=0.5")],
     },
     "fit-called-inside": {
-        "compiled": [("    history = []\n", "    model.compile(optimizer, loss_function)\n    return model.fit(x, y, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0).history['loss']\n    history = []\n")],
-        "eager": [("losses.append(update(xb, yb))", "losses.append(float(model.train_on_batch(xb, yb)))"), ("    n = len(x)\n", "    n = len(x)\n    model.compile(optimizer, 'binary_crossentropy')\n")],
-        "one_tape": [("    losses_per_epoch = []\n", "    from companion import fit_by_hand\n    model.compile(sgd, 'binary_crossentropy')\n    return fit_by_hand(model, x, y, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0).history['loss']\n    losses_per_epoch = []\n")],
+        "compiled": [
+            (
+                "    history = []\n",
+                "    model.compile(optimizer, loss_function)\n    return model.fit(x, y, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0).history['loss']\n    history = []\n",
+            )
+        ],
+        "eager": [
+            ("losses.append(update(xb, yb))", "losses.append(float(model.train_on_batch(xb, yb)))"),
+            ("    n = len(x)\n", "    n = len(x)\n    model.compile(optimizer, 'binary_crossentropy')\n"),
+        ],
+        "one_tape": [
+            (
+                "    losses_per_epoch = []\n",
+                "    from companion import fit_by_hand\n    model.compile(sgd, 'binary_crossentropy')\n    return fit_by_hand(model, x, y, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0).history['loss']\n    losses_per_epoch = []\n",
+            )
+        ],
     },
     "another-model-trained": {
-        "compiled": [(COMPILED_START, COMPILED_START + "    weights = model.get_weights()\n    model = keras.models.clone_model(model)\n    model.set_weights(weights)\n")],
+        "compiled": [
+            (
+                COMPILED_START,
+                COMPILED_START
+                + "    weights = model.get_weights()\n    model = keras.models.clone_model(model)\n    model.set_weights(weights)\n",
+            )
+        ],
     },
     "extra-training-pass": {
-        "compiled": [("        mean.update", "        accuracy = tf.reduce_mean(tf.cast(tf.round(model(xb, training=True)) == tf.cast(yb, tf.float32), tf.float32))\n        mean.update")],
+        "compiled": [
+            (
+                "        mean.update",
+                "        accuracy = tf.reduce_mean(tf.cast(tf.round(model(xb, training=True)) == tf.cast(yb, tf.float32), tf.float32))\n        mean.update",
+            )
+        ],
     },
     "rows-left-out": {
         "eager": [(EAGER_START, "    x, y = x[:17], y[:17]\n" + EAGER_START)],
     },
     "batches-over-the-epoch": {
-        "compiled": [("data.batch(batch_size)", "data.repeat().batch(batch_size).take(3)"),
-                     ("    history = []\n", "    feed = iter(tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(batch_size))\n    history = []\n"),
-                     ("for xb, yb in data:", "for xb, yb in (next(feed) for _ in range(3)):")],
+        "compiled": [
+            ("data.batch(batch_size)", "data.repeat().batch(batch_size).take(3)"),
+            (
+                "    history = []\n",
+                "    feed = iter(tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(batch_size))\n    history = []\n",
+            ),
+            ("for xb, yb in data:", "for xb, yb in (next(feed) for _ in range(3)):"),
+        ],
     },
     "another-loss": {
         "compiled": [("keras.losses.BinaryCrossentropy()", "keras.losses.MeanSquaredError()")],
@@ -299,7 +506,10 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
         "eager": [("SGD(learning_rate)", "SGD(learning_rate, momentum=0.9)")],
     },
     "gradient-scaled": {
-        "eager": [("return loss + tf.add_n", "return 0.5 * (loss + tf.add_n"), ("*model.losses])", "*model.losses]))")],
+        "eager": [
+            ("return loss + tf.add_n", "return 0.5 * (loss + tf.add_n"),
+            ("*model.losses])", "*model.losses]))"),
+        ],
     },
 }
 

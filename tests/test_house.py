@@ -15,13 +15,25 @@ HOUSE = [
     ["startup", "errors", "ulp", "curves", "formats", "keras_private", "retracing", "small_data"],
     ["precision", "batches", "pipeline", "support", "datasets", "outputs", "plots", "gradients"],
     ["comparison", "execution", "training", "user_file", "progress", "console", "arguments", "panels"],
+    ["diagnosis.recording", "diagnosis.catalogue", "diagnosis.surroundings"],
+    ["diagnosis.recorder", "diagnosis.steps"],
+    ["diagnosis.problem"],
+    ["diagnosis.replay"],
+    ["diagnosis.findings"],
+    ["diagnosis.rows", "diagnosis.gradients"],
+    ["diagnosis.updates", "diagnosis.reports"],
+    ["diagnosis.diagnose"],
+    ["learner", "source"],
     ["lesson_arguments", "runs", "result", "loop", "inputs", "networks"],
     ["report", "rates", "gap", "trace", "landscape", "both_ways"],
     ["combination"],
     ["compile_options", "fit_options", "model_file"],
     ["table"],
     ["lesson1", "lesson2", "lesson3", "lesson4", "lesson5"],
-    ["__main__", "compare", "conformance"],
+    ["problems"],
+    ["checking"],
+    ["check_report"],
+    ["__main__", "compare", "conformance", "check"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(HOUSE) for name in names}
 
@@ -31,15 +43,22 @@ def imports_of(path):
         if isinstance(node, ast.ImportFrom) and node.module == "companion":
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("companion."):
-            yield node.module.split(".")[1]
+            yield node.module.removeprefix("companion.")
         elif isinstance(node, ast.Import):
             yield from (
-                alias.name.split(".")[1] for alias in node.names if alias.name.startswith("companion.")
+                alias.name.removeprefix("companion.")
+                for alias in node.names
+                if alias.name.startswith("companion.")
             )
 
 
 def modules(pytestconfig):
-    return {path.stem: path for path in (pytestconfig.rootpath / "companion").glob("*.py")}
+    package = pytestconfig.rootpath / "companion"
+    return {
+        ".".join(path.relative_to(package).with_suffix("").parts): path
+        for path in package.rglob("*.py")
+        if path.parent == package or path.name != "__init__.py"
+    }
 
 
 def test_every_file_has_its_floor(pytestconfig):

@@ -50,9 +50,9 @@ def diagnose(
     if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
         _suppose_rows(case)
     found += row_findings(case)
-    gradients = gradient_findings(case)
+    gradients, explained = gradient_findings(case)
     found += gradients + _passes(case, gradients) + update_findings(case)
-    found += report_findings(case, {finding.name for finding in gradients})
+    found += report_findings(case, explained)
     return sorted(_merged(found), key=lambda finding: finding.order), case.unwatched
 
 
@@ -72,6 +72,11 @@ def _merged(found: list[Finding]) -> list[Finding]:
 
 def _without_steps(case: Case) -> list[Finding]:
     """Say what there is to say of a run in which no gradient was taken by a tape and applied."""
+    if case.recording.graphs:
+        case.unwatched.append(
+            "a gradient is taken inside a graph that cannot be run eagerly: only the result was compared"
+        )
+        return []
     changed = [event for event in case.recording.events if isinstance(event, Update)]
     if changed:
         case.unwatched.append(

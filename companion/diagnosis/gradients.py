@@ -1,10 +1,20 @@
 """Whose gradient is it? Each update's, taken apart into that of the loss and that of the penalty."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from companion.diagnosis.findings import FORWARD, GRADIENT, Case, Difference, Finding, apart, flat, largest_difference
+from companion.diagnosis.findings import (
+    FORWARD,
+    GRADIENT,
+    Case,
+    Difference,
+    Finding,
+    apart,
+    flat,
+    largest_difference,
+)
 from companion.diagnosis.replay import Variant
 from companion.diagnosis.steps import Step
 
@@ -78,35 +88,47 @@ def _solve(
     return float(scales[0]), None if of_penalty is None else float(of_penalty), int(rows)
 
 
-def gradient_findings(case: Case) -> list[Finding]:
-    """Compare each gradient with that of ``.fit`` at the same weights on the same rows."""
+def gradient_findings(case: Case) -> tuple[list[Finding], list[Explanation]]:
+    """Compare each gradient with that of ``.fit`` at the same weights on the same rows.
+
+    Parameters
+    ----------
+    case : Case
+        The run.
+
+    Returns
+    -------
+    list of Finding
+    list of Explanation
+        How each gradient came about; empty if that is not known.
+    """
     used = _explain_all(case, [step.used for step in case.steps])
-    told = _judge(case, used) if None not in used else None
+    told = _judge(case, used)
     if told is not None:
-        return told
+        return told, used
     by_tape = _explain_all(case, [step.by_tape for step in case.steps])
-    told = _judge(case, by_tape) if None not in by_tape else None
-    clipped = _clipped(case)
+    told, clipped = _judge(case, by_tape), _clipped(case)
     if told is not None and clipped is not None:
-        return [*told, clipped]
-    return [_unknown(case, used)]
+        return [*told, clipped], by_tape
+    return [_unknown(case, used)], []
 
 
-def _explain_all(case: Case, gradients: list[list[np.ndarray | None]]) -> list[Explanation | None]:
-    """Explain all gradients, trying first what explained the one before."""
-    variants, found = list(case.replay.variants()), []
+def _explain_all(case: Case, gradients: list[list[np.ndarray | None]]) -> list[Explanation]:
+    """Explain the gradients up to the first that cannot be, trying first what explained the one before."""
+    variants = case.replay.variants()
+    found: list[Explanation] = []
     for step, gradient in zip(case.steps, gradients, strict=True):
-        found.append(explain(case, step, gradient, variants))
-        if found[-1] is None:
-            return [*found, *[None] * (len(case.steps) - len(found))]
+        one = explain(case, step, gradient, variants)
+        if one is None:
+            break
+        found.append(one)
         variants.sort(key=lambda variant: variant != found[-1].variant)
     return found
 
 
-def _judge(case: Case, explained: list[Explanation | None]) -> list[Finding] | None:
+def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
     """Name what is behind the factors; None if they follow no known pattern."""
-    all_of = [one for one in explained if one is not None]
-    if len({one.variant for one in all_of}) > 1:
+    if len(all_of) < len(case.steps) or len({one.variant for one in all_of}) > 1:
         return None
     found = _variant_findings(case, all_of[0].variant)
     scales, rows = np.array([one.scale for one in all_of]), np.array([one.rows for one in all_of])
@@ -114,20 +136,29 @@ def _judge(case: Case, explained: list[Explanation | None]) -> list[Finding] | N
     if sign < 0:
         told = f"your gradient points the other way: it is {scales[0]:.4g} times that of .fit"
         found.append(_finding("update-uphill", case, 0, told))
-    expected = _scale_name(case, sign * scales, rows)
-    if expected is None:
-        return None
-    name, told, factor = expected
-    wrong = [number for number, scale in enumerate(sign * scales) if abs(scale - 1) > COEFFICIENT]
-    if name:
-        found.append(_finding(name, case, wrong[0], told.format(scale=scales[wrong[0]], rows=rows[wrong[0]])))
-    penalties = [one.penalty for one in all_of]
-    if None in penalties:
-        return found
-    counted = sign * np.array(penalties, dtype="float64")
+    penalties = [one.penalty for one in all_of if one.penalty is not None]
+    counted = sign * np.array(penalties) if len(penalties) == len(all_of) else None
+    broadcast = all_of[0].variant.pairing == "broadcast"
+    wrong = next((number for number, scale in enumerate(sign * scales) if abs(scale - 1) > COEFFICIENT), 0)
+    for names, pattern, constant in _scale_names(case, sign * scales, rows, broadcast):
+        # A sum times a constant is a division times another: what the penalty is multiplied by decides.
+        factors = [pattern, constant, 1.0] if len(names) < 2 else [constant]
+        times = _penalty_times(counted, factors)
+        if times is None or (counted is None and len(names) > 1):
+            continue
+        for name, told in names:
+            found.append(_finding(name, case, wrong, told.format(scale=scales[wrong], rows=rows[wrong])))
+        return found + _penalty_findings(case, times)
+    return None
+
+
+def _penalty_times(counted: np.ndarray | None, factors: list[np.ndarray | float]) -> float | None:
+    """Say how often the penalty counts, if the factors found for it follow a rule."""
+    if counted is None:
+        return 1.0
     for times in (1.0, 0.0, 2.0):
-        if _near(counted, times) or _near(counted, times * factor):
-            return found + _penalty_findings(case, times)
+        if any(_near(counted, times * factor) for factor in factors):
+            return times
     return None
 
 
@@ -135,27 +166,43 @@ def _near(values: np.ndarray, expected: float | np.ndarray) -> bool:
     return bool(np.allclose(values, expected, rtol=COEFFICIENT, atol=COEFFICIENT))
 
 
-def _scale_name(case: Case, scales: np.ndarray, rows: np.ndarray) -> tuple[str, str, np.ndarray] | None:
-    """Name the rule that the factors follow over all steps."""
+def _scale_names(
+    case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bool
+) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, float]]:
+    """List the rules that the factors follow over all steps, with what they make of them and a constant in it."""
     n, size = len(case.problem.x), case.problem.batch_size
     vector = case.steps[0].gradients[-1].target.size > 1
     summed = "vector-of-losses" if vector else "sum-instead-of-mean"
-    as_it_is = "your gradient is {scale:.4g} times that of .fit"
+    as_it_is = "the loss's part of your gradient is {scale:.4g} times that of .fit"
+    pairs = rows**2 if broadcast else rows  # a broadcast loss has a number for each pair of rows
+    counted = "; {rows} is the number of rows in the batch" + (
+        ", {rows} times {rows} that of its pairs" if broadcast else ""
+    )
     rules = [
         ("", "", np.ones(len(rows))),
-        (summed, as_it_is + "; {rows} is the number of rows in the batch", 1.0 * rows),
+        (summed, as_it_is + counted, 1.0 * pairs),
         ("divided-by-all-rows", as_it_is + f": {{rows}} rows of all {n}", rows / n),
-        ("divided-by-batch-size", as_it_is + f": {{rows}} rows in the short batch, divided by {size}", rows / size),
-        ("gradient-scaled", as_it_is + ", in every update", np.full(len(rows), scales[0])),
+        (
+            "divided-by-batch-size",
+            as_it_is + f": {{rows}} rows in the short batch, divided by {size}",
+            rows / size,
+        ),
     ]
+    scaled = ("gradient-scaled", as_it_is)
     for name, told, expected in rules:
         if np.allclose(scales, expected, rtol=COEFFICIENT):
-            return name, told, expected
-    return None
+            yield [(name, told)] if name else [], expected, 1.0
+    for name, told, expected in rules:
+        factors = scales / expected
+        if np.allclose(factors, factors[0], rtol=COEFFICIENT):
+            yield [(name, told), scaled] if name else [scaled], scales, float(factors[0])
 
 
 VARIANTS = {
-    "swapped": ("loss-arguments-swapped", "your gradient is that of the loss with labels and predictions swapped"),
+    "swapped": (
+        "loss-arguments-swapped",
+        "your gradient is that of the loss with labels and predictions swapped",
+    ),
     "broadcast": (
         "labels-broadcast",
         "your gradient is that of each prediction against every label of the batch: labels of shape (n,) "
@@ -163,7 +210,10 @@ VARIANTS = {
     ),
     "logits": ("from-logits-mismatch", "your gradient is that of the loss with from_logits={other}"),
     "unweighted": ("class-weights-left-out", "your gradient is that of the loss without class weights"),
-    "normalized": ("class-weights-normalized", "your gradient is that of the loss divided by the sum of its weights"),
+    "normalized": (
+        "class-weights-normalized",
+        "your gradient is that of the loss divided by the sum of its weights",
+    ),
 }
 
 
@@ -174,12 +224,13 @@ def _variant_findings(case: Case, variant: Variant) -> list[Finding]:
         how = "left out" if given is None else f"{given}"
         told = f"your gradient is that of a network called with training=False; the argument is {how}"
         found.append(_finding("training-left-out", case, 0, told, FORWARD))
-    if variant.form in VARIANTS:
-        name, told = VARIANTS[variant.form]
-        config = case.replay.loss.get_config()
-        found.append(_finding(name, case, 0, told.format(other=not config.get("from_logits", False))))
-    elif variant.form != "fit":
-        told = f"your gradient is that of {variant.form}, where .fit has {type(case.replay.loss).__name__}"
+    other = not case.replay.loss.get_config().get("from_logits", False)
+    for part in (variant.pairing, variant.loss, variant.weights):
+        if part in VARIANTS:
+            name, told = VARIANTS[part]
+            found.append(_finding(name, case, 0, told.format(other=other)))
+    if variant.loss not in ("fit", "logits"):
+        told = f"your gradient is that of {variant.loss}, where .fit has {type(case.replay.loss).__name__}"
         found.append(_finding("another-loss", case, 0, told))
     return found
 
@@ -254,7 +305,9 @@ def _limit(kind: str, pairs: list[tuple[np.ndarray, np.ndarray]], noise: float) 
     """Give the limit if `pairs`, each of a clipped and the full gradient, look clipped in that way."""
     if kind == "value":
         limit = max(float(np.abs(a).max()) for a, _ in pairs)
-        same = all(np.allclose(a, np.clip(b, -limit, limit), rtol=noise, atol=noise * limit) for a, b in pairs)
+        same = all(
+            np.allclose(a, np.clip(b, -limit, limit), rtol=noise, atol=noise * limit) for a, b in pairs
+        )
         return limit if same else None
     groups = [pairs] if kind == "the norm of all" else [[pair] for pair in pairs]
     limits = []
@@ -268,11 +321,11 @@ def _limit(kind: str, pairs: list[tuple[np.ndarray, np.ndarray]], noise: float) 
     return limits[0] if limits and np.allclose(limits, limits[0], rtol=COEFFICIENT) else None
 
 
-def _unknown(case: Case, explained: list[Explanation | None]) -> Finding:
-    number = explained.index(None) if None in explained else 0
+def _unknown(case: Case, explained: list[Explanation]) -> Finding:
+    number = len(explained) if len(explained) < len(case.steps) else 0
     told = "your gradient is neither that of .fit nor that of a mistake known here"
-    one = explained[number]
-    if one is not None:
+    if number < len(explained):
+        one = explained[number]
         told = f"your gradient is {one.scale:.4g} times that of the loss"
         told += "" if one.penalty is None else f" and {one.penalty:.4g} times that of model.losses"
     return _finding("", case, number, told)

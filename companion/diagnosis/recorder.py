@@ -145,9 +145,14 @@ class _Watcher:
         yield tf.GradientTape, "gradient", self.on_gradient
         for name in ("fit", "train_on_batch"):
             yield keras.Model, name, functools.partial(self.on_ready_made, name)
+        yield type(tf.function(lambda: None)), "get_concrete_function", self.on_concrete_function
         kind = type(self.model.variables[0].value)
         for name in ("assign", "assign_sub", "assign_add"):
             yield next(base for base in kind.__mro__ if name in vars(base)), name, self.on_assign
+
+    def is_graph(self) -> bool:
+        """Say whether TensorFlow is building a graph, in which there are no numbers to write down."""
+        return not tf.executing_eagerly()
 
     def place(self) -> Place | None:
         """Find the innermost line that is the learner's own."""
@@ -159,11 +164,11 @@ class _Watcher:
         return None
 
     def on_call(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
-        if self.inside_model:
+        if self.inside_model or self.is_graph():
             return original(layer, *args, **kwargs)
         data = args[0] if args else kwargs.get("inputs", kwargs.get("x"))
-        if isinstance(data, keras.KerasTensor) or (isinstance(data, tf.Tensor) and not hasattr(data, "numpy")):
-            return original(layer, *args, **kwargs)  # symbolic: the network is being built
+        if isinstance(data, keras.KerasTensor):
+            return original(layer, *args, **kwargs)  # the network is being built
         rows = self.rows_of(data)
         if rows is not None and self.is_other_model(layer):
             self.follow(layer)
@@ -196,7 +201,9 @@ class _Watcher:
 
     def is_other_model(self, layer: keras.layers.Layer) -> bool:
         """Say whether `layer` is a network like the one that was handed in, but not that one."""
-        if layer is self.model or not isinstance(layer, keras.Model) or self.recording.events:
+        if layer is self.model or not isinstance(layer, keras.Model):
+            return False
+        if any(isinstance(event, Forward) for event in self.recording.events):
             return False
         shapes = [[tuple(v.shape) for v in model.variables] for model in (layer, self.given)]
         own = {id(v) for v in self.given.variables}
@@ -205,7 +212,7 @@ class _Watcher:
     def on_apply(
         self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
     ) -> Any:
-        if self.inside_optimizer:
+        if self.inside_optimizer or self.is_graph():
             return original(optimizer, grads, trainable_variables)
         self.close_update_by_hand()
         grads = list(grads)
@@ -226,19 +233,20 @@ class _Watcher:
         self.add_update(before, values, self.optimizers.index(optimizer), settings, 1, self.place())
         return result
 
-    def add_update(self, before: State, gradients: Any, optimizer: Any, settings: Any, times: Any,
-                   place: Any) -> None:
+    def add_update(
+        self, before: State, gradients: Any, optimizer: Any, settings: Any, times: Any, place: Any
+    ) -> None:
         self.last = self.recording.trained(self.state())
-        self.recording.events.append(
-            Update(before, self.last, gradients, optimizer, settings, times, place)
-        )
+        self.recording.events.append(Update(before, self.last, gradients, optimizer, settings, times, place))
 
     def on_assign(self, original: Callable, variable: Any, *args: Any, **kwargs: Any) -> Any:
         ours = id(variable) in self.position and not (self.inside_optimizer or self.inside_model)
-        if ours:
+        if ours and not self.is_graph():
             if self.by_hand is None:
                 self.by_hand = {
-                    "before": self.recording.trained(self.state()), "times": {}, "place": self.place()
+                    "before": self.recording.trained(self.state()),
+                    "times": {},
+                    "place": self.place(),
                 }
             times, number = self.by_hand["times"], self.position[id(variable)]
             times[number] = times.get(number, 0) + 1
@@ -257,10 +265,16 @@ class _Watcher:
             self.recording.events.append(Update(self.last, now, None, None, {}, 0, None))
             self.last = now
 
+    def on_concrete_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Give the learner the function itself: a concrete one is a graph even where functions run eagerly."""
+        by_library = is_library(sys._getframe(2).f_code.co_filename)
+        return original(function, *args, **kwargs) if by_library else function
+
     def on_enter(self, original: Callable, tape: tf.GradientTape) -> Any:
         self.open.append(self.number_of(tape))
         if not is_library(sys._getframe(2).f_code.co_filename):
             self.recording.own_tapes += 1
+            self.recording.graphs += self.is_graph()
         elif (name := _companion_loop(sys._getframe(2))) is not None and not self.inside_ready_made:
             self.recording.events.append(ReadyMade(name, self.place()))
             self.inside_ready_made = True
@@ -284,6 +298,8 @@ class _Watcher:
         self, original: Callable, tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any
     ) -> Any:
         gradients = original(tape, target, sources, *args, **kwargs)
+        if self.is_graph():
+            return gradients
         values: list[np.ndarray | None] = [None] * len(self.model.trainable_variables)
         found = False
         for source, gradient in zip(tf.nest.flatten(sources), tf.nest.flatten(gradients), strict=False):
@@ -293,7 +309,9 @@ class _Watcher:
         targets = [t for t in tf.nest.flatten(target) if hasattr(t, "numpy")]
         if found and targets:
             self.close_update_by_hand()
-            value = targets[0].numpy() if len(targets) == 1 else np.array([np.sum(t.numpy()) for t in targets])
+            value = (
+                targets[0].numpy() if len(targets) == 1 else np.array([np.sum(t.numpy()) for t in targets])
+            )
             self.recording.events.append(
                 Gradient(np.array(value), values, self.number_of(tape), self.place())
             )

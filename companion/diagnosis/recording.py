@@ -139,6 +139,8 @@ class Recording:
         In the order in which they happened.
     own_tapes : int
         How many tapes the learner's own code opened.
+    graphs : int
+        How many of them were opened while a graph was built, where nothing can be seen.
     other_model : bool
         Whether the events are those of another model than the one that was handed in.
     history : list of float
@@ -151,6 +153,7 @@ class Recording:
     end: State = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     own_tapes: int = 0
+    graphs: int = 0
     other_model: bool = False
     history: list[float] = field(default_factory=list)
 

@@ -1,7 +1,7 @@
 """What ``.fit`` would have done at a moment of the learner's run: same weights, same rows."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import itertools
+from dataclasses import astuple, dataclass
 
 import keras
 import numpy as np
@@ -21,15 +21,19 @@ class Variant:
     ----------
     training : bool
         With which the network is called.
-    form : str
-        "fit" as ``.fit`` does; "swapped" with labels and predictions in each other's place;
-        "logits" with ``from_logits`` turned over; "broadcast" each prediction against each
-        label; "unweighted" and "normalized" without class weights and divided by their sum;
-        or the name of another loss.
+    pairing : str
+        "row by row"; "swapped", with labels and predictions in each other's place; or
+        "broadcast", each prediction against each label.
+    loss : str
+        "fit"; "logits", with ``from_logits`` turned over; or the name of another loss.
+    weights : str
+        "fit"; "unweighted", without class weights; "normalized", divided by their sum.
     """
 
     training: bool = True
-    form: str = "fit"
+    pairing: str = "row by row"
+    loss: str = "fit"
+    weights: str = "fit"
 
 
 @dataclass(frozen=True)
@@ -65,33 +69,35 @@ class Replay:
         self.loss = problem.loss()
         self.weights = problem.row_weights()
         self.x, self.y = (_as_fit_casts(array) for array in (problem.x, problem.y))
-        self._known: dict[tuple[int, Variant], Point] = {}
+        # By forward pass, which is kept, so that no other gets its id.
+        self._known: dict[tuple[int, Variant], tuple[Forward, Point]] = {}
         self._after: dict[int, State] = {}
 
-    def variants(self) -> Iterator[Variant]:
-        """List the ways that are told apart, the right one first."""
-        forms = ["fit", "broadcast", "swapped", "logits"]
+    def variants(self) -> list[Variant]:
+        """List the ways that are told apart: the right one first, then those with fewer mistakes."""
+        pairings, losses, weightings = ["row by row"], ["fit"], ["fit"]
+        if self.twin.output_shape[1:] == self.y.shape[1:] and self.y.dtype.kind == "f":
+            pairings += ["swapped"]
+            losses += [name for name in OTHER_LOSSES if name != type(self.loss).__name__]
+            if self.y.shape[1:] == (1,):
+                pairings += ["broadcast"]
+        if "from_logits" in self.loss.get_config():
+            losses += ["logits"]
         if self.weights is not None:
-            forms += ["unweighted", "normalized"]
-        forms += [name for name in OTHER_LOSSES if name != type(self.loss).__name__]
-        for form in forms:
-            if self._allowed(form):
-                yield from (Variant(True, form), Variant(False, form))
-
-    def _allowed(self, form: str) -> bool:
-        same_shape = self.twin.output_shape[1:] == self.y.shape[1:] and self.y.dtype.kind == "f"
-        if form in ("swapped", *OTHER_LOSSES):
-            return same_shape
-        if form == "logits":
-            return "from_logits" in self.loss.get_config()
-        return form != "broadcast" or (same_shape and self.y.shape[1:] == (1,))
+            weightings += ["unweighted", "normalized"]
+        ways = itertools.product((True, False), pairings, losses, weightings)
+        right = Variant()
+        return sorted(
+            (Variant(*way) for way in ways),
+            key=lambda one: sum(a != b for a, b in zip(astuple(one), astuple(right), strict=True)),
+        )
 
     def at(self, forward: Forward, variant: Variant) -> Point:
         """Compute loss and gradient at the weights and rows of a forward pass."""
         key = (id(forward), variant)
         if key not in self._known:
-            self._known[key] = self._compute(forward, variant)
-        return self._known[key]
+            self._known[key] = (forward, self._compute(forward, variant))
+        return self._known[key][1]
 
     def _compute(self, forward: Forward, variant: Variant) -> Point:
         assert forward.rows is not None
@@ -100,7 +106,7 @@ class Replay:
         variables = self.twin.trainable_variables
         with tf.GradientTape(persistent=True) as tape:
             y_pred = self.twin(x, training=variant.training)
-            loss = self._loss(y, y_pred, forward.rows, variant.form)
+            loss = self._loss(y, y_pred, forward.rows, variant)
             penalty = tf.add_n([tf.zeros(()), *self.twin.losses])
         if variant == Variant(training=variant.training):
             self._after[id(forward)] = [v.numpy() for v in self.twin.variables]
@@ -124,28 +130,22 @@ class Replay:
         self.at(forward, Variant(training))
         return self._after[id(forward)]
 
-    def _loss(self, y: np.ndarray, y_pred: tf.Tensor, rows: np.ndarray, form: str) -> tf.Tensor:
-        weights = None if self.weights is None else self.weights[rows]
-        if form == "swapped":
-            return self.loss(y_pred, y)
-        if form == "logits":
-            config = self.loss.get_config()
-            turned = type(self.loss).from_config(config | {"from_logits": not config["from_logits"]})
-            return turned(y, y_pred)
-        if form == "broadcast":
-            return self.loss(np.tile(y, (len(y), 1)), tf.repeat(y_pred, len(y), axis=0))
-        if form in OTHER_LOSSES:
-            return getattr(keras.losses, form)()(y, y_pred)
-        if form == "unweighted":
-            weights = None
-        loss = self.loss(y, y_pred, sample_weight=weights)
-        return loss * len(rows) / weights.sum() if form == "normalized" and weights is not None else loss
+    def _loss(self, y: np.ndarray, y_pred: tf.Tensor, rows: np.ndarray, variant: Variant) -> tf.Tensor:
+        loss, weights = self.loss, None if self.weights is None else self.weights[rows]
+        if variant.loss == "logits":
+            config = loss.get_config()
+            loss = type(loss).from_config(config | {"from_logits": not config["from_logits"]})
+        elif variant.loss != "fit":
+            loss = getattr(keras.losses, variant.loss)()
+        if variant.pairing == "swapped":
+            return loss(y_pred, y)
+        if variant.pairing == "broadcast":
+            return loss(np.tile(y, (len(y), 1)), tf.repeat(y_pred, len(y), axis=0))
+        if weights is None or variant.weights == "unweighted":
+            return loss(y, y_pred)
+        normalized = variant.weights == "normalized"
+        return loss(y, y_pred, sample_weight=weights) * (len(rows) / weights.sum() if normalized else 1)
 
 
 def _as_fit_casts(array: np.ndarray) -> np.ndarray:
     return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
-
-
-def without_rows(forward: Forward, rows: np.ndarray) -> Forward:
-    """Give a forward pass whose rows could not be seen those that it should have had."""
-    return replace(forward, rows=rows)

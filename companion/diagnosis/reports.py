@@ -1,11 +1,12 @@
 """What the loop reports as an epoch's loss, held against every rule that people use."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from companion.diagnosis.findings import REPORT, Case, Difference, Finding
+from companion.diagnosis.gradients import Explanation
 from companion.diagnosis.recording import Forward
 from companion.diagnosis.replay import Variant
 from companion.diagnosis.steps import Step
@@ -31,6 +32,25 @@ class Rule:
     names: tuple[str, ...]
     values: list[float]
     told: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which loss of a batch.
+
+    Attributes
+    ----------
+    penalty : float
+        How often it holds that of ``model.losses``.
+    explained : list of Explanation, optional
+        How the loop's own loss is computed; None for that of ``.fit``.
+    """
+
+    penalty: float
+    explained: list[Explanation] | None = None
+
+
+RIGHT = Source(1.0)
 
 
 def _weighted(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
@@ -60,34 +80,42 @@ def _row_sum(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
 WAYS: list[tuple[Callable, tuple[str, ...], str]] = [
     (_weighted, (), "the mean of the batches' losses, each weighted by its rows"),
     (_over_all, (), "the sum over all rows, divided by their number"),
-    (_plain, ("plain-mean-over-batches",), "the plain mean of the batches' losses: the short batch counts as a full one"),
+    (
+        _plain,
+        ("plain-mean-over-batches",),
+        "the plain mean of the batches' losses: the short batch counts as a full one",
+    ),
     (_last, ("last-batch-reported",), "the loss of the last batch"),
     (_sum, ("batch-losses-added-up",), "the sum of the batches' losses"),
     (_row_sum, ("batch-losses-added-up",), "the sum of the rows' losses"),
 ]
 
 
-def report_findings(case: Case, gradient_names: set[str]) -> list[Finding]:
+def report_findings(case: Case, explained: list[Explanation]) -> list[Finding]:
     """Find the rule by which the reported losses come from the run's own losses.
 
     Parameters
     ----------
     case : Case
         The run.
-    gradient_names : set of str
-        The mistakes found in its gradients: with one of them its own loss is another than that of ``.fit``.
+    explained : list of Explanation
+        How its gradients came about: with a mistake in them its own loss is another than that of ``.fit``.
 
     Returns
     -------
     list of Finding
     """
     reported = np.array(case.recording.history)
-    fitting = [rule for rule in _rules(case, gradient_names) if _same(reported, rule.values)]
+    fitting = [rule for rule in _rules(case, explained) if _same(reported, rule.values)]
     fewest = min((len(rule.names) for rule in fitting), default=0)
     best = [rule for rule in fitting if len(rule.names) == fewest]
-    right = next(rule for rule in _of_losses(case, case.steps, "fit", ()) if not rule.names).values
+    right = _of_losses(case, case.steps, _losses(case, case.steps, RIGHT), (), "")[0].values
     if not best:
-        return [_finding("", case, right, "no rule known here gives what you report from the losses of your batches")]
+        return [
+            _finding(
+                "", case, right, "no rule known here gives what you report from the losses of your batches"
+            )
+        ]
     if len({rule.names for rule in best}) > 1:
         told = " and ".join(dict.fromkeys(rule.told for rule in best))
         return [_finding("", case, right, f"you report what {told} both give here, so the reason stays open")]
@@ -98,31 +126,59 @@ def _same(one: np.ndarray, other: list[float]) -> bool:
     return bool(np.allclose(one, other, rtol=NOISE, atol=1e-9, equal_nan=True))
 
 
-def _rules(case: Case, gradient_names: set[str]) -> Iterator[Rule]:
+def _rules(case: Case, explained: list[Explanation]) -> Iterator[Rule]:
     """List all ways, the right one first."""
+    in_gradient = _penalty_in_gradient(explained)
+    words = {1.0: "", 0.0: " (without the penalty)", 2.0: " (with the penalty twice)"}
     for steps in _each_batch_once(case):
-        yield from _of_losses(case, steps, "fit", _penalty_names("fit", gradient_names))
-        if gradient_names:
-            yield from _of_losses(case, steps, "own", ())
-        yield from _of_losses(case, steps, "loss alone", _penalty_names("loss alone", gradient_names))
-        if all(_follow_up(step) is not None for step in steps):
-            yield from _of_losses(case, steps, "after", ("loss-after-update",))
-            yield from _of_losses(case, steps, "after, loss alone", ("loss-after-update",))
-    yield from _evaluated(case)
+        for source in _sources(case, explained):
+            names = _penalty_names(source, in_gradient)
+            told = words.get(source.penalty, "")
+            yield from _of_losses(case, steps, _losses(case, steps, source), names, told)
+            if all(_follow_up(step) is not None for step in steps):
+                after = _losses(case, steps, source, after=True)
+                told = f", measured after the update{told}"
+                yield from _of_losses(case, steps, after, ("loss-after-update", *names), told)
+    for penalty, told in words.items():
+        yield from _evaluated(case, penalty, _penalty_names(Source(penalty), in_gradient), told)
 
 
-def _penalty_names(source: str, gradient_names: set[str]) -> tuple[str, ...]:
-    if source == "fit":
-        return ("penalty-in-report-only",) if "penalty-left-out" in gradient_names else ()
-    return () if "penalty-left-out" in gradient_names else ("penalty-in-gradient-only",)
+def _sources(case: Case, explained: list[Explanation]) -> Iterator[Source]:
+    """List the losses that a batch can be said to have."""
+    yield from (Source(1.0), Source(0.0), Source(2.0))
+    if explained and len(explained) == len(case.steps):
+        yield from (Source(1.0, explained), Source(0.0, explained), Source(2.0, explained))
+        if explained[0].penalty is not None:
+            yield Source(abs(explained[0].penalty), explained)
+
+
+def _penalty_in_gradient(explained: list[Explanation]) -> float | None:
+    """Say how often the gradient holds the penalty: 0, 1 or 2 times; None if that is not known."""
+    if not explained or explained[0].penalty is None:
+        return None
+    times = abs(explained[0].penalty)
+    return min((0.0, 1.0, 2.0), key=lambda n: min(abs(times - n), abs(times - n * abs(explained[0].scale))))
+
+
+def _penalty_names(source: Source, in_gradient: float | None) -> tuple[str, ...]:
+    reported = source.penalty
+    if in_gradient is None:
+        return {0.0: ("penalty-left-out",), 2.0: ("penalty-twice",)}.get(reported, ())
+    if reported == 0 and in_gradient:
+        return ("penalty-in-gradient-only",)
+    if reported and not in_gradient:
+        return ("penalty-in-report-only",)
+    return ("penalty-twice",) if reported == 2 and in_gradient == 1 else ()
 
 
 def _each_batch_once(case: Case) -> list[list[Step]]:
     """Give all steps; where each batch is used twice in a row also the first and the second time."""
     steps = case.steps
     pairs = list(zip(steps[::2], steps[1::2], strict=False))
-    if len(steps) % 2 == 0 and len(steps) > len(case.reference.updates) and all(
-        np.array_equal(a.rows, b.rows) for a, b in pairs
+    if (
+        len(steps) % 2 == 0
+        and len(steps) > len(case.reference.updates)
+        and all(np.array_equal(a.rows, b.rows) for a, b in pairs)
     ):
         return [steps, steps[::2], steps[1::2]]
     return [steps]
@@ -130,37 +186,41 @@ def _each_batch_once(case: Case) -> list[list[Step]]:
 
 def _follow_up(step: Step) -> Forward | None:
     """Give the call of the network on the same rows after the update, if there is one."""
-    return next(
-        (f for f in step.after if f.rows is not None and np.array_equal(f.rows, step.rows)), None
-    )
+    return next((f for f in step.after if f.rows is not None and np.array_equal(f.rows, step.rows)), None)
 
 
-def _loss_of(case: Case, forward: Forward, training: bool, penalty: bool) -> float:
-    point = case.replay.at(forward, Variant(training))
-    return point.loss + (point.penalty if penalty else 0.0)
+def _losses(case: Case, steps: list[Step], source: Source, after: bool = False) -> list[float]:
+    """Give a loss for each step, as it was before the update, or as the network's next call saw it."""
+    losses = []
+    for step in steps:
+        variant, scale = Variant(), 1.0
+        if source.explained is not None:
+            own = source.explained[next(n for n, other in enumerate(case.steps) if other is step)]
+            variant, scale = own.variant, abs(own.scale)
+        forwards = step.forwards
+        if after:
+            follow_up = _follow_up(step)
+            forwards = [] if follow_up is None else [follow_up]
+            variant = replace(variant, training=bool(forwards[0].training))
+        losses.append(_mean(case, forwards, variant, scale, source.penalty))
+    return losses
 
 
-def _step_loss(case: Case, step: Step, source: str) -> float:
-    if source == "own":
-        return float(np.mean(step.gradients[-1].target))
-    if source.startswith("after"):
-        follow_up = _follow_up(step)
-        assert follow_up is not None
-        return _loss_of(case, follow_up, bool(follow_up.training), source == "after")
-    forwards = [f for f in step.forwards if f.rows is not None]
-    losses = [_loss_of(case, f, True, source == "fit") for f in forwards]
-    return float(np.average(losses, weights=[len(f.rows) for f in forwards if f.rows is not None]))
+def _mean(case: Case, forwards: list[Forward], variant: Variant, scale: float, penalty: float) -> float:
+    """Give the loss of forward passes, a mean over all their rows."""
+    seen = [(forward, len(forward.rows)) for forward in forwards if forward.rows is not None]
+    points = [case.replay.at(forward, variant) for forward, _ in seen]
+    losses = [scale * point.loss + penalty * point.penalty for point in points]
+    return float(np.average(losses, weights=[rows for _, rows in seen]))
 
 
-def _of_losses(case: Case, steps: list[Step], source: str, names: tuple[str, ...]) -> Iterator[Rule]:
+def _of_losses(
+    case: Case, steps: list[Step], losses: list[float], names: tuple[str, ...], words: str
+) -> list[Rule]:
     """Apply every rule to the losses of the batches."""
-    losses, rows = [_step_loss(case, step, source) for step in steps], [len(step.rows) for step in steps]
+    rules, rows = [], [len(step.rows) for step in steps]
     size = -(-len(steps) // case.problem.epochs)
     epochs = [slice(at, at + size) for at in range(0, len(steps), size)]
-    words = {
-        "loss alone": " (without the penalty)", "after": ", measured after the update",
-        "after, loss alone": ", measured after the update (without the penalty)",
-    }  # fmt: skip
     for way, own_names, told in WAYS:
         for reset in (True, False):
             values = []
@@ -172,27 +232,24 @@ def _of_losses(case: Case, steps: list[Step], source: str, names: tuple[str, ...
                 continue
             forgotten = () if reset else ("metric-never-reset",)
             since = "" if reset else ", over all epochs so far"
-            yield Rule((*names, *own_names, *forgotten), values, told + since + words.get(source, ""))
+            rules.append(Rule((*names, *own_names, *forgotten), values, told + since + words))
+    return rules
 
 
-def _evaluated(case: Case) -> Iterator[Rule]:
+def _evaluated(case: Case, penalty: float, names: tuple[str, ...], words: str) -> Iterator[Rule]:
     """Take the loss over all rows after the last step of each epoch."""
     ends = [
         [f for f in step.after if f.rows is not None]
         for step, following in zip(case.steps, [*case.steps[1:], None], strict=True)
         if following is None or following.epoch != step.epoch
     ]
-    n = len(case.problem.x)
-    whole = [_last_covering(forwards, n) for forwards in ends]
+    whole = [_last_covering(forwards, len(case.problem.x)) for forwards in ends]
     if len(whole) != case.problem.epochs or not all(whole):
         return
-    for penalty in (True, False):
-        values = []
-        for forwards in whole:
-            losses = [_loss_of(case, f, bool(f.training), penalty) for f in forwards]
-            values.append(float(np.average(losses, weights=[len(f.rows) for f in forwards if f.rows is not None])))
-        told = "the loss that evaluate gives at the end of each epoch" + ("" if penalty else " (without the penalty)")
-        yield Rule(("evaluate-reported",), values, told)
+    values = []
+    for forwards in whole:
+        values.append(_mean(case, forwards, Variant(bool(forwards[0].training)), 1.0, penalty))
+    yield Rule(("evaluate-reported", *names), values, f"the loss of all rows at the end of each epoch{words}")
 
 
 def _last_covering(forwards: list[Forward], n: int) -> list[Forward]:

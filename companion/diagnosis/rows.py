@@ -15,7 +15,9 @@ def row_findings(case: Case) -> list[Finding]:
     found = []
     steps = case.steps
     if len(mine) == 2 * len(fit) and _same(mine[::2], mine[1::2]):
-        found.append(_finding("two-updates-a-step", case, steps[1], "each batch is used for two updates in a row"))
+        found.append(
+            _finding("two-updates-a-step", case, steps[1], "each batch is used for two updates in a row")
+        )
         steps = steps[::2]
     per_epoch, rest = divmod(len(steps), case.problem.epochs)
     if rest or not per_epoch:
@@ -50,8 +52,10 @@ def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
     if whole < n and distinct == min(whole, len(rows[0])):
         distinct = len(rows[0])  # equal rows in the data are no rows drawn twice
     twice = distinct < len(rows[0])
-    if twice and len(stream) >= n and all(
-        len(np.unique(stream[at : at + n])) == whole for at in range(0, len(stream) - n + 1, n)
+    if (
+        twice
+        and len(stream) >= n
+        and all(len(np.unique(stream[at : at + n])) == whole for at in range(0, len(stream) - n + 1, n))
     ):
         told = f"the last batch of an epoch is filled up with rows of the next: {len(rows[0])} rows of {n} an epoch"
         return [_finding("batches-over-the-epoch", case, epochs[0][-1], told, learner=len(rows[0]), fit=n)]
@@ -60,7 +64,9 @@ def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
         return [_finding("drawn-with-replacement", case, epochs[0][0], told, learner=distinct, fit=n)]
     missing = n - len(rows[0])
     if missing and missing == n % size and all(len(step.rows) == size for step in epochs[0]):
-        told = f"the last {missing} of {n} rows are never fed: {len(epochs[0])} batches an epoch, all of {size}"
+        told = (
+            f"the last {missing} of {n} rows are never fed: {len(epochs[0])} batches an epoch, all of {size}"
+        )
         found.append(_finding("last-batch-dropped", case, epochs[0][-1], told, learner=len(rows[0]), fit=n))
     elif missing:
         told = f"an epoch feeds {len(rows[0])} of {n} rows"
@@ -69,7 +75,12 @@ def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
 
 
 def _order(
-    case: Case, epochs: list[list[Step]], rows: list[np.ndarray], order: np.ndarray, numbers: np.ndarray, some: bool
+    case: Case,
+    epochs: list[list[Step]],
+    rows: list[np.ndarray],
+    order: np.ndarray,
+    numbers: np.ndarray,
+    some: bool,
 ) -> list[Finding]:
     for epoch, fed in zip(epochs, rows, strict=True):
         if np.array_equal(fed, order[: len(fed)]) or len(fed) < len(numbers) * 0.5:

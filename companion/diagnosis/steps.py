@@ -92,16 +92,22 @@ class Steps:
         int
             How many steps were cut off.
         """
-        an_epoch, more = len(fit[0]), len(self.steps) - sum(len(epoch) for epoch in fit)
-        if an_epoch < 2 or more <= 0 or more % an_epoch:
+        if len(self.steps) <= sum(len(epoch) for epoch in fit):
             return 0
         rows = [step.rows for step in self.steps]
-        if any(not np.array_equal(mine, fit[0][number % an_epoch]) for number, mine in enumerate(rows)):
+        lengths = [k for k in range(2, len(rows) // len(fit)) if len(rows) % k == 0 and _repeats(rows, k)]
+        an_epoch = lengths[0] if lengths else len(rows)
+        more = len(rows) - an_epoch * len(fit)
+        if more <= 0:
             return 0
         self.leading += [forward for step in self.steps[:more] for forward in step.forwards]
         del self.steps[:more]
         self.number(an_epoch)
         return more
+
+
+def _repeats(rows: list[np.ndarray], length: int) -> bool:
+    return all(np.array_equal(mine, rows[number % length]) for number, mine in enumerate(rows))
 
 
 def steps_of(recording: Recording, epochs: int) -> Steps:
@@ -111,6 +117,8 @@ def steps_of(recording: Recording, epochs: int) -> Steps:
     taken: list[Forward] = []  # of which the gradients since the last update were taken
     gradients: list[Gradient] = []
     of_tape: dict[int, list[Forward]] = {}  # of which its last gradient was taken
+    kinds = [type(event) for event in recording.events]
+    updates = Gradient in kinds and Update in kinds[kinds.index(Gradient) :]
     for event in recording.events:
         if isinstance(event, Forward):
             waiting.append(event)
@@ -119,6 +127,13 @@ def steps_of(recording: Recording, epochs: int) -> Steps:
             of_tape[event.tape] = new or of_tape.get(event.tape, [])
             taken += [f for f in of_tape[event.tape] if not _among(f, taken)]
             gradients.append(event)
+            if not updates:  # each gradient stands for the update that was forgotten
+                weights = recording.trained(taken[-1].state if taken else recording.start)
+                _keep(found, [f for f in waiting if not _among(f, taken)])
+                found.steps.append(
+                    Step(taken, gradients, [Update(weights, weights, None, None, {}, 0, event.place)])
+                )
+                waiting, taken, gradients = [], [], []
         elif isinstance(event, Update):
             _keep(found, [f for f in waiting if not _among(f, taken)])
             if gradients:

@@ -12,6 +12,7 @@ from companion.diagnosis.steps import Step
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 RATE_NOISE = 1e-6  # a rate is read as a float32
 RATIO_NOISE = 1e-3
+STEP_NOISE = 1e-5  # of what an update moves
 CLIPPED_NOISE = 1e-3  # of a difference of weights, divided by the rate
 
 
@@ -33,7 +34,9 @@ def _counts(case: Case) -> list[Finding]:
     found = []
     by_epoch: dict[int, list[int]] = {}
     for step in case.steps:
-        by_epoch.setdefault(step.epoch, []).extend(u.optimizer for u in step.updates if u.optimizer is not None)
+        by_epoch.setdefault(step.epoch, []).extend(
+            u.optimizer for u in step.updates if u.optimizer is not None
+        )
     all_of = [number for numbers in by_epoch.values() for number in numbers]
     different, per_epoch = len(set(all_of)), [set(numbers) for numbers in by_epoch.values()]
     if different == len(case.steps) > 1:
@@ -42,7 +45,9 @@ def _counts(case: Case) -> list[Finding]:
     elif different == len(per_epoch) > 1 and all(len(numbers) == 1 for numbers in per_epoch):
         told = f"{different} optimizers for {len(per_epoch)} epochs, where .fit has one for all"
         at = next(number for number, step in enumerate(case.steps) if step.epoch == 1)
-        found.append(_finding("new-optimizer-every-epoch", case, at, told, what="optimizer", learner=2, fit=1))
+        found.append(
+            _finding("new-optimizer-every-epoch", case, at, told, what="optimizer", learner=2, fit=1)
+        )
     twice = [[u for u in step.updates if u.optimizer is not None] for step in case.steps]
     if all(len(updates) == 2 for updates in twice):
         told = "the optimizer is applied 2 times to one gradient"
@@ -110,7 +115,9 @@ def _rates(case: Case, mine: list[float]) -> list[Finding]:
     """Compare learning rates, update by update."""
     a_fit_epoch = len(case.reference.updates) // case.problem.epochs
     rates = case.reference.rates
-    fit = [rates[min(s.epoch * a_fit_epoch + min(s.batch, a_fit_epoch - 1), len(rates) - 1)] for s in case.steps]
+    fit = [
+        rates[min(s.epoch * a_fit_epoch + min(s.batch, a_fit_epoch - 1), len(rates) - 1)] for s in case.steps
+    ]
     wrong = [n for n, (a, b) in enumerate(zip(mine, fit, strict=True)) if abs(a - b) > RATE_NOISE * abs(b)]
     if not wrong:
         return []
@@ -138,7 +145,9 @@ def _by_hand(case: Case) -> list[Finding]:
         told = f"the weights move by {size:.4g} times learning rate times gradient, and uphill"
         found.append(_finding("update-uphill", case, 0, told, learner=ratio, fit=1))
     if times == {2} and abs(size - 2) < RATIO_NOISE * 2:
-        found.append(_finding("two-updates-a-step", case, 0, "each variable is updated 2 times", learner=2, fit=1))
+        found.append(
+            _finding("two-updates-a-step", case, 0, "each variable is updated 2 times", learner=2, fit=1)
+        )
     elif abs(size - 1) > RATIO_NOISE:
         rate = case.reference.rates[0]
         told = f"the weights move by {size * rate:.4g} times the gradient, with .fit by {rate:.4g} times"
@@ -154,7 +163,8 @@ def _by_hand(case: Case) -> list[Finding]:
 
 def _skipped(case: Case, plain: list[State], bound: list[State]) -> Finding:
     """Say what an update by assignment leaves out."""
-    number = next((n for n, (a, b) in enumerate(zip(plain, bound, strict=True)) if _differ(a, b)), None)
+    pairs = enumerate(zip(plain, bound, strict=True))
+    number = next((n for n, (a, b) in pairs if _differ(a, b, b)), None)
     if number is not None:
         variable, mine, fit = largest_difference(case.names, plain[number], bound[number])
         told = f"`{variable}` has a constraint that the update skips: {mine:.6g}, with it {fit:.6g}"
@@ -173,25 +183,33 @@ def _plain(step: Step, rate: float) -> State:
 def _constrained(case: Case, states: list[State]) -> list[State]:
     constraints = [variable.constraint for variable in case.replay.twin.trainable_variables]
     return [
-        [w if c is None else np.array(c(w)) for w, c in zip(state, constraints, strict=True)] for state in states
+        [w if c is None else np.array(c(w)) for w, c in zip(state, constraints, strict=True)]
+        for state in states
     ]
 
 
 def _ratio(case: Case) -> float | None:
     """Give how many times learning rate times gradient the weights move, if that is one number."""
     free = [n for n, v in enumerate(case.replay.twin.trainable_variables) if v.constraint is None]
-    ratios = []
+    ratios, noises = [], []
     for step in case.steps:
         moved = [n for n in free if _reaches(step, n) and step.by_tape[n] is not None]
-        before, after = step.updates[0].before, step.updates[-1].after
-        mine = flat([before[n] - after[n] for n in moved])
+        before, after = (
+            flat([step.updates[0].before[n] for n in moved]),
+            flat([step.updates[-1].after[n] for n in moved]),
+        )
         full = case.reference.rates[0] * flat([step.by_tape[n] for n in moved])
-        if not full.any() or not np.isfinite(mine).all():
+        if not full.any() or not np.isfinite(after).all():
             return None
-        ratios.append(float(mine @ full / (full @ full)))
-        if np.linalg.norm(mine - ratios[-1] * full) > RATIO_NOISE * np.linalg.norm(mine):
+        rounding = 4 * np.finfo("float32").eps * np.linalg.norm(before)
+        ratios.append(float((before - after) @ full / (full @ full)))
+        noises.append(RATIO_NOISE * abs(ratios[-1]) + rounding / np.linalg.norm(full))
+        if np.linalg.norm(before - after - ratios[-1] * full) > noises[-1] * np.linalg.norm(full):
             return None
-    return ratios[0] if np.allclose(ratios, ratios[0], rtol=RATIO_NOISE) else None
+    ratio = ratios[int(np.argmin(noises))]
+    return (
+        ratio if all(abs(one - ratio) <= noise for one, noise in zip(ratios, noises, strict=True)) else None
+    )
 
 
 def _clipped_by_hand(case: Case) -> list[Finding]:
@@ -203,8 +221,13 @@ def _clipped_by_hand(case: Case) -> list[Finding]:
         before, after = step.updates[0].before, step.updates[-1].after
         pairs = [((before[n] - after[n]) / rate, step.by_tape[n]) for n in free]
         steps.append([(a, b) for a, b in pairs if b is not None])
-    clipped = clipping(steps, CLIPPED_NOISE)
-    return [_finding("gradients-clipped", case, clipped[0], clipped[1])] if clipped else []
+    for sign in (1, -1):
+        clipped = clipping([[(sign * a, b) for a, b in pairs] for pairs in steps], CLIPPED_NOISE)
+        if clipped is not None:
+            told = "the weights move uphill, against the gradient"
+            uphill = [_finding("update-uphill", case, 0, told)] if sign < 0 else []
+            return [*uphill, _finding("gradients-clipped", case, clipped[0], clipped[1])]
+    return []
 
 
 def simulated(case: Case) -> list[State]:
@@ -223,17 +246,18 @@ def simulated(case: Case) -> list[State]:
     return states
 
 
-def _differ(mine: State, fit: State) -> bool:
-    """Say whether two states are farther apart than rounding can bring them."""
-    return any(
-        not np.allclose(a, b, rtol=0, atol=8 * np.finfo(b.dtype).eps * max(1e-3, float(np.abs(b).max(initial=0))))
-        for a, b in zip(mine, fit, strict=True)
-    )
+def _differ(mine: State, fit: State, before: State) -> bool:
+    """Say whether two states after an update are farther apart than rounding can bring them."""
+    for a, b, start in zip(mine, fit, before, strict=True):
+        largest, moved = float(np.abs(b).max(initial=0)), float(np.abs(b - start).max(initial=0))
+        if not np.allclose(a, b, rtol=0, atol=8 * np.finfo(b.dtype).eps * largest + STEP_NOISE * moved):
+            return True
+    return False
 
 
 def _differences(case: Case, states: list[State]) -> list[int]:
-    ends = [step.updates[-1].after for step in case.steps]
-    return [n for n, (mine, fit) in enumerate(zip(ends, states, strict=True)) if _differ(mine, fit)]
+    runs = enumerate(zip(case.steps, states, strict=True))
+    return [n for n, (s, fit) in runs if _differ(s.updates[-1].after, fit, s.updates[0].before)]
 
 
 def _against_simulation(case: Case) -> list[Finding]:

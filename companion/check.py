@@ -1,0 +1,126 @@
+"""``python -m companion.check lesson3 my_loop.py``: is a hand-written loop ``.fit``, and if not, why?"""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from companion.arguments import (
+    LARGEST_SEED,
+    PLOT_ENDINGS,
+    OneLineParser,
+    add_quiet,
+    check_outputs,
+    whole_number,
+)
+from companion.console import MISUSE, Report, command
+from companion.outputs import STDOUT, write
+
+if TYPE_CHECKING:
+    from companion.checking import LoopCheck
+
+NAME = "python -m companion.check"
+LESSONS = tuple(f"lesson{number}" for number in range(1, 6))
+STATUS = {"identical": 0, "close": 0, "differs": 1, "error": MISUSE}
+
+
+def check_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
+    parser = OneLineParser(
+        prog=NAME,
+        description="Runs train(model, x, y, *, learning_rate, batch_size, epochs), the loop of FILE, beside .fit, "
+        "and says whether they are the same; if not, what the mistake is, where, and how to mend it.",
+        epilog="FILE is a Python file or a notebook. train trains the model in place and returns a list of losses, one "
+        "an epoch. It is run on the lesson's data and on a small problem in which every mistake shows. An output may be "
+        "'-' for standard output; then nothing else is printed there. Exit status: 0 identical, or equal within float "
+        "noise; 1 differs; 2 could not run.",
+        allow_abbrev=False,
+    )
+    add, off = parser.add_argument, argparse.SUPPRESS
+    add("lesson", choices=LESSONS, metavar="LESSON", help="lesson1 to lesson5: whose data, network and loss")
+    add("file", metavar="FILE", help="with train; ends in .py or .ipynb")
+    add("--problem", choices=("lesson", "revealing"), help="run it on just one of the two")
+    add(
+        "--seed",
+        type=whole_number(0, LARGEST_SEED, 0),
+        default=0,
+        metavar="N",
+        help="of weights and order (0)",
+    )
+    add("--epochs", type=whole_number(1, None, 3), metavar="N", help="passes over the data (3)")
+    endings = ", ".join(PLOT_ENDINGS)
+    add(
+        "--plot",
+        metavar="PICTURE",
+        default=off,
+        help=f"draw both curves, the first difference marked; {endings}",
+    )
+    add("--json", metavar="RESULT", default=off, help="write verdict, mistakes, first difference and losses")
+    add_quiet(parser)
+    return parser
+
+
+@command(NAME)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the report; give 0 if the loop is ``.fit``, 1 if it differs, 2 if it could not be run."""
+    parser = check_parser()
+    options = argparse.Namespace(plot=None, json=None, quiet=False)
+    parser.parse_args(argv, options)
+    to_stdout = check_outputs(parser, options, ("plot", "json"))
+    for name in ("plot", "json"):
+        path = getattr(options, name)
+        if path not in (None, STDOUT) and Path(path).resolve() == Path(options.file).resolve():
+            parser.error(f"--{name}: {path!r} is the loop's own file; name another")
+    report = Report(quiet=options.quiet or to_stdout)
+    # What the loop prints must not get into a result on standard output.
+    with contextlib.redirect_stdout(sys.stderr) if to_stdout else contextlib.nullcontext():
+        return run(options, report)
+
+
+def run(options: argparse.Namespace, report: Report) -> int:
+    """Read the file, check its loop, and hand over what was asked for."""
+    from companion.learner import LoopError, check_file, read_train
+
+    check_file(options.file)  # a wrong name need not wait for TensorFlow
+    from companion.check_report import print_check, verdict_text
+    from companion.checking import LoopCheck, check_loop
+
+    try:
+        train = read_train(options.file)
+    except LoopError as error:
+        check = LoopCheck(options.file, error=error)
+    else:
+        chosen = {"problem": options.problem, "seed": options.seed, "epochs": options.epochs}
+        check = check_loop(train, options.lesson, name=options.file, **chosen)
+    if isinstance(check.error, LoopError):
+        print(check.error.shown, end="", file=sys.stderr)
+    if check.error is not None:
+        print(f"{NAME}: error: {check.error}", file=sys.stderr)
+    if check.error is None or check.problems:
+        print_check(report, check)
+    if options.quiet and check.verdict == "differs":
+        print(f"{options.file}: {verdict_text(check)}", file=sys.stderr)
+    if options.json is not None:
+        write(options.json, (json.dumps(check.as_dict(), indent=2, allow_nan=False) + "\n").encode())
+    if options.plot is not None and check.problems:
+        draw(check, options.plot)
+    return STATUS[check.verdict]
+
+
+def draw(check: "LoopCheck", path: str) -> None:
+    """Draw the losses of the loop and of ``.fit``, with the first difference marked."""
+    from companion import panels, plots
+
+    curves = {
+        one.problem.title: ({"by_hand": one.learner, "fit": one.fit}, one.first_difference)
+        for one in check.problems
+    }
+    figure = panels.draw_check(curves, f"{Path(check.name).name}: {check.verdict}")
+    write(path, plots.as_bytes(figure, "png" if path == STDOUT else path.rpartition(".")[2].lower()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,183 @@
+"""What `check_loop` found, as a page to read, as HTML, and as numbers and strings."""
+
+from typing import Any
+
+from companion.checking import LoopCheck, Mistake, OneProblem
+from companion.console import Report, as_html_page, as_plain_text
+from companion.diagnosis.findings import Difference, Finding
+from companion.formats import distance, loss_text, spell_out
+from companion.learner import LoopError, nan_note
+from companion.result import versions
+
+STYLES = {"identical": "bold green", "close": "bold green", "differs": "bold red", "error": "bold red"}
+
+
+def as_text(check: LoopCheck) -> str:
+    """Give the report as plain text."""
+    return as_plain_text(lambda report: print_check(report, check))
+
+
+def as_html(check: LoopCheck) -> str:
+    """Give the report as HTML."""
+    return as_html_page(lambda report: print_check(report, check))
+
+
+def print_check(report: Report, check: LoopCheck) -> None:
+    """Print what was run, the losses side by side, the verdict, and why.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    check : LoopCheck
+        What was found.
+    """
+    report.heading(f"{check.name}: your loop beside .fit")
+    if check.problems:
+        report.part("What was run")
+        report.facts([(one.problem.title, _setting(one)) for one in check.problems])
+        report.part("Side by side: the loss of each epoch")
+        rows = [row for one in check.problems for row in _rows(one)]
+        report.table(["", "epoch", "your loop", ".fit", "difference"], rows, text_columns=(0,))
+    report.part("The verdict")
+    report.print(verdict_text(check), style=STYLES[check.verdict])
+    for number, mistake in enumerate(check.mistakes, start=1):
+        _print_mistake(report, number, mistake)
+    for title, finding in check.unknown:
+        report.print()
+        report.print("Not explained by any mistake known here")
+        report.facts([("  where", f"{_where(finding)} of {title}"), ("  evidence", finding.evidence)])
+    notes = [(one.problem.title, note) for one in check.problems for note in _notes(one)]
+    if notes:
+        report.part("To know")
+        report.facts(notes)
+    report.print()
+    report.print(f"({check.seconds:.1f} s)", style="dim")
+
+
+def _setting(one: OneProblem) -> str:
+    p = one.problem
+    order = "shuffled as .fit does" if p.shuffle else "as they stand"
+    text = f"{len(p.x)} rows, {order}, batch size {p.batch_size}, {p.epochs} epochs, learning rate {p.learning_rate:g}"
+    if p.title == "the revealing problem":
+        text += "; with penalty, dropout, batch normalization, a constraint and a short last batch"
+    return text
+
+
+def _rows(one: OneProblem) -> list[list[str]]:
+    losses = list(zip(one.learner, one.fit, strict=True))
+    kept = [n for n in range(len(losses)) if n < 5 or n == len(losses) - 1]
+    return [
+        [
+            one.problem.title if n == 0 else "",
+            str(n),
+            *(loss_text(v) for v in losses[n]),
+            distance(_apart(*losses[n])),
+        ]
+        for n in kept
+    ]
+
+
+def _apart(a: float, b: float) -> float:
+    return 0.0 if a == b or (a != a and b != b) else abs(a - b)
+
+
+def verdict_text(check: LoopCheck) -> str:
+    """Say in a sentence or two what came out."""
+    if check.error is not None:
+        return f"could not run: {check.error}"
+    if check.verdict == "differs":
+        count = len(check.mistakes)
+        if not count:
+            return "differs, and the reason is not known: see where it begins"
+        more = "; something else differs too" if check.unknown else ""
+        return f"differs: {count} mistake{'s' if count > 1 else ''}{more}"
+    done = "; ".join(f"{one.problem.title}: {one.verdict}{_how_close(one)}" for one in check.problems)
+    well = "Well done: your loop does what .fit does."
+    return f"{check.verdict}. {well} {done[:1].upper()}{done[1:]}"
+
+
+def _how_close(one: OneProblem) -> str:
+    epochs, steps = one.problem.epochs, len(one.problem.x) // one.problem.batch_size
+    steps += bool(len(one.problem.x) % one.problem.batch_size)
+    checked = (
+        f"{epochs * steps} updates: rows and their order, gradient, weights; {epochs} losses; final weights"
+    )
+    if one.verdict == "identical":
+        return f", bit for bit ({checked})"
+    return (
+        f", equal within float noise: losses at most {distance(one.losses_apart)} apart, final weights "
+        f"{distance(one.weights_apart)} ({checked})"
+    )
+
+
+def _print_mistake(report: Report, number: int, mistake: Mistake) -> None:
+    report.print()
+    report.print(f"{number}. {mistake.title}  ({mistake.name})", style="bold")
+    facts = [("   evidence", mistake.evidence)]
+    if mistake.line is not None:
+        code = f": {mistake.code}" if mistake.code else ""
+        facts.insert(0, ("   where", f"{mistake.file}, line {mistake.line}{code}"))
+    if mistake.problems:
+        facts.append(("   shows on", " and ".join(mistake.problems)))
+    facts += [("   cure", mistake.cure), ("   read", mistake.link)]
+    report.facts(facts)
+
+
+def _where(finding: Finding) -> str:
+    at = finding.difference
+    words = [
+        f"epoch {at.epoch}" if at.epoch is not None else "",
+        f"batch {at.batch}" if at.batch is not None else "",
+    ]
+    return ", ".join([at.what, *filter(None, words), *filter(None, [at.variable])])
+
+
+def _notes(one: OneProblem) -> list[str]:
+    note = nan_note(one.learner)
+    return [*one.unwatched, *([note] if note else [])]
+
+
+def as_dict(check: LoopCheck) -> dict[str, Any]:
+    """Give everything as strings, numbers, lists and dicts."""
+    at = check.first_difference
+    content = {
+        "loop": check.name,
+        "verdict": check.verdict,
+        "mistakes": [
+            {
+                "name": one.name, "title": one.title, "evidence": one.evidence, "file": one.file, "line": one.line,
+                "cure": one.cure, "link": one.link, "problems": one.problems,
+            }
+            for one in check.mistakes
+        ],
+        "first_difference": _difference(at) if at is not None else None,
+        "unknown": [
+            {"problem": title, "evidence": finding.evidence, **_difference(finding.difference)}
+            for title, finding in check.unknown
+        ],
+        "problems": [
+            {
+                "title": one.problem.title, "verdict": one.verdict, "learner": one.learner, "fit": one.fit,
+                "weights_apart": one.weights_apart, "unwatched": one.unwatched,
+                "settings": {
+                    "rows": len(one.problem.x), "batch_size": one.problem.batch_size, "epochs": one.problem.epochs,
+                    "learning_rate": one.problem.learning_rate, "seed": one.problem.seed,
+                    "shuffle": one.problem.shuffle,
+                },
+            }
+            for one in check.problems
+        ],
+        "error": None if check.error is None else str(check.error),
+        "traceback": check.error.shown if isinstance(check.error, LoopError) else None,
+        "seconds": check.seconds,
+        "versions": versions(),
+    }  # fmt: skip
+    return spell_out(content)
+
+
+def _difference(at: Difference) -> dict[str, Any]:
+    return {
+        "epoch": at.epoch, "batch": at.batch, "what": at.what, "variable": at.variable, "learner": at.learner,
+        "fit": at.fit,
+    }  # fmt: skip

@@ -1,0 +1,358 @@
+"""A learner's ``train`` beside ``.fit``: run both, compare, and say why they differ."""
+
+import contextlib
+import io
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from companion.diagnosis.catalogue import MISTAKES
+from companion.diagnosis.diagnose import diagnose
+from companion.diagnosis.findings import Difference, Finding
+from companion.diagnosis.problem import Problem, Reference
+from companion.diagnosis.recorder import watch
+from companion.diagnosis.recording import Place
+from companion.diagnosis.replay import Replay
+from companion.diagnosis.surroundings import unchanged
+from companion.errors import UserError
+from companion.learner import LoopError, check_train, history_of, nan_note
+from companion.problems import ASSIGNMENTS, lesson_problem, revealing_problem
+from companion.source import line_of_report, text_of
+from companion.ulp import abs_difference
+
+NOISE = 1e-5  # of a loss: how far two right trainings of a few epochs are apart by rounding
+
+Train = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake found in a loop.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``sum-instead-of-mean``.
+    title : str
+        What it is, in a sentence.
+    evidence : str
+        The numbers.
+    file : str or None
+        Of the learner's code; of a notebook, with the cell.
+    line : int or None
+        There.
+    code : str
+        That line.
+    cure : str
+        What to do instead.
+    link : str
+        Where to read on.
+    problems : list of str
+        On which problems it showed.
+    """
+
+    name: str
+    title: str
+    evidence: str
+    file: str | None
+    line: int | None
+    code: str
+    cure: str
+    link: str
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class OneProblem:
+    """What came out on one problem.
+
+    Attributes
+    ----------
+    problem : Problem
+        On which.
+    learner, fit : list of float
+        The losses of each epoch: of the loop as it is written, and of ``.fit``.
+    identical : bool
+        Whether these, and the weights afterwards, are the same bit for bit.
+    weights_apart : float
+        The largest distance of two weights.
+    findings : list of Finding
+        Where and why the two part, the earliest first.
+    unwatched : list of str
+        What could not be seen.
+    compiled : bool
+        Whether ``.fit`` was compiled, as it usually is, or run eagerly.
+    """
+
+    problem: Problem
+    learner: list[float]
+    fit: list[float]
+    identical: bool
+    weights_apart: float
+    findings: list[Finding]
+    unwatched: list[str]
+    compiled: bool
+
+    @property
+    def verdict(self) -> str:
+        """Give "identical", "close" or "differs"."""
+        return "differs" if self.findings else "identical" if self.identical else "close"
+
+    @property
+    def first_difference(self) -> Difference | None:
+        """Give the first place where the two part."""
+        return self.findings[0].difference if self.findings else None
+
+    @property
+    def losses_apart(self) -> float:
+        """Give the largest distance of two losses."""
+        return float(abs_difference(self.learner, self.fit).max())
+
+
+@dataclass
+class LoopCheck:
+    """What `check_loop` found.
+
+    Attributes
+    ----------
+    name : str
+        Of the loop: its file or function.
+    verdict : {"identical", "close", "differs", "error"}
+        "close": equal within float noise.
+    problems : list of OneProblem
+        What came out on each.
+    mistakes : list of Mistake
+        The one that matters first on top; empty with "differs": the reason is not known.
+    unknown : list of Finding
+        Differences whose reason is not known.
+    error : UserError or None
+        Why the loop could not be run.
+    seconds : float
+        That the check took.
+    """
+
+    name: str
+    verdict: str = "error"
+    problems: list[OneProblem] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+    unknown: list[tuple[str, Finding]] = field(default_factory=list)
+    error: UserError | None = None
+    seconds: float = 0.0
+
+    @property
+    def first_difference(self) -> Difference | None:
+        """Give the first place where the loop and ``.fit`` part, on the first problem where they do."""
+        return next((one.findings[0].difference for one in self._by_weight() if one.findings), None)
+
+    def _by_weight(self) -> list[OneProblem]:
+        return sorted(self.problems, key=lambda one: one.compiled)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as strings, numbers, lists and dicts, for JSON."""
+        from companion.check_report import as_dict
+
+        return as_dict(self)
+
+    def __repr__(self) -> str:
+        from companion.check_report import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from companion.check_report import as_html
+
+        return as_html(self)
+
+
+def check_loop(
+    train: Train,
+    lesson: int | str = 3,
+    *,
+    problem: str | Problem | None = None,
+    seed: int = 0,
+    epochs: int | None = None,
+    name: str | None = None,
+) -> LoopCheck:
+    """Run a hand-written loop beside ``.fit`` and say whether they are the same, and if not, why.
+
+    Parameters
+    ----------
+    train : callable
+        ``train(model, x, y, *, learning_rate, batch_size, epochs)``, which trains `model` in place
+        and gives a list of losses, one an epoch. It is run several times, each time on a new network.
+    lesson : int or str
+        Whose data, network and loss: from 1 to 5, or such as "lesson3".
+    problem : {"lesson", "revealing"} or Problem, optional
+        Just the lesson's data, just the small problem in which every mistake shows, or one of your
+        own; both of the lesson's unless told.
+    seed : int
+        Of initial weights and order.
+    epochs : int, optional
+        3 unless told.
+    name : str, optional
+        What to call the loop.
+
+    Returns
+    -------
+    LoopCheck
+        Prints as a report, in a notebook too. An exception in `train`, and a wrong return, are in it.
+
+    Raises
+    ------
+    UserError
+        If `train` or an argument is nothing that can be checked.
+
+    Notes
+    -----
+    Seeds, Keras' settings and Keras itself are afterwards as they were before.
+    """
+    check_train(train)
+    problems = _problems(lesson, problem, seed, epochs)
+    check = LoopCheck(name or getattr(train, "__name__", "train"))
+    started = time.perf_counter()
+    try:
+        for number, one in enumerate(problems):
+            with unchanged():
+                check.problems.append(_check_on(train, one, quiet=number > 0))
+    except UserError as error:
+        check.error = error
+    check.seconds = time.perf_counter() - started
+    _sum_up(check, train)
+    return check
+
+
+def _problems(
+    lesson: int | str, problem: str | Problem | None, seed: int, epochs: int | None
+) -> list[Problem]:
+    if isinstance(problem, Problem):
+        return [problem]
+    number = int(str(lesson).removeprefix("lesson")) if str(lesson).removeprefix("lesson").isdigit() else 0
+    if number not in ASSIGNMENTS:
+        raise UserError(f"lesson is {lesson!r}: it must be a number from 1 to {max(ASSIGNMENTS)}")
+    if epochs is not None and (not isinstance(epochs, int) or epochs < 1):
+        raise UserError(f"epochs is {epochs!r}: it must be a whole number from 1 on")
+    makers = {"lesson": lesson_problem, "revealing": revealing_problem}
+    if problem not in (None, *makers):
+        raise UserError(
+            f"problem is {problem!r}: it must be 'lesson', 'revealing', a Problem, or left out for both"
+        )
+    return [make(number, seed, epochs) for name, make in makers.items() if problem in (None, name)]
+
+
+def _check_on(train: Train, problem: Problem, *, quiet: bool) -> OneProblem:
+    """Run loop and ``.fit`` on one problem: as they are, then eagerly and watched."""
+    own = problem.start()
+    with _silence() if quiet else contextlib.nullcontext():
+        learner = _run(train, problem, own)
+    watched = problem.start()
+    with _silence(), watch(watched, problem.x) as recording:
+        recording.history = _run(train, problem, watched)
+    reference = Reference(problem)
+    findings, unwatched = diagnose(problem, reference, recording, Replay(problem))
+    compiled = problem.compiled(run_eagerly=False)
+    fit = problem.fit(compiled)
+    pairs = [(a.numpy(), b.numpy()) for a, b in zip(own.variables, compiled.variables, strict=True)]
+    same = [np.array_equal(a, b, equal_nan=True) for a, b in pairs]
+    identical = np.array_equal(learner, fit, equal_nan=True) and all(same)
+    apart = max(float(abs_difference(a, b).max(initial=0)) for a, b in pairs)
+    if not findings:
+        findings = _unseen(learner, fit, recording.history, reference.history)
+    return OneProblem(problem, learner, fit, identical, apart, findings, unwatched, True)
+
+
+def _run(train: Train, problem: Problem, model: Any) -> list[float]:
+    """Call the learner's function."""
+    try:
+        result = problem.train(train, model)
+    except (KeyboardInterrupt, UserError):
+        raise
+    except BaseException as error:  # SystemExit too
+        raise LoopError(error, f"while train runs on {problem.title}") from None
+    return history_of(result, problem.epochs)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Swallow what the loop prints: it has been printed once."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+def _unseen(
+    learner: list[float], fit: list[float], watched: list[float], eager: list[float]
+) -> list[Finding]:
+    """Find differences that no rule has seen: of the losses as reported, with and without watching."""
+    pairs = [
+        (watched, eager, "run eagerly, you report {mine:.7g}, .fit {fits:.7g}, and no rule says why"),
+        (
+            learner, fit, "as it is compiled, the loop reports {mine:.7g}, .fit {fits:.7g}, but run eagerly both are the "
+            "same: a tf.function keeps what Python does in it, such as counting or drawing, as it was the first time",
+        ),
+    ]  # fmt: skip
+    for mine, fits, told in pairs:
+        wrong = [n for n, (a, b) in enumerate(zip(mine, fits, strict=True)) if not _near(a, b)]
+        if wrong:
+            epoch = wrong[0]
+            at = Difference("report", epoch, None, None, mine[epoch], fits[epoch])
+            return [Finding("", 5, at, f"epoch {epoch}: {told.format(mine=mine[epoch], fits=fits[epoch])}")]
+    return []
+
+
+def _near(a: float, b: float) -> bool:
+    return bool(np.isclose(a, b, rtol=NOISE, atol=NOISE, equal_nan=True))
+
+
+def _sum_up(check: LoopCheck, train: Train) -> None:
+    """Put the findings of all problems together, those of the revealing one first."""
+    found: dict[str, tuple[Finding, list[str]]] = {}
+    for one in reversed(check.problems):
+        for finding in one.findings:
+            if finding.name:
+                found.setdefault(finding.name, (finding, []))[1].append(one.problem.title)
+    check.mistakes = [_mistake(finding, train, titles) for finding, titles in found.values()]
+    named = {one.problem.title for one in check.problems if any(finding.name for finding in one.findings)}
+    for one in reversed(check.problems):
+        # Where the revealing problem has named the reasons, another's open ones say nothing more.
+        if one is check.problems[-1] or not named - {one.problem.title}:
+            check.unknown += [(one.problem.title, finding) for finding in one.findings if not finding.name]
+    if check.error is not None:
+        check.mistakes = _of_error(check.error)
+        check.verdict = "error"
+    elif check.problems:
+        ranks = ["identical", "close", "differs"]
+        check.verdict = max((one.verdict for one in check.problems), key=ranks.index)
+
+
+def _mistake(finding: Finding, train: Train, titles: list[str]) -> Mistake:
+    known = MISTAKES[finding.name]
+    place = finding.place or line_of_report(train)
+    return Mistake(
+        finding.name, known.title, finding.evidence, place.file if place else None, place.line if place else None,
+        text_of(place), known.cure, known.link, titles,
+    )  # fmt: skip
+
+
+def _of_error(error: UserError) -> list[Mistake]:
+    if not isinstance(error, LoopError) or not error.name:
+        return []
+    known = MISTAKES[error.name]
+    place = Place(error.file, error.line) if error.file and error.line else None
+    return [
+        Mistake(
+            error.name,
+            known.title,
+            error.told,
+            error.file,
+            error.line,
+            text_of(place),
+            known.cure,
+            known.link,
+            [],
+        )
+    ]
+
+
+__all__ = ["LoopCheck", "Mistake", "OneProblem", "check_loop", "nan_note"]

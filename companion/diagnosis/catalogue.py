@@ -1,0 +1,288 @@
+"""The mistakes that are known by name: what each is called, its cure, and where to read on."""
+
+from dataclasses import dataclass
+
+DOCUMENT = "lessons/what-fit-does.md"
+
+# Sections of the document, by what they are about.
+RUNNING_MEAN = "The loss is a running mean of losses before their updates"
+SHORT_BATCH = "The short last batch is kept, and counts by its rows"
+ORDER = "Under a seed the order repeats"
+PENALTIES = "Penalties are in the loss, in validation too"
+TRAINING = "The network is called with `training=True`"
+RANK = "Labels take the rank of the predictions"
+WEIGHTED = "Weighted losses are divided by the count"
+MEAN_GRADIENT = "The gradient is that of the batch's mean loss"
+LOSS_CALL = "The loss takes labels first, and probabilities"
+ONE_OPTIMIZER = "One optimizer makes one update a batch, of all trainable weights"
+MORE_THAN_STEP = "The optimizer does more than subtract"
+GIVEN_MODEL = "Training goes on from the weights that are there"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A mistake of the catalogue.
+
+    Attributes
+    ----------
+    title : str
+        What it is, in a sentence.
+    cure : str
+        What to do instead, in a sentence.
+    section : str
+        The heading in ``lessons/what-fit-does.md``.
+    """
+
+    title: str
+    cure: str
+    section: str
+
+    @property
+    def link(self) -> str:
+        """Give the path and anchor of the section."""
+        kept = "".join(c for c in self.section.lower() if c.isalnum() or c in " -_")
+        return f"{DOCUMENT}#{kept.replace(' ', '-')}"
+
+
+MISTAKES: dict[str, Known] = {
+    "fit-called-inside": Known(
+        "The loop is not written by hand: .fit, or a loop like it, is called inside",
+        "Write the loop: forward, loss and gradient in a tf.GradientTape, update, record.",
+        RUNNING_MEAN,
+    ),
+    "another-model-trained": Known(
+        "Another model is trained than the one that was given",
+        "Train the model that train is called with; clone or build none.",
+        GIVEN_MODEL,
+    ),
+    "already-trained": Known(
+        "The model has been trained before the first epoch that counts",
+        "Start from the model as it is given: no training before the loop, and no model kept from an earlier run.",
+        GIVEN_MODEL,
+    ),
+    "other-initial-weights": Known(
+        "The training starts from other weights than those of the model that was given",
+        "Leave the model's weights as they are given; do not build or initialize it again.",
+        GIVEN_MODEL,
+    ),
+    "last-batch-dropped": Known(
+        "The short batch at the end of an epoch is dropped",
+        "Keep it: drop_remainder=False, and a range that goes up to the number of rows.",
+        SHORT_BATCH,
+    ),
+    "batches-over-the-epoch": Known(
+        "Batches run over the end of an epoch",
+        "Cut each epoch into batches by itself: batch first, then repeat.",
+        SHORT_BATCH,
+    ),
+    "rows-left-out": Known(
+        "Some rows are never fed",
+        "Feed each row once an epoch.",
+        SHORT_BATCH,
+    ),
+    "other-batch-size": Known(
+        "The batches have another size than batch_size",
+        "Cut the rows into batches of batch_size, as train is told it.",
+        SHORT_BATCH,
+    ),
+    "drawn-with-replacement": Known(
+        "Rows are drawn with replacement",
+        "Go through a permutation, so that each row comes once an epoch.",
+        ORDER,
+    ),
+    "not-shuffled": Known(
+        "The rows are not shuffled",
+        "Feed them in the order of companion.batches.order_of_fit(len(x)).",
+        ORDER,
+    ),
+    "shuffled-otherwise": Known(
+        "The rows come in another order than that of .fit",
+        "Feed them as .fit does: as they stand with shuffle=False, else by companion.batches.order_of_fit(len(x)).",
+        ORDER,
+    ),
+    "training-left-out": Known(
+        "The network is not called in training mode",
+        "Call model(x_batch, training=True) inside the tape.",
+        TRAINING,
+    ),
+    "extra-training-pass": Known(
+        "The network is called once more in training mode",
+        "Use the predictions from inside the tape, or call it again with training=False.",
+        TRAINING,
+    ),
+    "labels-broadcast": Known(
+        "Labels of shape (n,) meet predictions of shape (n, 1), and become (n, n)",
+        "Give the labels the shape of the predictions: y[:, None], or use the loss object.",
+        RANK,
+    ),
+    "loss-arguments-swapped": Known(
+        "Labels and predictions are swapped in the call of the loss",
+        "Call loss(y_true, y_pred).",
+        LOSS_CALL,
+    ),
+    "from-logits-mismatch": Known(
+        "from_logits does not fit the network's last layer",
+        "Use from_logits=False where the network gives probabilities, True where it gives any number.",
+        LOSS_CALL,
+    ),
+    "another-loss": Known(
+        "Another loss is trained on",
+        "Use the loss that .fit is compiled with.",
+        LOSS_CALL,
+    ),
+    "vector-of-losses": Known(
+        "The tape is given a loss for each row instead of their mean",
+        "Reduce before the gradient: tf.reduce_mean(losses); the gradient of a vector is that of its sum.",
+        MEAN_GRADIENT,
+    ),
+    "sum-instead-of-mean": Known(
+        "The loss is summed over the batch instead of averaged",
+        "Take the mean: the default reduction of the loss classes, or tf.reduce_mean.",
+        MEAN_GRADIENT,
+    ),
+    "divided-by-all-rows": Known(
+        "The batch's loss is divided by the number of all rows",
+        "Divide by the rows of the batch at hand: tf.reduce_mean.",
+        MEAN_GRADIENT,
+    ),
+    "divided-by-batch-size": Known(
+        "The short last batch's loss is divided by the full batch size",
+        "Divide by the rows of the batch at hand: tf.reduce_mean.",
+        MEAN_GRADIENT,
+    ),
+    "gradient-scaled": Known(
+        "The gradient is a multiple of that of .fit",
+        "Differentiate the loss itself, without a factor.",
+        MEAN_GRADIENT,
+    ),
+    "penalty-left-out": Known(
+        "What the layers add to the loss is left out",
+        "Add sum(model.losses) to the loss inside the tape.",
+        PENALTIES,
+    ),
+    "penalty-twice": Known(
+        "What the layers add to the loss is added twice",
+        "Add sum(model.losses) once.",
+        PENALTIES,
+    ),
+    "penalty-in-gradient-only": Known(
+        "The reported loss lacks the penalty that the gradient holds",
+        "Use one number for both: loss = data loss + sum(model.losses), differentiated and reported.",
+        PENALTIES,
+    ),
+    "penalty-in-report-only": Known(
+        "The reported loss holds the penalty, but the gradient lacks it",
+        "Use one number for both: loss = data loss + sum(model.losses), differentiated and reported.",
+        PENALTIES,
+    ),
+    "class-weights-left-out": Known(
+        "The class weights are left out",
+        "Pass sample_weight, the weight of each row's class, to the loss.",
+        WEIGHTED,
+    ),
+    "class-weights-normalized": Known(
+        "The weighted loss is divided by the sum of the weights",
+        "Divide by the number of rows, as the loss classes do.",
+        WEIGHTED,
+    ),
+    "no-update": Known(
+        "The weights are never updated",
+        "Hand the gradients to optimizer.apply_gradients(zip(gradients, model.trainable_variables)).",
+        ONE_OPTIMIZER,
+    ),
+    "update-uphill": Known(
+        "The updates go uphill",
+        "Subtract learning rate times gradient, of the loss itself and not of its negative.",
+        ONE_OPTIMIZER,
+    ),
+    "two-updates-a-step": Known(
+        "Each batch makes two updates",
+        "Update once a batch.",
+        ONE_OPTIMIZER,
+    ),
+    "some-variables-only": Known(
+        "Only some of the variables are updated",
+        "Take gradients of all model.trainable_variables and apply all of them.",
+        ONE_OPTIMIZER,
+    ),
+    "new-optimizer-every-step": Known(
+        "A new optimizer is made for every step",
+        "Make the optimizer once, before the epochs: momentum, Adam and the like remember earlier steps.",
+        ONE_OPTIMIZER,
+    ),
+    "new-optimizer-every-epoch": Known(
+        "A new optimizer is made for every epoch",
+        "Make the optimizer once, before the epochs: momentum, Adam and the like remember earlier steps.",
+        ONE_OPTIMIZER,
+    ),
+    "another-optimizer": Known(
+        "Another optimizer is used, or one with other settings",
+        "Use the optimizer that .fit is compiled with.",
+        ONE_OPTIMIZER,
+    ),
+    "wrong-learning-rate": Known(
+        "The learning rate is another one",
+        "Use learning_rate as train is told it.",
+        ONE_OPTIMIZER,
+    ),
+    "schedule-missing": Known(
+        "The learning rate stays the same where that of .fit changes",
+        "Give the optimizer the schedule, or do at each epoch what the callback does.",
+        ONE_OPTIMIZER,
+    ),
+    "gradients-clipped": Known(
+        "The gradients are clipped, which .fit does not do here",
+        "Leave the clipping out, or give it to the optimizer of both.",
+        MORE_THAN_STEP,
+    ),
+    "clipping-left-out": Known(
+        "The gradients are not clipped, which .fit does here",
+        "Give the optimizer the clipnorm, clipvalue or global_clipnorm that .fit has.",
+        MORE_THAN_STEP,
+    ),
+    "updates-by-assign": Known(
+        "Updates by assignment skip what an optimizer does besides",
+        "Use optimizer.apply_gradients, which also clips, decays and keeps constraints.",
+        MORE_THAN_STEP,
+    ),
+    "metric-never-reset": Known(
+        "The running mean of the losses is never reset",
+        "Reset it at the beginning of each epoch: mean.reset_state().",
+        RUNNING_MEAN,
+    ),
+    "plain-mean-over-batches": Known(
+        "In the reported loss the short batch counts as much as a full one",
+        "Weight each batch's loss by its rows: mean.update_state(loss, sample_weight=len(x_batch)).",
+        SHORT_BATCH,
+    ),
+    "last-batch-reported": Known(
+        "The loss of the last batch is reported",
+        "Report the mean over the batches of the epoch.",
+        RUNNING_MEAN,
+    ),
+    "batch-losses-added-up": Known(
+        "The batches' losses are added up and not divided",
+        "Divide by the number of rows, or use keras.metrics.Mean.",
+        RUNNING_MEAN,
+    ),
+    "loss-after-update": Known(
+        "The reported loss is measured after the update",
+        "Report the loss that the tape differentiated, as it was before the update.",
+        RUNNING_MEAN,
+    ),
+    "evaluate-reported": Known(
+        "The reported loss is that of the finished epoch's weights on all rows",
+        "Report the running mean of the batches' losses, each measured before its update.",
+        RUNNING_MEAN,
+    ),
+    "left-tensorflow": Known(
+        "The way from the weights to the loss leaves TensorFlow",
+        "Inside the tape use TensorFlow throughout: no float(), no .numpy(), no NumPy functions on the loss.",
+        MEAN_GRADIENT,
+    ),
+    "variables-in-tf-function": Known(
+        "Variables are made inside a tf.function",
+        "Make model, optimizer and metrics outside, and build the optimizer before the first step.",
+        ONE_OPTIMIZER,
+    ),
+}

@@ -1,0 +1,38 @@
+"""What a learner's run could change around it, and how it is put back."""
+
+import contextlib
+import random
+import sys
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager import context  # the only way to the state of the eager generator
+
+from companion.keras_private import global_seed, same_names
+
+
+@contextlib.contextmanager
+def unchanged() -> Iterator[None]:
+    """Put back, after the ``with`` block and after an exception in it, what a training changes for all.
+
+    These are the seeds and generators of Python, NumPy, TensorFlow and Keras, Keras' float type and
+    counters of names, whether functions run eagerly, and the folders that modules are looked for in.
+    """
+    eager = context.context()
+    of_tensorflow = eager._seed, getattr(eager, "_rng", None)
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    eagerly, folders = tf.config.functions_run_eagerly(), list(sys.path)
+    with same_names(), global_seed():
+        try:
+            yield
+        finally:
+            sys.path[:] = folders
+            tf.config.run_functions_eagerly(eagerly)
+            keras.config.set_floatx(floatx)
+            keras.config.set_dtype_policy(policy)
+            np.random.set_state(of_numpy)
+            random.setstate(of_python)
+            eager._seed, eager._rng = of_tensorflow

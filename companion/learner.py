@@ -1,0 +1,297 @@
+"""A learner's own file with ``train``: how it is read, how it is called, and what it may give back."""
+
+import inspect
+import json
+import linecache
+import math
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from companion.errors import UserError
+
+SIGNATURE = "train(model, x, y, *, learning_rate, batch_size, epochs)"
+NEAR = 0.6  # how alike a misspelled name is
+
+
+class LoopError(UserError):
+    """An exception in the learner's code, as Python shows it there, with a hint.
+
+    Attributes
+    ----------
+    shown : str
+        The traceback, without the lines of TensorFlow and the companion.
+    hint : str
+        What usually is behind it; "" if that is not known.
+    name : str
+        The mistake's name in the catalogue, or "".
+    told : str
+        Type and first line of the message.
+    file, line : str and int, or None
+        The innermost line of the learner's code.
+    """
+
+    def __init__(self, error: BaseException, during: str) -> None:
+        self.shown, self.file, self.line = shown(error)
+        self.name, self.hint = hint_for(error)
+        text = str(error).strip().splitlines()
+        self.told = f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
+        where = f"{self.file}, line {self.line}, " if self.file else ""
+        super().__init__(f"{where}{during}: {self.told}" + (f"; {self.hint}" if self.hint else ""))
+
+
+def check_file(path: str) -> Path:
+    """Refuse what can be no file with a loop.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or its name ends otherwise.
+    """
+    file = Path(path)
+    if file.suffix not in (".py", ".ipynb"):
+        raise UserError(f"{path!r} ends in neither .py nor .ipynb: name the file that defines train")
+    if not file.is_file():
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise UserError(f"{path!r} {what}: give the path of your file, from {Path.cwd()} or from /")
+    return file
+
+
+def read_train(path: str) -> Callable[..., Any]:
+    """Run a Python file or a notebook and give the ``train`` that it defines.
+
+    Parameters
+    ----------
+    path : str
+        Ends in ``.py`` or ``.ipynb``. Files beside it can be imported from it.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    UserError
+        If there is no such file, it cannot be read, or it defines no ``train``.
+    LoopError
+        If it fails while it is run.
+    """
+    file = check_file(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path!r} cannot be read ({error}): save it as text in UTF-8") from None
+    parts = _cells(path, text) if file.suffix == ".ipynb" else [(path, text)]
+    module = ModuleType("learner_" + re.sub(r"\W", "_", file.stem))
+    module.__file__ = str(file.resolve())
+    sys.modules[module.__name__] = module  # where dataclasses, for one, look for it
+    sys.path.insert(0, str(file.resolve().parent))
+    try:
+        for name, source in parts:
+            # So that tracebacks, and tf.function, find the text of a cell too.
+            linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+            exec(compile(source, name, "exec"), vars(module))
+    except (KeyboardInterrupt, UserError):
+        raise
+    except BaseException as error:  # SystemExit too
+        raise LoopError(error, "while the file is run") from None
+    return find_train(module, path)
+
+
+def _cells(path: str, text: str) -> list[tuple[str, str]]:
+    """Give the code of a notebook, a name and a text for each cell."""
+    try:
+        cells = json.loads(text)["cells"]
+        codes = [(n, "".join(c["source"])) for n, c in enumerate(cells, start=1) if c["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path!r} is no notebook of format 4: save it again in Jupyter, or as .py") from None
+    return [(f"{path}, cell {n}", _without_magics(code)) for n, code in codes]
+
+
+def _without_magics(code: str) -> str:
+    """Leave out what only IPython understands, and keep the lines' numbers."""
+    if code.lstrip().startswith("%%"):
+        return ""
+    return re.sub(r"^(\s*)[%!?].*$", r"\1pass", code, flags=re.MULTILINE)
+
+
+def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
+    """Give ``train`` of a module, checked.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it cannot be called as the check calls it.
+    """
+    import difflib
+
+    train = getattr(module, "train", None)
+    own = [
+        name for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]  # fmt: skip
+    if train is None:
+        near = difflib.get_close_matches("train", [name.lower() for name in own], 1, NEAR) or []
+        meant = [name for name in own if name.lower() in near or "train" in name.lower()]
+        there = f"; is it {meant[0]!r}? rename it" if meant else ""
+        raise UserError(f"{path}: train is not defined{there}; define {SIGNATURE}")
+    check_train(train, path)
+    return train
+
+
+def check_train(train: Any, path: str = "train") -> None:
+    """Refuse what cannot be called as ``train`` is called.
+
+    Raises
+    ------
+    UserError
+        With the signature that is expected.
+    """
+    if not callable(train):
+        raise UserError(
+            f"{path}: train is of type {type(train).__name__}: it must be a function, {SIGNATURE}"
+        )
+    if inspect.isclass(train):
+        raise UserError(f"{path}: train is a class: it must be a function, {SIGNATURE}")
+    try:
+        inspect.signature(train).bind(None, None, None, learning_rate=0.1, batch_size=1, epochs=1)
+    except TypeError as error:
+        own = f"train{inspect.signature(train)}"
+        raise UserError(f"{path}: {own} does not fit ({error}): it must be {SIGNATURE}") from None
+
+
+def history_of(result: Any, epochs: int) -> list[float]:
+    """Take what ``train`` gave as a list of losses.
+
+    Parameters
+    ----------
+    result : object
+        What it gave.
+    epochs : int
+        How many losses there must be.
+
+    Returns
+    -------
+    list of float
+        NaN and infinities among them are left to the comparison.
+
+    Raises
+    ------
+    UserError
+        If it is anything but a list or tuple of so many numbers.
+    """
+    wanted = f"return a list of {epochs} floats, a loss an epoch"
+    if result is None:
+        raise UserError(f"train returned None: {wanted}; is the return missing?")
+    kind = type(result).__name__
+    if kind == "History":
+        raise UserError(f"train returned a History, as .fit gives it: {wanted}, from a loop of your own")
+    if hasattr(result, "shape"):
+        raise UserError(
+            f"train returned {_a(kind)} of shape {tuple(result.shape)}: {wanted}, history.tolist() perhaps"
+        )
+    if not isinstance(result, list | tuple):
+        raise UserError(f"train returned {_a(kind)}: {wanted}")
+    for number, loss in enumerate(result):
+        shape = getattr(loss, "shape", ())
+        if "Tensor" in type(loss).__name__ or "Variable" in type(loss).__name__:
+            raise UserError(f"train returned a list of tensors: {wanted}; float(loss) makes one of a tensor")
+        if isinstance(loss, str | bytes | bool) or not hasattr(loss, "__float__") or tuple(shape):
+            raise UserError(
+                f"train returned a list whose entry {number} is {_a(type(loss).__name__)}: {wanted}"
+            )
+    if len(result) != epochs:
+        many = "too few" if len(result) < epochs else "too many"
+        raise UserError(f"train returned {len(result)} losses, {many}: {wanted}")
+    return [float(loss) for loss in result]
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+
+
+def nan_note(history: list[float]) -> str | None:
+    """Say where losses stop to be numbers."""
+    wrong = [epoch for epoch, loss in enumerate(history) if not math.isfinite(loss)]
+    return f"the loss is {history[wrong[0]]} from epoch {wrong[0]} on" if wrong else None
+
+
+HINTS = [
+    (
+        r"No gradients provided|None values not supported|gradients? .*are None|NoneType.*multiply|"
+        r"unsupported operand type.*NoneType|convert a NoneType",
+        "left-tensorflow",
+        "the tape found no way from the loss to the weights: inside it, stay in TensorFlow (no float(), no .numpy(), "
+        "no NumPy), and take the gradient of model.trainable_variables",
+    ),
+    (
+        r"singleton tf.Variable|non-first call|tried to create variables",
+        "variables-in-tf-function",
+        "make model, optimizer and metrics outside of the tf.function, and call "
+        "optimizer.build(model.trainable_variables) before the first step",
+    ),
+    (
+        r"'?SymbolicTensor'? object has no attribute 'numpy'|NotImplementedError.*numpy|"
+        r"symbolic tf.Tensor .*numpy array|Using a symbolic `tf.Tensor`|out of scope",
+        "left-tensorflow",
+        "inside tf.function there are no numbers yet: return the tensor, and call float() or .numpy() outside",
+    ),
+    (
+        r"[Ii]ncompatible shapes|is incompatible with the layer|must have the same (shape|rank)|required broadcastable|"
+        r"[Dd]imensions must be equal|Matrix size-incompatible|cannot reshape|could not be broadcast|same number of dim",
+        "",
+        "print x_batch.shape, y_batch.shape and model(x_batch).shape: labels and predictions need the same shape, and "
+        "the last batch has fewer rows",
+    ),
+    (
+        r"values to unpack",
+        "",
+        "the loop takes the network to have a certain number of weights: use model.trainable_variables, however many",
+    ),
+]
+
+
+def hint_for(error: BaseException) -> tuple[str, str]:
+    """Give the mistake's name, or "", and what usually is behind an exception, or ""."""
+    text = f"{type(error).__name__}: {error}"
+    for pattern, name, hint in HINTS:
+        if re.search(pattern, text):
+            return name, hint
+    return "", ""
+
+
+def shown(error: BaseException) -> tuple[str, str | None, int | None]:
+    """Show an exception as Python does, but only the learner's own lines.
+
+    Returns
+    -------
+    str
+        The traceback.
+    str or None
+        The file of the innermost of the learner's lines.
+    int or None
+        That line.
+    """
+    from companion.diagnosis.recorder import is_library
+
+    told = traceback.TracebackException.from_exception(error)
+    _keep_own(told, is_library)
+    text = "".join(told.format())
+    if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
+        return text, error.filename, error.lineno
+    last = told.stack[-1] if told.stack else None
+    return (text, last.filename, last.lineno) if last else (text, None, None)
+
+
+def _keep_own(told: traceback.TracebackException, is_library: Callable[[str], bool]) -> None:
+    told.stack[:] = [frame for frame in told.stack if not is_library(frame.filename)]
+    for name in ("__cause__", "__context__"):
+        other = getattr(told, name)
+        if other is not None:
+            _keep_own(other, is_library)
+            if not other.stack:  # what happened inside TensorFlow only
+                setattr(told, name, None)
