@@ -12,15 +12,15 @@ from companion.startup import choose_tensorflow, hide_start_up_notes
 if TYPE_CHECKING:
     from companion.both_ways import FitComparison as FitComparison
     from companion.both_ways import compare_with_fit as compare_with_fit
-    from companion.checking import LoopCheck as LoopCheck
     from companion.checking import check_loop as check_loop
     from companion.diagnosis.problem import Problem as Problem
     from companion.loop import fit_by_hand as fit_by_hand
+    from companion.loop_check import LoopCheck as LoopCheck
 
 __version__ = "0.1.0"
 _HOMES = {
     "FitComparison": "companion.both_ways",
-    "LoopCheck": "companion.checking",
+    "LoopCheck": "companion.loop_check",
     "Problem": "companion.diagnosis.problem",
     "check_loop": "companion.checking",
     "compare_with_fit": "companion.both_ways",

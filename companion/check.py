@@ -20,7 +20,7 @@ from companion.console import MISUSE, Report, command
 from companion.outputs import STDOUT, write
 
 if TYPE_CHECKING:
-    from companion.checking import LoopCheck
+    from companion.loop_check import LoopCheck
 
 NAME = "python -m companion.check"
 LESSONS = tuple(f"lesson{number}" for number in range(1, 6))
@@ -31,12 +31,12 @@ def check_parser() -> argparse.ArgumentParser:
     """Make the parser of the command."""
     parser = OneLineParser(
         prog=NAME,
-        description="Runs train(model, x, y, *, learning_rate, batch_size, epochs), the loop of FILE, beside .fit, "
-        "and says whether they are the same; if not, what the mistake is, where, and how to mend it.",
-        epilog="FILE is a Python file or a notebook. train trains the model in place and returns a list of losses, one "
-        "an epoch. It is run on the lesson's data and on a small problem in which every mistake shows. An output may be "
-        "'-' for standard output; then nothing else is printed there. Exit status: 0 identical, or equal within float "
-        "noise; 1 differs; 2 could not run.",
+        description="Runs train(model, x, y, *, learning_rate, batch_size, epochs), the loop of FILE, beside "
+        ".fit, and says whether they are the same; if not, what the mistake is, where, and how to mend it.",
+        epilog="FILE is a Python file or a notebook. train trains the model in place and returns a list of "
+        "losses, one an epoch. It is run on the lesson's data and on a small problem in which every mistake "
+        "shows. An output may be '-' for standard output; then nothing else is printed there. Exit status: 0 "
+        "identical, or equal within float noise; 1 differs; 2 could not run.",
         allow_abbrev=False,
     )
     add, off = parser.add_argument, argparse.SUPPRESS
@@ -85,8 +85,8 @@ def run(options: argparse.Namespace, report: Report) -> int:
     from companion.learner import LoopError, check_file, read_train
 
     check_file(options.file)  # a wrong name need not wait for TensorFlow
-    from companion.check_report import print_check, verdict_text
-    from companion.checking import LoopCheck, check_loop
+    from companion.checking import check_loop
+    from companion.loop_check import LoopCheck, print_check, verdict_text
 
     try:
         train = read_train(options.file)

@@ -4,7 +4,6 @@ import contextlib
 import io
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,9 @@ from companion.diagnosis.recording import Place
 from companion.diagnosis.replay import Replay
 from companion.diagnosis.surroundings import unchanged
 from companion.errors import UserError
-from companion.learner import LoopError, check_train, history_of, nan_note
+from companion.learner import LoopError, check_train, history_of
+from companion.loop_check import LoopCheck
+from companion.outcome import Mistake, OneProblem
 from companion.problems import ASSIGNMENTS, lesson_problem, revealing_problem
 from companion.source import line_of_report, text_of
 from companion.ulp import abs_difference
@@ -26,145 +27,6 @@ from companion.ulp import abs_difference
 NOISE = 1e-5  # of a loss: how far two right trainings of a few epochs are apart by rounding
 
 Train = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A mistake found in a loop.
-
-    Attributes
-    ----------
-    name : str
-        Such as ``sum-instead-of-mean``.
-    title : str
-        What it is, in a sentence.
-    evidence : str
-        The numbers.
-    file : str or None
-        Of the learner's code; of a notebook, with the cell.
-    line : int or None
-        There.
-    code : str
-        That line.
-    cure : str
-        What to do instead.
-    link : str
-        Where to read on.
-    problems : list of str
-        On which problems it showed.
-    """
-
-    name: str
-    title: str
-    evidence: str
-    file: str | None
-    line: int | None
-    code: str
-    cure: str
-    link: str
-    problems: list[str]
-
-
-@dataclass(frozen=True)
-class OneProblem:
-    """What came out on one problem.
-
-    Attributes
-    ----------
-    problem : Problem
-        On which.
-    learner, fit : list of float
-        The losses of each epoch: of the loop as it is written, and of ``.fit``.
-    identical : bool
-        Whether these, and the weights afterwards, are the same bit for bit.
-    weights_apart : float
-        The largest distance of two weights.
-    findings : list of Finding
-        Where and why the two part, the earliest first.
-    unwatched : list of str
-        What could not be seen.
-    compiled : bool
-        Whether ``.fit`` was compiled, as it usually is, or run eagerly.
-    """
-
-    problem: Problem
-    learner: list[float]
-    fit: list[float]
-    identical: bool
-    weights_apart: float
-    findings: list[Finding]
-    unwatched: list[str]
-    compiled: bool
-
-    @property
-    def verdict(self) -> str:
-        """Give "identical", "close" or "differs"."""
-        return "differs" if self.findings else "identical" if self.identical else "close"
-
-    @property
-    def first_difference(self) -> Difference | None:
-        """Give the first place where the two part."""
-        return self.findings[0].difference if self.findings else None
-
-    @property
-    def losses_apart(self) -> float:
-        """Give the largest distance of two losses."""
-        return float(abs_difference(self.learner, self.fit).max())
-
-
-@dataclass
-class LoopCheck:
-    """What `check_loop` found.
-
-    Attributes
-    ----------
-    name : str
-        Of the loop: its file or function.
-    verdict : {"identical", "close", "differs", "error"}
-        "close": equal within float noise.
-    problems : list of OneProblem
-        What came out on each.
-    mistakes : list of Mistake
-        The one that matters first on top; empty with "differs": the reason is not known.
-    unknown : list of Finding
-        Differences whose reason is not known.
-    error : UserError or None
-        Why the loop could not be run.
-    seconds : float
-        That the check took.
-    """
-
-    name: str
-    verdict: str = "error"
-    problems: list[OneProblem] = field(default_factory=list)
-    mistakes: list[Mistake] = field(default_factory=list)
-    unknown: list[tuple[str, Finding]] = field(default_factory=list)
-    error: UserError | None = None
-    seconds: float = 0.0
-
-    @property
-    def first_difference(self) -> Difference | None:
-        """Give the first place where the loop and ``.fit`` part, on the first problem where they do."""
-        return next((one.findings[0].difference for one in self._by_weight() if one.findings), None)
-
-    def _by_weight(self) -> list[OneProblem]:
-        return sorted(self.problems, key=lambda one: one.compiled)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give everything as strings, numbers, lists and dicts, for JSON."""
-        from companion.check_report import as_dict
-
-        return as_dict(self)
-
-    def __repr__(self) -> str:
-        from companion.check_report import as_text
-
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        from companion.check_report import as_html
-
-        return as_html(self)
 
 
 def check_loop(
@@ -211,7 +73,7 @@ def check_loop(
     """
     check_train(train)
     problems = _problems(lesson, problem, seed, epochs)
-    check = LoopCheck(name or getattr(train, "__name__", "train"))
+    check = LoopCheck(str(name or getattr(train, "__name__", "train")))
     started = time.perf_counter()
     try:
         for number, one in enumerate(problems):
@@ -288,8 +150,9 @@ def _unseen(
     pairs = [
         (watched, eager, "run eagerly, you report {mine:.7g}, .fit {fits:.7g}, and no rule says why"),
         (
-            learner, fit, "as it is compiled, the loop reports {mine:.7g}, .fit {fits:.7g}, but run eagerly both are the "
-            "same: a tf.function keeps what Python does in it, such as counting or drawing, as it was the first time",
+            learner, fit, "as it is compiled, the loop reports {mine:.7g}, .fit {fits:.7g}, but run "
+            "eagerly both are the same: a tf.function keeps what Python does in it, such as counting or drawing, as it "
+            "was the first time",
         ),
     ]  # fmt: skip
     for mine, fits, told in pairs:
@@ -330,8 +193,8 @@ def _mistake(finding: Finding, train: Train, titles: list[str]) -> Mistake:
     known = MISTAKES[finding.name]
     place = finding.place or line_of_report(train)
     return Mistake(
-        finding.name, known.title, finding.evidence, place.file if place else None, place.line if place else None,
-        text_of(place), known.cure, known.link, titles,
+        finding.name, known.title, finding.evidence, place.file if place else None,
+        place.line if place else None, text_of(place), known.cure, known.link, known.section, titles,
     )  # fmt: skip
 
 
@@ -353,6 +216,3 @@ def _of_error(error: UserError) -> list[Mistake]:
             [],
         )
     ]
-
-
-__all__ = ["LoopCheck", "Mistake", "OneProblem", "check_loop", "nan_note"]

@@ -99,12 +99,12 @@ class Report(Console):
 
 def as_plain_text(write: Callable[[Report], None]) -> str:
     """Give what `write` prints on the report that it is handed, as text."""
-    report = Report(file=io.StringIO(), width=PAGE, color_system=None)
-    write(report)
-    return report.file.getvalue()
+    page = io.StringIO()
+    write(Report(file=page, width=PAGE, color_system=None))
+    return page.getvalue()
 
 
-def as_html_page(write: Callable[[Report], None]) -> str:
+def as_html(write: Callable[[Report], None]) -> str:
     """Give the same as a piece of HTML, with its colors."""
     report = Report(file=io.StringIO(), width=PAGE, record=True, force_jupyter=False)
     write(report)

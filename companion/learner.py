@@ -225,8 +225,8 @@ HINTS = [
         r"No gradients provided|None values not supported|gradients? .*are None|NoneType.*multiply|"
         r"unsupported operand type.*NoneType|convert a NoneType",
         "left-tensorflow",
-        "the tape found no way from the loss to the weights: inside it, stay in TensorFlow (no float(), no .numpy(), "
-        "no NumPy), and take the gradient of model.trainable_variables",
+        "the tape found no way from the loss to the weights: inside it, stay in TensorFlow (no float(), no "
+        ".numpy(), no NumPy), and take the gradient of model.trainable_variables",
     ),
     (
         r"singleton tf.Variable|non-first call|tried to create variables",
@@ -238,19 +238,21 @@ HINTS = [
         r"'?SymbolicTensor'? object has no attribute 'numpy'|NotImplementedError.*numpy|"
         r"symbolic tf.Tensor .*numpy array|Using a symbolic `tf.Tensor`|out of scope",
         "left-tensorflow",
-        "inside tf.function there are no numbers yet: return the tensor, and call float() or .numpy() outside",
+        "inside tf.function there are no numbers yet: return the tensor, call float() or .numpy() outside",
     ),
     (
-        r"[Ii]ncompatible shapes|is incompatible with the layer|must have the same (shape|rank)|required broadcastable|"
-        r"[Dd]imensions must be equal|Matrix size-incompatible|cannot reshape|could not be broadcast|same number of dim",
+        r"[Ii]ncompatible shapes|is incompatible with the layer|must have the same (shape|rank)|"
+        r"required broadcastable|[Dd]imensions must be equal|Matrix size-incompatible|cannot reshape|"
+        r"could not be broadcast|same number of dim",
         "",
-        "print x_batch.shape, y_batch.shape and model(x_batch).shape: labels and predictions need the same shape, and "
-        "the last batch has fewer rows",
+        "print x_batch.shape, y_batch.shape and model(x_batch).shape: labels and predictions need the same "
+        "shape, and the last batch has fewer rows",
     ),
     (
         r"values to unpack",
         "",
-        "the loop takes the network to have a certain number of weights: use model.trainable_variables, however many",
+        "the loop takes the network to have a certain number of weights: use model.trainable_variables, "
+        "however many",
     ),
 ]
 
@@ -276,7 +278,7 @@ def shown(error: BaseException) -> tuple[str, str | None, int | None]:
     int or None
         That line.
     """
-    from companion.diagnosis.recorder import is_library
+    from companion.diagnosis.lines import is_library
 
     told = traceback.TracebackException.from_exception(error)
     _keep_own(told, is_library)

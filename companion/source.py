@@ -33,33 +33,22 @@ def line_of_report(train: Callable[..., Any]) -> Place | None:
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError):
         return None
-    returned = {
-        node.value.id: node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Return) and _is_name(node.value)
-    }
-    line = next(_lines_that_add(tree, set(returned)), None)
-    if line is None:
-        returns = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Return)]
-        line = returns[-1] if returns else 1
+    returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    names = {node.value.id for node in returns if isinstance(node.value, ast.Name)}
+    line = next(_lines_that_add(tree, names), returns[-1].lineno if returns else 1)
     return Place(inspect.unwrap(train).__code__.co_filename, first + line - 1)
-
-
-def _is_name(node: ast.AST | None) -> bool:
-    return isinstance(node, ast.Name)
 
 
 def _lines_that_add(tree: ast.AST, names: set[str]) -> Iterator[int]:
     """Give lines such as ``history.append(...)``, ``history += [...]`` and ``history[epoch] = ...``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if (
-                node.func.attr in ("append", "extend", "insert")
-                and getattr(node.func.value, "id", None) in names
-            ):
+            adds = node.func.attr in ("append", "extend", "insert")
+            if adds and getattr(node.func.value, "id", None) in names:
                 yield node.lineno
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if isinstance(node, ast.AugAssign) and getattr(node.target, "id", None) in names:
+        elif isinstance(node, ast.AugAssign) and getattr(node.target, "id", None) in names:
             yield node.lineno
-        if any(isinstance(t, ast.Subscript) and getattr(t.value, "id", None) in names for t in targets):
-            yield node.lineno  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Assign):
+            into = [target.value for target in node.targets if isinstance(target, ast.Subscript)]
+            if any(getattr(value, "id", None) in names for value in into):
+                yield node.lineno

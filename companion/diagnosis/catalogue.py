@@ -57,7 +57,7 @@ MISTAKES: dict[str, Known] = {
     ),
     "already-trained": Known(
         "The model has been trained before the first epoch that counts",
-        "Start from the model as it is given: no training before the loop, and no model kept from an earlier run.",
+        "Start from the model as it is given: no training before the loop, no model kept from before.",
         GIVEN_MODEL,
     ),
     "other-initial-weights": Known(
@@ -97,7 +97,7 @@ MISTAKES: dict[str, Known] = {
     ),
     "shuffled-otherwise": Known(
         "The rows come in another order than that of .fit",
-        "Feed them as .fit does: as they stand with shuffle=False, else by companion.batches.order_of_fit(len(x)).",
+        "Feed them as .fit does: as they stand, or if it shuffles by companion.batches.order_of_fit(len(x)).",
         ORDER,
     ),
     "training-left-out": Known(

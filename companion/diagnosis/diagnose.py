@@ -1,4 +1,4 @@
-"""From a recording to named mistakes, with their evidence, or to "unknown, but here is the first difference"."""
+"""From a recording to named mistakes with their evidence, or to "unknown, but the difference is here"."""
 
 import numpy as np
 
@@ -80,7 +80,8 @@ def _without_steps(case: Case) -> list[Finding]:
     changed = [event for event in case.recording.events if isinstance(event, Update)]
     if changed:
         case.unwatched.append(
-            "the weights change, but no gradient of them is taken by a tf.GradientTape: only the result was compared"
+            "the weights change, but no gradient of them is taken by a tf.GradientTape: only the result was "
+            "compared"
         )
         return []
     at = Difference("update", 0, 0, None, 0, len(case.reference.updates))
@@ -121,8 +122,8 @@ def _suppose_rows(case: Case) -> None:
     """Where the network's input could not be seen, suppose the rows of ``.fit``."""
     rows = [rows for epoch in case.reference.batches for rows in epoch]
     case.unwatched.append(
-        "which rows your batches hold could not be seen, as what the network is called with is not made of rows of x; "
-        "each step was compared on the rows that .fit takes"
+        "which rows your batches hold could not be seen, as what the network is called with is not made of "
+        "rows of x; each step was compared on the rows that .fit takes"
     )
     for number, step in enumerate(case.steps):
         if number < len(rows):

@@ -1,91 +1,21 @@
 """Whose gradient is it? Each update's, taken apart into that of the loss and that of the penalty."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from companion.diagnosis.clipping import clipping
+from companion.diagnosis.explanation import COEFFICIENT, NOISE, Explanation, explain
 from companion.diagnosis.findings import (
     FORWARD,
     GRADIENT,
     Case,
     Difference,
     Finding,
-    apart,
-    flat,
     largest_difference,
 )
 from companion.diagnosis.replay import Variant
-from companion.diagnosis.steps import Step
-
-NOISE = 1e-4
-COEFFICIENT = 1e-2
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """A gradient as ``scale`` times that of the mean loss plus ``penalty`` times that of the penalty.
-
-    Attributes
-    ----------
-    variant : Variant
-        How the loss was computed.
-    scale : float
-        1 for a mean.
-    penalty : float or None
-        1 for a penalty that counts once; None where there is none.
-    rows : int
-        How many the batch has.
-    """
-
-    variant: Variant
-    scale: float
-    penalty: float | None
-    rows: int
-
-
-def explain(
-    case: Case, step: Step, gradient: list[np.ndarray | None], variants: list[Variant]
-) -> Explanation | None:
-    """Find out how `gradient` was computed from the forward passes of `step`."""
-    there = [number for number, part in enumerate(gradient) if part is not None]
-    mine = flat(gradient)
-    forwards = [forward for forward in step.forwards if forward.rows is not None]
-    if not forwards or not len(mine) or not np.isfinite(mine).all():
-        return None
-    for variant in variants:
-        points = [case.replay.at(forward, variant) for forward in forwards]
-        columns, counts = [], []
-        for point, forward in zip(points, forwards, strict=True):
-            column = flat([point.loss_gradient[number] for number in there])
-            if not any(np.array_equal(column, other) for other in columns):
-                columns.append(column)
-                counts.append(len(forward.rows) if forward.rows is not None else 0)
-        penalty = flat([points[-1].penalty_gradient[number] for number in there])
-        found = _solve(mine, columns, counts, penalty)
-        if found is not None:
-            return Explanation(variant, *found)
-    return None
-
-
-def _solve(
-    mine: np.ndarray, columns: list[np.ndarray], counts: list[int], penalty: np.ndarray
-) -> tuple[float, float | None, int] | None:
-    """Solve for the factors of each forward pass's gradient and of the penalty's."""
-    basis = [*columns, penalty] if penalty.any() else columns
-    matrix = np.stack(basis, axis=1)
-    if not np.isfinite(matrix).all():
-        return None
-    factors = np.linalg.lstsq(matrix, mine, rcond=None)[0]
-    if apart(matrix @ factors, mine) > NOISE:
-        return None
-    of_loss, of_penalty = factors[: len(columns)], factors[-1] if penalty.any() else None
-    used = np.abs(of_loss) > COEFFICIENT * np.abs(of_loss).max()
-    rows = np.array(counts)[used].sum()
-    scales = of_loss[used] / (np.array(counts)[used] / rows)
-    if not np.allclose(scales, scales[0], rtol=COEFFICIENT):
-        return None
-    return float(scales[0]), None if of_penalty is None else float(of_penalty), int(rows)
 
 
 def gradient_findings(case: Case) -> tuple[list[Finding], list[Explanation]]:
@@ -142,7 +72,7 @@ def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
     wrong = next((number for number, scale in enumerate(sign * scales) if abs(scale - 1) > COEFFICIENT), 0)
     for names, pattern, constant in _scale_names(case, sign * scales, rows, broadcast):
         # A sum times a constant is a division times another: what the penalty is multiplied by decides.
-        factors = [pattern, constant, 1.0] if len(names) < 2 else [constant]
+        factors: list[Any] = [pattern, constant, 1.0] if len(names) < 2 else [constant]
         times = _penalty_times(counted, factors)
         if times is None or (counted is None and len(names) > 1):
             continue
@@ -152,7 +82,7 @@ def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
     return None
 
 
-def _penalty_times(counted: np.ndarray | None, factors: list[np.ndarray | float]) -> float | None:
+def _penalty_times(counted: np.ndarray | None, factors: list[Any]) -> float | None:
     """Say how often the penalty counts, if the factors found for it follow a rule."""
     if counted is None:
         return 1.0
@@ -169,7 +99,7 @@ def _near(values: np.ndarray, expected: float | np.ndarray) -> bool:
 def _scale_names(
     case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bool
 ) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, float]]:
-    """List the rules that the factors follow over all steps, with what they make of them and a constant in it."""
+    """List the rules that the factors follow over all steps, with what these make of them and a constant."""
     n, size = len(case.problem.x), case.problem.batch_size
     vector = case.steps[0].gradients[-1].target.size > 1
     summed = "vector-of-losses" if vector else "sum-instead-of-mean"
@@ -264,61 +194,6 @@ def _clipped(case: Case) -> Finding | None:
     if clipped is None:
         return None
     return _finding("gradients-clipped", case, *clipped, place_of_update=True)
-
-
-def clipping(steps: list[list[tuple[np.ndarray, np.ndarray]]], noise: float) -> tuple[int, str] | None:
-    """Recognize clipping by value, by norm, or by the norm of all.
-
-    Parameters
-    ----------
-    steps : list of list of pair of ndarray
-        By step and variable: the gradient that was used, and the one that the tape gave.
-    noise : float
-        How far apart two gradients can be by rounding, relative to their length.
-
-    Returns
-    -------
-    int
-        The first step where it shows.
-    str
-        What it is, in words.
-    """
-    limits: dict[str, list[float]] = {"value": [], "norm": [], "the norm of all": []}
-    first = None
-    for number, pairs in enumerate(steps):
-        if apart(flat([a for a, _ in pairs]), flat([b for _, b in pairs])) <= noise:
-            continue
-        first = number if first is None else first
-        for kind in list(limits):
-            limit = _limit(kind, pairs, noise)
-            if limit is None:
-                del limits[kind]
-            else:
-                limits[kind].append(limit)
-    for kind, values in limits.items():
-        if first is not None and values and np.allclose(values, values[0], rtol=COEFFICIENT):
-            return first, f"the gradients are clipped by {kind} to {values[0]:.4g} on their way to the update"
-    return None
-
-
-def _limit(kind: str, pairs: list[tuple[np.ndarray, np.ndarray]], noise: float) -> float | None:
-    """Give the limit if `pairs`, each of a clipped and the full gradient, look clipped in that way."""
-    if kind == "value":
-        limit = max(float(np.abs(a).max()) for a, _ in pairs)
-        same = all(
-            np.allclose(a, np.clip(b, -limit, limit), rtol=noise, atol=noise * limit) for a, b in pairs
-        )
-        return limit if same else None
-    groups = [pairs] if kind == "the norm of all" else [[pair] for pair in pairs]
-    limits = []
-    for group in groups:
-        a, b = flat([a for a, _ in group]), flat([b for _, b in group])
-        ratio = np.linalg.norm(a) / np.linalg.norm(b) if b.any() else 1.0
-        if apart(a, ratio * b) > noise or ratio > 1 + noise:
-            return None
-        if ratio < 1 - noise:
-            limits.append(float(np.linalg.norm(a)))
-    return limits[0] if limits and np.allclose(limits, limits[0], rtol=COEFFICIENT) else None
 
 
 def _unknown(case: Case, explained: list[Explanation]) -> Finding:

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from companion.diagnosis.recorder import first_rows, watch
+from companion.diagnosis.fed import RowNumbers
+from companion.diagnosis.recorder import watch
 from companion.diagnosis.recording import Forward, Recording, Update
 from companion.keras_private import same_names
 
@@ -96,9 +97,9 @@ class Problem:
 
     def first_of_equal_rows(self) -> np.ndarray:
         """Give for each row the number of the first one that is equal to it."""
-        first = first_rows(self.x)
-        keys = np.asarray(self.x, dtype="float32") + np.float32(0)
-        return np.array([first[row.tobytes()] for row in keys.reshape(len(keys), -1)])
+        rows = RowNumbers(self.x).of(self.x)
+        assert rows is not None  # they are its own
+        return rows
 
 
 class Reference:

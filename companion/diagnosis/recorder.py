@@ -2,44 +2,18 @@
 
 import contextlib
 import functools
-import sys
-import sysconfig
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-import companion
-from companion.diagnosis.recording import Forward, Gradient, Place, ReadyMade, Recording, State, Update
-
-_COMPANION = str(Path(companion.__file__).parent)
-_LIBRARIES = (
-    _COMPANION,
-    *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-    *(str(Path(library.__file__).parent) for library in (keras, tf)),
-)
-
-
-def is_library(file: str) -> bool:
-    """Say whether a file is none of the learner's: Python's, an installed package's, the companion's."""
-    return file.startswith((*_LIBRARIES, "<frozen")) or "__autograph_generated_file" in file
-
-
-def first_rows(x: np.ndarray) -> dict[bytes, int]:
-    """Give for each row of `x`, as float32, where it stands first."""
-    first: dict[bytes, int] = {}
-    for number, row in enumerate(_keys(x)):
-        first.setdefault(row, number)
-    return first
-
-
-def _keys(x: Any) -> list[bytes]:
-    rows = np.asarray(x, dtype="float32") + np.float32(0)  # which makes -0.0 a 0.0
-    return [row.tobytes() for row in rows.reshape(len(rows), -1)]
+from companion.diagnosis.fed import RowNumbers
+from companion.diagnosis.lines import caller_of_wrapper, companion_loop, is_library, own_place
+from companion.diagnosis.recording import Forward, Gradient, ReadyMade, Recording, State, Update
+from companion.diagnosis.replaced import replaced
 
 
 @contextlib.contextmanager
@@ -71,29 +45,9 @@ def watch(model: keras.Model, x: np.ndarray, *, into_fit: bool = False) -> Itera
         warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
         tf.config.run_functions_eagerly(True)
         for owner, name, wrapper in watcher.wrappers():
-            stack.enter_context(_replaced(owner, name, wrapper))
+            stack.enter_context(replaced(owner, name, wrapper))
         yield watcher.recording
         watcher.finish()
-
-
-@contextlib.contextmanager
-def _replaced(owner: type, name: str, wrapper: Callable) -> Iterator[None]:
-    """Let `wrapper` be called in place of a method, with the method in front of its arguments."""
-    had = vars(owner).get(name)
-    original = getattr(owner, name)
-
-    @functools.wraps(original)
-    def replacement(*args: Any, **kwargs: Any) -> Any:
-        return wrapper(original, *args, **kwargs)
-
-    setattr(owner, name, replacement)
-    try:
-        yield
-    finally:
-        if had is None:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, had)
 
 
 def _all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
@@ -108,7 +62,7 @@ class _Watcher:
 
     def __init__(self, model: keras.Model, x: np.ndarray, into_fit: bool) -> None:
         self.into_fit = into_fit
-        self.first, self.shape = first_rows(x), x.shape[1:]
+        self.numbers = RowNumbers(x)
         self.given = model
         self.follow(model)
         named = {id(v): v.path.split("/", 1)[-1] for v in model.variables}
@@ -154,22 +108,13 @@ class _Watcher:
         """Say whether TensorFlow is building a graph, in which there are no numbers to write down."""
         return not tf.executing_eagerly()
 
-    def place(self) -> Place | None:
-        """Find the innermost line that is the learner's own."""
-        frame = sys._getframe(2)
-        while frame is not None:
-            if not is_library(frame.f_code.co_filename):
-                return Place(frame.f_code.co_filename, frame.f_lineno)
-            frame = frame.f_back  # type: ignore[assignment]
-        return None
-
     def on_call(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
         if self.inside_model or self.is_graph():
             return original(layer, *args, **kwargs)
         data = args[0] if args else kwargs.get("inputs", kwargs.get("x"))
         if isinstance(data, keras.KerasTensor):
             return original(layer, *args, **kwargs)  # the network is being built
-        rows = self.rows_of(data)
+        rows = self.numbers.of(data)
         if rows is not None and self.is_other_model(layer):
             self.follow(layer)
             self.recording.other_model = True
@@ -181,7 +126,7 @@ class _Watcher:
         self.notice_unseen_changes(state)
         training = kwargs.get("training", args[1] if len(args) > 1 and isinstance(args[1], bool) else None)
         forward = Forward(
-            rows, None if training is None else bool(training), state, tuple(self.open), self.place()
+            rows, None if training is None else bool(training), state, tuple(self.open), own_place()
         )
         self.recording.events.append(forward)
         if layer is not self.model:  # called layer by layer
@@ -191,13 +136,6 @@ class _Watcher:
             return original(layer, *args, **kwargs)
         finally:
             self.inside_model = False
-
-    def rows_of(self, data: Any) -> np.ndarray | None:
-        """Find the rows that a batch is made of."""
-        if not isinstance(data, tf.Tensor | np.ndarray) or data.shape[1:] != self.shape:
-            return None
-        rows = [self.first.get(key) for key in _keys(data)]
-        return None if None in rows or not rows else np.array(rows)
 
     def is_other_model(self, layer: keras.layers.Layer) -> bool:
         """Say whether `layer` is a network like the one that was handed in, but not that one."""
@@ -230,7 +168,7 @@ class _Watcher:
             result = original(optimizer, grads, trainable_variables)
         finally:
             self.inside_optimizer = False
-        self.add_update(before, values, self.optimizers.index(optimizer), settings, 1, self.place())
+        self.add_update(before, values, self.optimizers.index(optimizer), settings, 1, own_place())
         return result
 
     def add_update(
@@ -246,7 +184,7 @@ class _Watcher:
                 self.by_hand = {
                     "before": self.recording.trained(self.state()),
                     "times": {},
-                    "place": self.place(),
+                    "place": own_place(),
                 }
             times, number = self.by_hand["times"], self.position[id(variable)]
             times[number] = times.get(number, 0) + 1
@@ -266,17 +204,17 @@ class _Watcher:
             self.last = now
 
     def on_concrete_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Give the learner the function itself: a concrete one is a graph even where functions run eagerly."""
-        by_library = is_library(sys._getframe(2).f_code.co_filename)
+        """Give the learner the function itself: a concrete one is a graph even if functions run eagerly."""
+        by_library = is_library(caller_of_wrapper().f_code.co_filename)
         return original(function, *args, **kwargs) if by_library else function
 
     def on_enter(self, original: Callable, tape: tf.GradientTape) -> Any:
         self.open.append(self.number_of(tape))
-        if not is_library(sys._getframe(2).f_code.co_filename):
+        if not is_library(caller_of_wrapper().f_code.co_filename):
             self.recording.own_tapes += 1
             self.recording.graphs += self.is_graph()
-        elif (name := _companion_loop(sys._getframe(2))) is not None and not self.inside_ready_made:
-            self.recording.events.append(ReadyMade(name, self.place()))
+        elif (name := companion_loop(caller_of_wrapper())) is not None and not self.inside_ready_made:
+            self.recording.events.append(ReadyMade(name, own_place()))
             self.inside_ready_made = True
         return original(tape)
 
@@ -312,16 +250,14 @@ class _Watcher:
             value = (
                 targets[0].numpy() if len(targets) == 1 else np.array([np.sum(t.numpy()) for t in targets])
             )
-            self.recording.events.append(
-                Gradient(np.array(value), values, self.number_of(tape), self.place())
-            )
+            self.recording.events.append(Gradient(np.array(value), values, self.number_of(tape), own_place()))
         return gradients
 
     def on_ready_made(self, name: str, original: Callable, model: keras.Model, *args: Any, **kw: Any) -> Any:
         if self.into_fit:
             return original(model, *args, **kw)
         if not self.inside_ready_made:
-            self.recording.events.append(ReadyMade(f"{type(model).__name__}.{name}", self.place()))
+            self.recording.events.append(ReadyMade(f"{type(model).__name__}.{name}", own_place()))
         was, self.inside_ready_made = self.inside_ready_made, True
         events, tapes = len(self.recording.events), self.recording.own_tapes
         try:
@@ -351,11 +287,3 @@ def _settings(optimizer: Any) -> dict[str, Any]:
         "learning_rate": float(rate() if callable(rate) else rate),
         "config": optimizer.get_config(),
     }
-
-
-def _companion_loop(frame: Any) -> str | None:
-    """Name the companion's function that opened a tape, if it was one of these."""
-    file = frame.f_code.co_filename
-    while frame is not None and frame.f_code.co_filename.startswith(_COMPANION):
-        name, frame = frame.f_code.co_name, frame.f_back
-    return f"companion's {name}" if file.startswith(_COMPANION) else None

@@ -1,6 +1,7 @@
-"""What a run of a hand-written loop did, as plain arrays and numbers: written by the recorder, read by the rules.
+"""What a run of a hand-written loop did, as plain arrays and numbers.
 
-Nothing in here runs or holds the learner's code, so a recording can be judged elsewhere.
+The recorder writes it, the rules read it. Nothing in here runs or holds the learner's code, so it can
+be judged elsewhere.
 """
 
 from dataclasses import dataclass, field

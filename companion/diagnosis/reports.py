@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from companion.diagnosis.explanation import Explanation
 from companion.diagnosis.findings import REPORT, Case, Difference, Finding
-from companion.diagnosis.gradients import Explanation
 from companion.diagnosis.recording import Forward
 from companion.diagnosis.replay import Variant
 from companion.diagnosis.steps import Step

@@ -26,7 +26,8 @@ def row_findings(case: Case) -> list[Finding]:
     size = max(len(step.rows) for step in epochs[0])
     usual = min(case.problem.batch_size, len(case.problem.x))
     if size != usual:
-        told = f"batches of {size} rows, where batch_size is {case.problem.batch_size}: {_count(case, len(steps))}"
+        given = case.problem.batch_size
+        told = f"batches of {size} rows, where batch_size is {given}: {_count(case, len(steps))}"
         found.append(_finding("other-batch-size", case, epochs[0][0], told, learner=size, fit=usual))
     found += _coverage(case, epochs, size) or []
     return found or [_finding("", case, steps[0], "the batches are not cut as .fit cuts them")]
@@ -57,7 +58,9 @@ def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
         and len(stream) >= n
         and all(len(np.unique(stream[at : at + n])) == whole for at in range(0, len(stream) - n + 1, n))
     ):
-        told = f"the last batch of an epoch is filled up with rows of the next: {len(rows[0])} rows of {n} an epoch"
+        told = (
+            f"an epoch's last batch is filled up with rows of the next: {len(rows[0])} rows of {n} an epoch"
+        )
         return [_finding("batches-over-the-epoch", case, epochs[0][-1], told, learner=len(rows[0]), fit=n)]
     if twice:
         told = f"epoch 0 feeds {distinct} different rows of {n}, some of them more than once"

@@ -75,7 +75,7 @@ class Steps:
     leading: list[Forward | Update]
 
     def number(self, an_epoch: int) -> None:
-        """Number the steps by epoch and batch."""
+        """Give the steps their epochs and batches."""
         for number, step in enumerate(self.steps):
             step.epoch, step.batch = divmod(number, max(1, an_epoch))
 

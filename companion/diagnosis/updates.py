@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from companion.diagnosis.clipping import clipping
 from companion.diagnosis.findings import UPDATE, Case, Difference, Finding, flat, largest_difference
-from companion.diagnosis.gradients import clipping
 from companion.diagnosis.recording import State
 from companion.diagnosis.steps import Step
 
@@ -52,8 +52,8 @@ def _counts(case: Case) -> list[Finding]:
     if all(len(updates) == 2 for updates in twice):
         told = "the optimizer is applied 2 times to one gradient"
         place = twice[0][1].place
-        at = Difference("update", 0, 0, None, 2, 1)
-        found.append(Finding("two-updates-a-step", UPDATE, at, f"update 1: {told}", place))
+        where = Difference("update", 0, 0, None, 2, 1)
+        found.append(Finding("two-updates-a-step", UPDATE, where, f"update 1: {told}", place))
     return found
 
 
@@ -235,7 +235,7 @@ def simulated(case: Case) -> list[State]:
     twin = case.replay.twin
     optimizer = case.problem.optimizer(case.problem.learning_rate)
     optimizer.build(twin.trainable_variables)
-    states = []
+    states: list[State] = []
     for step in case.steps:
         for variable, value in zip(twin.trainable_variables, step.updates[0].before, strict=True):
             variable.assign(value)

@@ -1,25 +1,66 @@
 """What `check_loop` found, as a page to read, as HTML, and as numbers and strings."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from companion.checking import LoopCheck, Mistake, OneProblem
-from companion.console import Report, as_html_page, as_plain_text
+from companion.console import Report, as_html, as_plain_text
 from companion.diagnosis.findings import Difference, Finding
+from companion.errors import UserError
 from companion.formats import distance, loss_text, spell_out
 from companion.learner import LoopError, nan_note
+from companion.outcome import Mistake, OneProblem
 from companion.result import versions
 
 STYLES = {"identical": "bold green", "close": "bold green", "differs": "bold red", "error": "bold red"}
 
 
-def as_text(check: LoopCheck) -> str:
-    """Give the report as plain text."""
-    return as_plain_text(lambda report: print_check(report, check))
+@dataclass
+class LoopCheck:
+    """What `check_loop` found.
 
+    Attributes
+    ----------
+    name : str
+        Of the loop: its file or function.
+    verdict : {"identical", "close", "differs", "error"}
+        "close": equal within float noise.
+    problems : list of OneProblem
+        What came out on each.
+    mistakes : list of Mistake
+        The one that matters first on top; empty with "differs": the reason is not known.
+    unknown : list of Finding
+        Differences whose reason is not known.
+    error : UserError or None
+        Why the loop could not be run.
+    seconds : float
+        That the check took.
+    """
 
-def as_html(check: LoopCheck) -> str:
-    """Give the report as HTML."""
-    return as_html_page(lambda report: print_check(report, check))
+    name: str
+    verdict: str = "error"
+    problems: list[OneProblem] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+    unknown: list[tuple[str, Finding]] = field(default_factory=list)
+    error: UserError | None = None
+    seconds: float = 0.0
+
+    @property
+    def first_difference(self) -> Difference | None:
+        """Give the first place where the loop and ``.fit`` part, on the first problem where they do."""
+        return next((one.findings[0].difference for one in self._by_weight() if one.findings), None)
+
+    def _by_weight(self) -> list[OneProblem]:
+        return sorted(self.problems, key=lambda one: one.compiled)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as strings, numbers, lists and dicts, for JSON."""
+        return _as_dict(self)
+
+    def __repr__(self) -> str:
+        return as_plain_text(lambda report: print_check(report, self))
+
+    def _repr_html_(self) -> str:
+        return as_html(lambda report: print_check(report, self))
 
 
 def print_check(report: Report, check: LoopCheck) -> None:
@@ -58,7 +99,8 @@ def print_check(report: Report, check: LoopCheck) -> None:
 def _setting(one: OneProblem) -> str:
     p = one.problem
     order = "shuffled as .fit does" if p.shuffle else "as they stand"
-    text = f"{len(p.x)} rows, {order}, batch size {p.batch_size}, {p.epochs} epochs, learning rate {p.learning_rate:g}"
+    text = f"{len(p.x)} rows, {order}, batch size {p.batch_size}, {p.epochs} epochs"
+    text += f", learning rate {p.learning_rate:g}"
     if p.title == "the revealing problem":
         text += "; with penalty, dropout, batch normalization, a constraint and a short last batch"
     return text
@@ -120,7 +162,7 @@ def _print_mistake(report: Report, number: int, mistake: Mistake) -> None:
         facts.insert(0, ("   where", f"{mistake.file}, line {mistake.line}{code}"))
     if mistake.problems:
         facts.append(("   shows on", " and ".join(mistake.problems)))
-    facts += [("   cure", mistake.cure), ("   read", mistake.link)]
+    facts += [("   cure", mistake.cure), ("   read", f"{mistake.link.partition('#')[0]}: {mistake.section}")]
     report.facts(facts)
 
 
@@ -138,7 +180,7 @@ def _notes(one: OneProblem) -> list[str]:
     return [*one.unwatched, *([note] if note else [])]
 
 
-def as_dict(check: LoopCheck) -> dict[str, Any]:
+def _as_dict(check: LoopCheck) -> dict[str, Any]:
     """Give everything as strings, numbers, lists and dicts."""
     at = check.first_difference
     content = {
@@ -146,8 +188,8 @@ def as_dict(check: LoopCheck) -> dict[str, Any]:
         "verdict": check.verdict,
         "mistakes": [
             {
-                "name": one.name, "title": one.title, "evidence": one.evidence, "file": one.file, "line": one.line,
-                "cure": one.cure, "link": one.link, "problems": one.problems,
+                "name": one.name, "title": one.title, "evidence": one.evidence, "file": one.file,
+                "line": one.line, "cure": one.cure, "link": one.link, "problems": one.problems,
             }
             for one in check.mistakes
         ],
@@ -161,9 +203,9 @@ def as_dict(check: LoopCheck) -> dict[str, Any]:
                 "title": one.problem.title, "verdict": one.verdict, "learner": one.learner, "fit": one.fit,
                 "weights_apart": one.weights_apart, "unwatched": one.unwatched,
                 "settings": {
-                    "rows": len(one.problem.x), "batch_size": one.problem.batch_size, "epochs": one.problem.epochs,
-                    "learning_rate": one.problem.learning_rate, "seed": one.problem.seed,
-                    "shuffle": one.problem.shuffle,
+                    "rows": len(one.problem.x), "batch_size": one.problem.batch_size,
+                    "epochs": one.problem.epochs, "learning_rate": one.problem.learning_rate,
+                    "seed": one.problem.seed, "shuffle": one.problem.shuffle,
                 },
             }
             for one in check.problems
