@@ -82,11 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace, report: Report) -> int:
     """Read the file, check its loop, and hand over what was asked for."""
-    from companion.learner import LoopError, check_file, read_train
+    from companion.learner import check_file, read_train
 
     check_file(options.file)  # a wrong name need not wait for TensorFlow
     from companion.checking import check_loop
     from companion.loop_check import LoopCheck, print_check, verdict_text
+    from companion.loop_error import LoopError
 
     try:
         train = read_train(options.file)
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
     if check.error is not None:
         print(f"{NAME}: error: {check.error}", file=sys.stderr)
     if check.error is None or check.problems:
-        print_check(report, check)
+        print_check(report, check, with_traceback=False)
     if options.quiet and check.verdict == "differs":
         print(f"{options.file}: {verdict_text(check)}", file=sys.stderr)
     if options.json is not None:

@@ -17,8 +17,9 @@ from companion.diagnosis.recording import Place
 from companion.diagnosis.replay import Replay
 from companion.diagnosis.surroundings import unchanged
 from companion.errors import UserError
-from companion.learner import LoopError, check_train, history_of
+from companion.learner import check_train, history_of
 from companion.loop_check import LoopCheck
+from companion.loop_error import LoopError
 from companion.outcome import Mistake, OneProblem
 from companion.problems import ASSIGNMENTS, lesson_problem, revealing_problem
 from companion.source import line_of_report, text_of
@@ -150,8 +151,8 @@ def _unseen(
     pairs = [
         (watched, eager, "run eagerly, you report {mine:.7g}, .fit {fits:.7g}, and no rule says why"),
         (
-            learner, fit, "as it is compiled, the loop reports {mine:.7g}, .fit {fits:.7g}, but run "
-            "eagerly both are the same: a tf.function keeps what Python does in it, such as counting or drawing, as it "
+            learner, fit, "as it is compiled, the loop reports {mine:.7g}, .fit {fits:.7g}, but run eagerly "
+            "they are equal: a tf.function keeps what Python does in it, such as counting or drawing, as it "
             "was the first time",
         ),
     ]  # fmt: skip
@@ -175,7 +176,10 @@ def _sum_up(check: LoopCheck, train: Train) -> None:
         for finding in one.findings:
             if finding.name:
                 found.setdefault(finding.name, (finding, []))[1].append(one.problem.title)
-    check.mistakes = [_mistake(finding, train, titles) for finding, titles in found.values()]
+    check.mistakes = [
+        _named(finding.name, finding.evidence, finding.place or line_of_report(train), titles)
+        for finding, titles in found.values()
+    ]
     named = {one.problem.title for one in check.problems if any(finding.name for finding in one.findings)}
     for one in reversed(check.problems):
         # Where the revealing problem has named the reasons, another's open ones say nothing more.
@@ -189,30 +193,26 @@ def _sum_up(check: LoopCheck, train: Train) -> None:
         check.verdict = max((one.verdict for one in check.problems), key=ranks.index)
 
 
-def _mistake(finding: Finding, train: Train, titles: list[str]) -> Mistake:
-    known = MISTAKES[finding.name]
-    place = finding.place or line_of_report(train)
+def _named(name: str, evidence: str, place: Place | None, problems: list[str]) -> Mistake:
+    """Say all that is known of a mistake."""
+    known = MISTAKES[name]
+    file, line = (place.file, place.line) if place else (None, None)
     return Mistake(
-        finding.name, known.title, finding.evidence, place.file if place else None,
-        place.line if place else None, text_of(place), known.cure, known.link, known.section, titles,
-    )  # fmt: skip
+        name,
+        known.title,
+        evidence,
+        file,
+        line,
+        text_of(place),
+        known.cure,
+        known.link,
+        known.section,
+        problems,
+    )
 
 
 def _of_error(error: UserError) -> list[Mistake]:
     if not isinstance(error, LoopError) or not error.name:
         return []
-    known = MISTAKES[error.name]
     place = Place(error.file, error.line) if error.file and error.line else None
-    return [
-        Mistake(
-            error.name,
-            known.title,
-            error.told,
-            error.file,
-            error.line,
-            text_of(place),
-            known.cure,
-            known.link,
-            [],
-        )
-    ]
+    return [_named(error.name, error.told, place, [])]

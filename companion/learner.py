@@ -1,47 +1,21 @@
 """A learner's own file with ``train``: how it is read, how it is called, and what it may give back."""
 
+import difflib
 import inspect
 import json
 import linecache
-import math
 import re
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from companion.errors import UserError
+from companion.loop_error import LoopError
 
 SIGNATURE = "train(model, x, y, *, learning_rate, batch_size, epochs)"
 NEAR = 0.6  # how alike a misspelled name is
-
-
-class LoopError(UserError):
-    """An exception in the learner's code, as Python shows it there, with a hint.
-
-    Attributes
-    ----------
-    shown : str
-        The traceback, without the lines of TensorFlow and the companion.
-    hint : str
-        What usually is behind it; "" if that is not known.
-    name : str
-        The mistake's name in the catalogue, or "".
-    told : str
-        Type and first line of the message.
-    file, line : str and int, or None
-        The innermost line of the learner's code.
-    """
-
-    def __init__(self, error: BaseException, during: str) -> None:
-        self.shown, self.file, self.line = shown(error)
-        self.name, self.hint = hint_for(error)
-        text = str(error).strip().splitlines()
-        self.told = f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
-        where = f"{self.file}, line {self.line}, " if self.file else ""
-        super().__init__(f"{where}{during}: {self.told}" + (f"; {self.hint}" if self.hint else ""))
 
 
 def check_file(path: str) -> Path:
@@ -127,8 +101,6 @@ def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
     UserError
         If there is none, or it cannot be called as the check calls it.
     """
-    import difflib
-
     train = getattr(module, "train", None)
     own = [
         name for name, value in vars(module).items()
@@ -212,88 +184,3 @@ def history_of(result: Any, epochs: int) -> list[float]:
 
 def _a(kind: str) -> str:
     return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
-
-
-def nan_note(history: list[float]) -> str | None:
-    """Say where losses stop to be numbers."""
-    wrong = [epoch for epoch, loss in enumerate(history) if not math.isfinite(loss)]
-    return f"the loss is {history[wrong[0]]} from epoch {wrong[0]} on" if wrong else None
-
-
-HINTS = [
-    (
-        r"No gradients provided|None values not supported|gradients? .*are None|NoneType.*multiply|"
-        r"unsupported operand type.*NoneType|convert a NoneType",
-        "left-tensorflow",
-        "the tape found no way from the loss to the weights: inside it, stay in TensorFlow (no float(), no "
-        ".numpy(), no NumPy), and take the gradient of model.trainable_variables",
-    ),
-    (
-        r"singleton tf.Variable|non-first call|tried to create variables",
-        "variables-in-tf-function",
-        "make model, optimizer and metrics outside of the tf.function, and call "
-        "optimizer.build(model.trainable_variables) before the first step",
-    ),
-    (
-        r"'?SymbolicTensor'? object has no attribute 'numpy'|NotImplementedError.*numpy|"
-        r"symbolic tf.Tensor .*numpy array|Using a symbolic `tf.Tensor`|out of scope",
-        "left-tensorflow",
-        "inside tf.function there are no numbers yet: return the tensor, call float() or .numpy() outside",
-    ),
-    (
-        r"[Ii]ncompatible shapes|is incompatible with the layer|must have the same (shape|rank)|"
-        r"required broadcastable|[Dd]imensions must be equal|Matrix size-incompatible|cannot reshape|"
-        r"could not be broadcast|same number of dim",
-        "",
-        "print x_batch.shape, y_batch.shape and model(x_batch).shape: labels and predictions need the same "
-        "shape, and the last batch has fewer rows",
-    ),
-    (
-        r"values to unpack",
-        "",
-        "the loop takes the network to have a certain number of weights: use model.trainable_variables, "
-        "however many",
-    ),
-]
-
-
-def hint_for(error: BaseException) -> tuple[str, str]:
-    """Give the mistake's name, or "", and what usually is behind an exception, or ""."""
-    text = f"{type(error).__name__}: {error}"
-    for pattern, name, hint in HINTS:
-        if re.search(pattern, text):
-            return name, hint
-    return "", ""
-
-
-def shown(error: BaseException) -> tuple[str, str | None, int | None]:
-    """Show an exception as Python does, but only the learner's own lines.
-
-    Returns
-    -------
-    str
-        The traceback.
-    str or None
-        The file of the innermost of the learner's lines.
-    int or None
-        That line.
-    """
-    from companion.diagnosis.lines import is_library
-
-    told = traceback.TracebackException.from_exception(error)
-    _keep_own(told, is_library)
-    text = "".join(told.format())
-    if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
-        return text, error.filename, error.lineno
-    last = told.stack[-1] if told.stack else None
-    return (text, last.filename, last.lineno) if last else (text, None, None)
-
-
-def _keep_own(told: traceback.TracebackException, is_library: Callable[[str], bool]) -> None:
-    told.stack[:] = [frame for frame in told.stack if not is_library(frame.filename)]
-    for name in ("__cause__", "__context__"):
-        other = getattr(told, name)
-        if other is not None:
-            _keep_own(other, is_library)
-            if not other.stack:  # what happened inside TensorFlow only
-                setattr(told, name, None)

@@ -1,5 +1,6 @@
 """What `check_loop` found, as a page to read, as HTML, and as numbers and strings."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,7 +8,7 @@ from companion.console import Report, as_html, as_plain_text
 from companion.diagnosis.findings import Difference, Finding
 from companion.errors import UserError
 from companion.formats import distance, loss_text, spell_out
-from companion.learner import LoopError, nan_note
+from companion.loop_error import LoopError
 from companion.outcome import Mistake, OneProblem
 from companion.result import versions
 
@@ -63,7 +64,7 @@ class LoopCheck:
         return as_html(lambda report: print_check(report, self))
 
 
-def print_check(report: Report, check: LoopCheck) -> None:
+def print_check(report: Report, check: LoopCheck, *, with_traceback: bool = True) -> None:
     """Print what was run, the losses side by side, the verdict, and why.
 
     Parameters
@@ -72,6 +73,8 @@ def print_check(report: Report, check: LoopCheck) -> None:
         Where to.
     check : LoopCheck
         What was found.
+    with_traceback : bool
+        Whether to show where an exception came from.
     """
     report.heading(f"{check.name}: your loop beside .fit")
     if check.problems:
@@ -82,6 +85,9 @@ def print_check(report: Report, check: LoopCheck) -> None:
         report.table(["", "epoch", "your loop", ".fit", "difference"], rows, text_columns=(0,))
     report.part("The verdict")
     report.print(verdict_text(check), style=STYLES[check.verdict])
+    if isinstance(check.error, LoopError) and with_traceback:
+        report.print()
+        report.print(check.error.shown)
     for number, mistake in enumerate(check.mistakes, start=1):
         _print_mistake(report, number, mistake)
     for title, finding in check.unknown:
@@ -176,7 +182,7 @@ def _where(finding: Finding) -> str:
 
 
 def _notes(one: OneProblem) -> list[str]:
-    note = nan_note(one.learner)
+    note = _nan_note(one.learner)
     return [*one.unwatched, *([note] if note else [])]
 
 
@@ -223,3 +229,9 @@ def _difference(at: Difference) -> dict[str, Any]:
         "epoch": at.epoch, "batch": at.batch, "what": at.what, "variable": at.variable, "learner": at.learner,
         "fit": at.fit,
     }  # fmt: skip
+
+
+def _nan_note(history: list[float]) -> str | None:
+    """Say where losses stop to be numbers."""
+    wrong = [epoch for epoch, loss in enumerate(history) if not math.isfinite(loss)]
+    return f"the loss is {history[wrong[0]]} from epoch {wrong[0]} on" if wrong else None

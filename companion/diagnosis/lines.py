@@ -1,12 +1,10 @@
 """Whose line of code is it: the learner's, or a library's?"""
 
+import site
 import sys
 import sysconfig
 from pathlib import Path
 from types import FrameType
-
-import keras
-import tensorflow as tf
 
 import companion
 from companion.diagnosis.recording import Place
@@ -15,13 +13,17 @@ _COMPANION = str(Path(companion.__file__).parent)
 _LIBRARIES = (
     _COMPANION,
     *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-    *(str(Path(library.__file__).parent) for library in (keras, tf)),
+    site.getusersitepackages(),
+    "<frozen",
 )
 
 
 def is_library(file: str) -> bool:
     """Say whether a file is none of the learner's: Python's, an installed package's, the companion's."""
-    return file.startswith((*_LIBRARIES, "<frozen")) or "__autograph_generated_file" in file
+    # These two may be installed elsewhere; they are not imported here, as reading a file needs neither.
+    loaded = [sys.modules[name].__file__ for name in ("keras", "tensorflow") if name in sys.modules]
+    folders = (*_LIBRARIES, *(str(Path(path).parent) for path in loaded if path))
+    return file.startswith(folders) or "__autograph_generated_file" in file
 
 
 def own_place() -> Place | None:

@@ -1,0 +1,134 @@
+"""An exception in a learner's code: shown as Python shows it, without what is not theirs, and with a hint."""
+
+import re
+import traceback
+
+from companion.diagnosis.lines import is_library
+from companion.errors import UserError
+
+LONGEST = 200  # characters of a message in one line
+
+
+class LoopError(UserError):
+    """An exception in the learner's code, as Python shows it there, with a hint.
+
+    Attributes
+    ----------
+    shown : str
+        The traceback, without the lines of TensorFlow and the companion.
+    hint : str
+        What usually is behind it; "" if that is not known.
+    name : str
+        The mistake's name in the catalogue, or "".
+    told : str
+        Type and first line of the message.
+    file, line : str and int, or None
+        The innermost line of the learner's code.
+    """
+
+    def __init__(self, error: BaseException, during: str) -> None:
+        self.shown, frames = shown(error)
+        self.name, self.hint = hint_for(error)
+        self.file: str | None = frames[-1].filename if frames else None
+        self.line: int | None = frames[-1].lineno if frames else None
+        if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
+            self.file, self.line = error.filename, error.lineno
+        message = _from_graph(str(error))[1].strip().partition("\n")[0][:LONGEST]
+        self.told = f"{type(error).__name__}: {message}".removesuffix(": ")
+        where = f"{self.file}, line {self.line}, " if self.file else ""
+        super().__init__(f"{where}{during}: {self.told}" + (f"; {self.hint}" if self.hint else ""))
+
+
+HINTS = [
+    (
+        r"No gradients provided|None values not supported|gradients? .*are None|NoneType.*multiply|"
+        r"unsupported operand type.*NoneType|convert a NoneType|argument `type_value`",
+        "left-tensorflow",
+        "the tape found no way from the loss to the weights: inside it, stay in TensorFlow (no float(), no "
+        ".numpy(), no NumPy), and take the gradient of model.trainable_variables",
+    ),
+    (
+        r"singleton tf.Variable|non-first call|tried to create variables",
+        "variables-in-tf-function",
+        "make model, optimizer and metrics outside of the tf.function, and call "
+        "optimizer.build(model.trainable_variables) before the first step",
+    ),
+    (
+        r"'?SymbolicTensor'? object has no attribute 'numpy'|NotImplementedError.*numpy|"
+        r"symbolic tf.Tensor .*numpy array|Using a symbolic `tf.Tensor`|out of scope",
+        "left-tensorflow",
+        "inside tf.function there are no numbers yet: return the tensor, call float() or .numpy() outside",
+    ),
+    (
+        r"[Ii]ncompatible shapes|is incompatible with the layer|must have the same (shape|rank)|"
+        r"required broadcastable|[Dd]imensions must be equal|Matrix size-incompatible|cannot reshape|"
+        r"could not be broadcast|same number of dim",
+        "",
+        "print x_batch.shape, y_batch.shape and model(x_batch).shape: labels and predictions need the same "
+        "shape, and the last batch has fewer rows",
+    ),
+    (
+        r"values to unpack",
+        "",
+        "the loop takes the network to have a certain number of weights: use model.trainable_variables, "
+        "however many",
+    ),
+]
+
+
+def hint_for(error: BaseException) -> tuple[str, str]:
+    """Give the mistake's name, or "", and what usually is behind an exception, or ""."""
+    text = f"{type(error).__name__}: {error}"
+    for pattern, name, hint in HINTS:
+        if re.search(pattern, text):
+            return name, hint
+    return "", ""
+
+
+def shown(error: BaseException) -> tuple[str, list[traceback.FrameSummary]]:
+    """Show an exception as Python does, but only the learner's own lines.
+
+    Parameters
+    ----------
+    error : BaseException
+        As it was caught.
+
+    Returns
+    -------
+    str
+        The traceback.
+    list of FrameSummary
+        The learner's lines, the innermost last.
+    """
+    told = traceback.TracebackException.from_exception(error)
+    _keep_own(told)
+    inside, message = _from_graph(str(error))
+    if inside:
+        lines = traceback.StackSummary.from_list([*told.stack, *inside]).format()
+        text = ["Traceback (most recent call last):\n", *lines, f"{type(error).__name__}: {message}\n"]
+        return "".join(text), [*told.stack, *inside]
+    return "".join(told.format()), list(told.stack)
+
+
+def _from_graph(message: str) -> tuple[list[traceback.FrameSummary], str]:
+    """Take apart what tf.function puts in front of a message: the lines it was at, the library's too."""
+    head, _, rest = message.partition("in user code:\n")
+    if head.strip() or not rest:
+        return [], message
+    places = re.findall(r'^ +File "(.+)", line (\d+), in (\S+).*\n', rest, flags=re.MULTILINE)
+    frames = [
+        traceback.FrameSummary(file, int(line), name) for file, line, name in places if not is_library(file)
+    ]
+    blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n", rest) if block.strip()]
+    last = blocks[-1].partition(": ")
+    return frames, last[2] or last[0]
+
+
+def _keep_own(told: traceback.TracebackException) -> None:
+    told.stack[:] = [frame for frame in told.stack if not is_library(frame.filename)]
+    for name in ("__cause__", "__context__"):
+        other = getattr(told, name)
+        if other is not None:
+            _keep_own(other)
+            if not other.stack:  # what happened inside TensorFlow only
+                setattr(told, name, None)
