@@ -60,8 +60,8 @@ HINTS = [
         "inside tf.function there are no numbers yet: return the tensor, call float() or .numpy() outside",
     ),
     (
-        r"[Ii]ncompatible shapes|is incompatible with the layer|must have the same (shape|rank)|"
-        r"required broadcastable|[Dd]imensions must be equal|Matrix size-incompatible|cannot reshape|"
+        r"(?i)incompatible shapes|is incompatible with the layer|must have the same (shape|rank)|"
+        r"required broadcastable|dimensions must be equal|Matrix size-incompatible|cannot reshape|"
         r"could not be broadcast|same number of dim",
         "",
         "print x_batch.shape, y_batch.shape and model(x_batch).shape: labels and predictions need the same "

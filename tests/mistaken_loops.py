@@ -511,6 +511,54 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
             ("*model.losses])", "*model.losses]))"),
         ],
     },
+    # In these the loops are right, but for another problem: see PROBLEMS in mistake_cases.py.
+    "not-shuffled": {"compiled": [], "eager": [], "arithmetic": [], "one_tape": []},
+    "class-weights-left-out": {"compiled": [], "eager": [], "arithmetic": [], "one_tape": []},
+    "clipping-left-out": {"compiled": [], "eager": [], "arithmetic": [], "one_tape": []},
+    "schedule-missing": {"compiled": [], "eager": [], "one_tape": []},
+    "class-weights-normalized": {
+        "compiled": [
+            ("BinaryCrossentropy()", 'BinaryCrossentropy(reduction="mean_with_sample_weight")'),
+            ("loss_function(yb, y_pred)", "loss_function(yb, y_pred, sample_weight=1 + 2 * yb[:, 0])"),
+        ],
+        "eager": [
+            ("tf.reduce_mean(rows)", "tf.reduce_sum(rows * (1 + 2 * yb[:, 0])) / tf.reduce_sum(1 + 2 * yb)")
+        ],
+        "arithmetic": [
+            ("tf.reduce_mean(entropy)", "tf.reduce_sum(entropy * (1 + 2 * yb)) / tf.reduce_sum(1 + 2 * yb)")
+        ],
+    },
+    # These end in an exception.
+    "left-tensorflow": {
+        "compiled": [("loss + sum(model.losses)", "float(loss + sum(model.losses))")],
+        "eager": [
+            ("tf.reduce_mean(rows)", "tf.constant(rows.numpy().mean())"),
+            ("loss + tf.add_n([tf.zeros(()), *model.losses])", "loss"),
+        ],
+        "arithmetic": [("model(xb, training=True)", "model(xb, training=True).numpy()")],
+        "one_tape": [("tape.gradient(objective,", "tape.gradient(objective.numpy(),")],
+    },
+    "variables-in-tf-function": {
+        "compiled": [
+            (
+                "        variables = model",
+                "        optimizer = keras.optimizers.SGD(learning_rate)\n        variables = model",
+            )
+        ],
+        "eager": [
+            (
+                "    def update(xb, yb):",
+                "    @tf.function\n    def update(xb, yb):\n        counter = tf.Variable(0)",
+            )
+        ],
+        "arithmetic": [
+            ("    def train_step", "    @tf.function\n    def train_step"),
+            (
+                "        model = self.model\n",
+                "        model = self.model\n        mean = keras.metrics.Mean()\n",
+            ),
+        ],
+    },
 }
 
 

@@ -15,6 +15,26 @@ FALSE = {
         ("[4, 4, 2]", "[4, 4, 4]"),
         ("losses(model, x, y,", "losses(model, x[:8], y[:8],"),
     ],
+    "The gradient is that of the batch's mean loss": [
+        ("tf.reduce_mean((", "tf.reduce_sum(("),
+        ("tf.reduce_mean((model(x) - y) ** 2)", "(model(x) - y) ** 2"),
+    ],
+    "The loss takes labels first, and probabilities": [
+        ("def loss(y_true, y_pred)", "def loss(y_pred, y_true)"),
+        ("BinaryCrossentropy()", "BinaryCrossentropy(from_logits=True)"),
+    ],
+    "One optimizer makes one update a batch, of all trainable weights": [
+        ("batch_size=4", "batch_size=3"),
+        ("Dense(2)", "Dense(2, trainable=False)"),
+    ],
+    "The optimizer does more than subtract": [
+        ("MaxNorm(0.1)", "MaxNorm(9.0)"),
+        ("global_clipnorm=0.01", "global_clipnorm=None"),
+    ],
+    "Training goes on from the weights that are there": [
+        ("network(), network()", "network(), network(rate=0.2)"),
+        ("epochs=4", "epochs=3"),
+    ],
     "Under a seed the order repeats": [
         (
             "losses(network(Spy(), run_eagerly=True), x",

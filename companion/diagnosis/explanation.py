@@ -35,28 +35,25 @@ class Explanation:
 
 
 def explain(
-    case: Case, step: Step, gradient: list[np.ndarray | None], variants: list[Variant]
+    case: Case, step: Step, gradient: list[np.ndarray | None], variant: Variant
 ) -> Explanation | None:
-    """Find out how `gradient` was computed from the forward passes of `step`."""
+    """Find the factors with which `gradient` comes from the forward passes of `step`; None if there are none."""
     there = [number for number, part in enumerate(gradient) if part is not None]
     mine = flat(gradient)
     forwards = [forward for forward in step.forwards if forward.rows is not None]
     if not forwards or not len(mine) or not np.isfinite(mine).all():
         return None
-    for variant in variants:
-        points = [case.replay.at(forward, variant) for forward in forwards]
-        columns: list[np.ndarray] = []
-        counts: list[int] = []
-        for point, forward in zip(points, forwards, strict=True):
-            column = flat([point.loss_gradient[number] for number in there])
-            if not any(np.array_equal(column, other) for other in columns):
-                columns.append(column)
-                counts.append(len(forward.rows) if forward.rows is not None else 0)
-        penalty = flat([points[-1].penalty_gradient[number] for number in there])
-        found = _solve(mine, columns, counts, penalty)
-        if found is not None:
-            return Explanation(variant, *found)
-    return None
+    points = [case.replay.at(forward, variant) for forward in forwards]
+    columns: list[np.ndarray] = []
+    counts: list[int] = []
+    for point, forward in zip(points, forwards, strict=True):
+        column = flat([point.loss_gradient[number] for number in there])
+        if not any(np.array_equal(column, other) for other in columns):
+            columns.append(column)
+            counts.append(len(forward.rows) if forward.rows is not None else 0)
+    penalty = flat([points[-1].penalty_gradient[number] for number in there])
+    found = _solve(mine, columns, counts, penalty)
+    return None if found is None else Explanation(variant, *found)
 
 
 def _solve(

@@ -1,6 +1,7 @@
 """Whose gradient is it? Each update's, taken apart into that of the loss and that of the penalty."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,34 +33,47 @@ def gradient_findings(case: Case) -> tuple[list[Finding], list[Explanation]]:
     list of Explanation
         How each gradient came about; empty if that is not known.
     """
-    used = _explain_all(case, [step.used for step in case.steps])
-    told = _judge(case, used)
-    if told is not None:
-        return told, used
-    by_tape = _explain_all(case, [step.by_tape for step in case.steps])
-    told, clipped = _judge(case, by_tape), _clipped(case)
-    if told is not None and clipped is not None:
-        return [*told, clipped], by_tape
-    return [_unknown(case, used)], []
+    used = _best(case, [step.used for step in case.steps])
+    if used.findings is not None:
+        return used.findings, used.explained
+    by_tape, clipped = _best(case, [step.by_tape for step in case.steps]), _clipped(case)
+    if by_tape.findings is not None and clipped is not None:
+        return [*by_tape.findings, clipped], by_tape.explained
+    return [_unknown(case, used.explained)], []
 
 
-def _explain_all(case: Case, gradients: list[list[np.ndarray | None]]) -> list[Explanation]:
-    """Explain the gradients up to the first that cannot be, trying first what explained the one before."""
-    variants = case.replay.variants()
-    found: list[Explanation] = []
-    for step, gradient in zip(case.steps, gradients, strict=True):
-        one = explain(case, step, gradient, variants)
-        if one is None:
-            break
-        found.append(one)
-        variants.sort(key=lambda variant: variant != found[-1].variant)
-    return found
+@dataclass(frozen=True)
+class Judged:
+    """A way to explain all gradients, and what follows from it; no findings where it explains not all."""
+
+    explained: list[Explanation]
+    findings: list[Finding] | None
+
+
+def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> Judged:
+    """Explain the gradients in the way that takes the fewest mistakes.
+
+    More than one can: a loss divided by the sum of its weights is also one scaled otherwise in each batch.
+    """
+    best = Judged([], None)
+    for variant in case.replay.variants():
+        explained: list[Explanation] = []
+        for step, gradient in zip(case.steps, gradients, strict=True):
+            one = explain(case, step, gradient, variant)
+            if one is None:
+                break
+            explained.append(one)
+        told = _judge(case, explained) if len(explained) == len(case.steps) else None
+        if told == []:
+            return Judged(explained, told)
+        fewer = told is not None and (best.findings is None or len(told) < len(best.findings))
+        if fewer or (best.findings is None and len(explained) > len(best.explained)):
+            best = Judged(explained, told)
+    return best
 
 
 def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
     """Name what is behind the factors; None if they follow no known pattern."""
-    if len(all_of) < len(case.steps) or len({one.variant for one in all_of}) > 1:
-        return None
     found = _variant_findings(case, all_of[0].variant)
     scales, rows = np.array([one.scale for one in all_of]), np.array([one.rows for one in all_of])
     sign = np.sign(scales[0])
@@ -74,7 +88,7 @@ def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
         # A sum times a constant is a division times another: what the penalty is multiplied by decides.
         factors: list[Any] = [pattern, constant, 1.0] if len(names) < 2 else [constant]
         times = _penalty_times(counted, factors)
-        if times is None or (counted is None and len(names) > 1):
+        if times is None or (len(names) > 1 and (counted is None or times != 1)):
             continue
         for name, told in names:
             found.append(_finding(name, case, wrong, told.format(scale=scales[wrong], rows=rows[wrong])))

@@ -155,24 +155,32 @@ def _by_hand(case: Case) -> list[Finding]:
     plain = [_plain(step, ratio * case.reference.rates[0]) for step in case.steps]
     bound = _constrained(case, plain)
     if not _differences(case, bound):
-        return found
+        return found or [_plain_only(case)]
     if not _differences(case, plain):
         return [*found, _skipped(case, plain, bound)]
     return []
 
 
+def _plain_only(case: Case) -> Finding:
+    """Say what plain gradient descent leaves out of the optimizer of ``.fit``."""
+    fit = case.reference.updates[0].settings
+    clips = [f"{key}={fit['config'][key]}" for key in CLIPPING if fit["config"].get(key) is not None]
+    if clips:
+        told = f"the gradient is applied as it is, where the optimizer of .fit has {', '.join(clips)}"
+        return _finding("clipping-left-out", case, 0, told)
+    told = f"the weights move by learning rate times gradient alone, where .fit has {fit['class_name']}"
+    return _finding("updates-by-assign", case, 0, f"{told} with more to it")
+
+
 def _skipped(case: Case, plain: list[State], bound: list[State]) -> Finding:
-    """Say what an update by assignment leaves out."""
+    """Say which constraint an update by assignment skips."""
     pairs = enumerate(zip(plain, bound, strict=True))
-    number = next((n for n, (a, b) in pairs if _differ(a, b, b)), None)
-    if number is not None:
-        variable, mine, fit = largest_difference(case.names, plain[number], bound[number])
-        told = f"`{variable}` has a constraint that the update skips: {mine:.6g}, with it {fit:.6g}"
-        at = Difference("update", case.steps[number].epoch, case.steps[number].batch, variable, mine, fit)
-        return Finding("updates-by-assign", UPDATE, at, f"update {number + 1}: {told}", _place(case, number))
-    fits = case.reference.updates[0].settings["class_name"]
-    told = f"the weights move by learning rate times gradient alone, where .fit has {fits} with more to it"
-    return _finding("updates-by-assign", case, 0, told)
+    number = next(n for n, (a, b) in pairs if _differ(a, b, b))
+    variable, mine, fit = largest_difference(case.names, plain[number], bound[number])
+    told = f"`{variable}` has a constraint that the update skips: {mine:.6g}, with it {fit:.6g}"
+    step = case.steps[number]
+    at = Difference("update", step.epoch, step.batch, variable, mine, fit)
+    return Finding("updates-by-assign", UPDATE, at, f"update {number + 1}: {told}", _place(case, number))
 
 
 def _plain(step: Step, rate: float) -> State:

@@ -1,5 +1,6 @@
 """A loop as a class: index arrays, the loss by arithmetic, updates by ``assign_sub``."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 

@@ -1,6 +1,7 @@
 """A loop in the style of Keras' guide: a compiled step, a Dataset, objects of Keras' classes."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 

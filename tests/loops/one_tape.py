@@ -1,6 +1,7 @@
 """A loop with one persistent tape an epoch, and a generator of batches."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 

@@ -1,0 +1,126 @@
+"""Runs loops with mistakes, and loops without, on problems where they show; counts what is said of them."""
+
+import functools
+import itertools
+from collections import Counter
+from dataclasses import replace
+
+import keras
+from mistaken_loops import MISTAKES, loop, source
+
+from companion.diagnosis.diagnose import diagnose
+from companion.diagnosis.problem import Reference
+from companion.diagnosis.recorder import watch
+from companion.diagnosis.replay import Replay
+from companion.problems import revealing_problem
+
+ENDS_IN_AN_EXCEPTION = ("left-tensorflow", "variables-in-tf-function")
+
+
+def _halving(epoch, rate):
+    return rate / 2 if epoch else rate
+
+
+PROBLEMS = {
+    "": lambda: revealing_problem(3),
+    "not-shuffled": lambda: revealing_problem(4),
+    "class-weights-left-out": lambda: replace(revealing_problem(3), class_weight={0: 1.0, 1: 3.0}),
+    "class-weights-normalized": lambda: replace(revealing_problem(3), class_weight={0: 1.0, 1: 3.0}),
+    "clipping-left-out": lambda: replace(
+        revealing_problem(3), optimizer=functools.partial(keras.optimizers.SGD, clipnorm=0.1)
+    ),
+    "schedule-missing": lambda: replace(
+        revealing_problem(3), callbacks=lambda: [keras.callbacks.LearningRateScheduler(_halving)]
+    ),
+}
+
+
+@functools.cache
+def _prepared(name):
+    problem = PROBLEMS.get(name, PROBLEMS[""])()
+    return problem, Reference(problem), Replay(problem)
+
+
+def findings_of(train, problem_name=""):
+    """Give what is found in a loop when it is run eagerly and watched."""
+    problem, reference, replay = _prepared(problem_name if problem_name in PROBLEMS else "")
+    model = problem.start()
+    with watch(model, problem.x) as recording:
+        recording.history = [float(loss) for loss in problem.train(train, model)]
+    return diagnose(problem, reference, recording, replay)[0]
+
+
+def said_of(style, *mistakes):
+    """Say whether the mistakes of a loop are named: "rightly", "wrongly", "partly" or "unknown"."""
+    problem = next((name for name in mistakes if name in PROBLEMS), "")
+    named = {finding.name for finding in findings_of(loop(style, *mistakes), problem)}
+    if named == set(mistakes):
+        return "rightly"
+    if named - {*mistakes, ""}:
+        return "wrongly"
+    return "partly" if named - {""} else "unknown"
+
+
+SINGLES = [(style, name) for name, styles in MISTAKES.items() for style in styles]
+
+# Mistakes of which one leaves no trace of the other, or cannot be made together with it.
+_ONE_REPORT = {
+    "last-batch-reported", "batch-losses-added-up", "evaluate-reported", "loss-after-update",
+    "plain-mean-over-batches", "metric-never-reset",
+}  # fmt: skip
+_ONE_UPDATE = {
+    "no-update", "two-updates-a-step", "update-uphill", "wrong-learning-rate", "updates-by-assign",
+    "new-optimizer-every-step", "new-optimizer-every-epoch", "some-variables-only", "gradients-clipped",
+    "another-optimizer", "clipping-left-out", "schedule-missing",
+}  # fmt: skip
+_ONE_LOSS = {
+    "labels-broadcast", "another-loss", "from-logits-mismatch", "loss-arguments-swapped", "vector-of-losses",
+    "sum-instead-of-mean", "divided-by-all-rows", "divided-by-batch-size", "gradient-scaled",
+    "class-weights-left-out", "class-weights-normalized",
+}  # fmt: skip
+_ONE_ORDER = {
+    "drawn-with-replacement", "last-batch-dropped", "rows-left-out", "batches-over-the-epoch",
+    "other-batch-size", "shuffled-otherwise", "not-shuffled",
+}  # fmt: skip
+_ONE_PENALTY = {"penalty-left-out", "penalty-twice", "penalty-in-gradient-only", "penalty-in-report-only"}
+_ALONE = {"fit-called-inside", "another-model-trained", *ENDS_IN_AN_EXCEPTION}
+
+
+def can_be_paired(style, one, other):
+    """Say whether two mistakes can be made in one loop, so that both leave their traces."""
+    if {one, other} & _ALONE or {one, other} == {"no-update", "already-trained"}:
+        return False
+    if one in PROBLEMS and other in PROBLEMS:
+        return False
+    # Measured anew, the loss has a penalty or not, whatever the tape's has.
+    if {one, other} & _ONE_PENALTY and {one, other} & {"evaluate-reported", "loss-after-update"}:
+        return False
+    if any(
+        {one, other} <= group for group in (_ONE_REPORT, _ONE_UPDATE, _ONE_LOSS, _ONE_ORDER, _ONE_PENALTY)
+    ):
+        return False
+    try:
+        source(style, [*MISTAKES[one][style], *MISTAKES[other][style]])
+    except ValueError:
+        return False
+    return True
+
+
+def all_pairs():
+    """List all pairs of mistakes that can be made together, style by style."""
+    for style in ("compiled", "eager", "arithmetic", "one_tape"):
+        names = [name for name in MISTAKES if style in MISTAKES[name]]
+        for one, other in itertools.combinations(names, 2):
+            if can_be_paired(style, one, other):
+                yield style, one, other
+
+
+def table(said):
+    """Count what was said, a row for each kind of loop, as text."""
+    lines = [f"{'':<22}{'loops':>6}{'rightly':>9}{'partly':>8}{'unknown':>9}{'wrongly':>9}"]
+    for kind, answers in said.items():
+        counts = Counter(answers)
+        shares = "".join(f"{counts[word]:>{width}}" for word, width in zip(
+            ("rightly", "partly", "unknown", "wrongly"), (9, 8, 9, 9), strict=True))  # fmt: skip
+        lines.append(f"{kind:<22}{len(answers):>6}{shares}")
+    return "\n".join(lines)
