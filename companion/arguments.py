@@ -124,7 +124,12 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, **others:
     return options
 
 
-def check_outputs(parser: argparse.ArgumentParser, options: argparse.Namespace, names: Sequence[str]) -> bool:
+def check_outputs(
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    names: Sequence[str],
+    read: str | None = None,
+) -> bool:
     """Refuse files that could not be written once the work is done.
 
     Parameters
@@ -135,6 +140,8 @@ def check_outputs(parser: argparse.ArgumentParser, options: argparse.Namespace, 
         As parsed.
     names : sequence of str
         Which of them name files; "plot" names a picture.
+    read : str, optional
+        A file that is read, and must stay as it is.
 
     Returns
     -------
@@ -144,7 +151,7 @@ def check_outputs(parser: argparse.ArgumentParser, options: argparse.Namespace, 
     Raises
     ------
     SystemExit
-        With status 2 if a file cannot be written, or two options name the same one.
+        With status 2 if a file cannot be written, is `read`, or two options name the same one.
     """
     files = {f"--{name}": path for name in names if (path := getattr(options, name)) is not None}
     writer_of: dict[Path | str, str] = {}
@@ -154,6 +161,8 @@ def check_outputs(parser: argparse.ArgumentParser, options: argparse.Namespace, 
         except OutputError as error:
             parser.error(f"{option}: {error}")
         target = path if path == STDOUT else Path(path).resolve()
+        if read is not None and target == Path(read).resolve():
+            parser.error(f"{option}: {path!r} is the file that is read; name another")
         other = writer_of.setdefault(target, option)
         if other != option:
             parser.error(f"{other} and {option} both write to {path!r}; name two files")

@@ -17,6 +17,7 @@ from companion.arguments import (
     whole_number,
 )
 from companion.console import MISUSE, Report, command
+from companion.errors import UserError
 from companion.outputs import STDOUT, write
 
 if TYPE_CHECKING:
@@ -69,46 +70,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = check_parser()
     options = argparse.Namespace(plot=None, json=None, quiet=False)
     parser.parse_args(argv, options)
-    to_stdout = check_outputs(parser, options, ("plot", "json"))
-    for name in ("plot", "json"):
-        path = getattr(options, name)
-        if path not in (None, STDOUT) and Path(path).resolve() == Path(options.file).resolve():
-            parser.error(f"--{name}: {path!r} is the loop's own file; name another")
-    report = Report(quiet=options.quiet or to_stdout)
+    to_stdout = check_outputs(parser, options, ("plot", "json"), read=options.file)
     # What the loop prints must not get into a result on standard output.
     with contextlib.redirect_stdout(sys.stderr) if to_stdout else contextlib.nullcontext():
-        return run(options, report)
-
-
-def run(options: argparse.Namespace, report: Report) -> int:
-    """Read the file, check its loop, and hand over what was asked for."""
-    from companion.learner import check_file, read_train
-
-    check_file(options.file)  # a wrong name need not wait for TensorFlow
-    from companion.checking import check_loop
-    from companion.loop_check import LoopCheck, print_check, verdict_text
-    from companion.loop_error import LoopError
-
-    try:
-        train = read_train(options.file)
-    except LoopError as error:
-        check = LoopCheck(options.file, error=error)
-    else:
-        chosen = {"problem": options.problem, "seed": options.seed, "epochs": options.epochs}
-        check = check_loop(train, options.lesson, name=options.file, **chosen)
-    if isinstance(check.error, LoopError):
-        print(check.error.shown, end="", file=sys.stderr)
-    if check.error is not None:
-        print(f"{NAME}: error: {check.error}", file=sys.stderr)
-    if check.error is None or check.problems:
-        print_check(report, check, with_traceback=False)
-    if options.quiet and check.verdict == "differs":
-        print(f"{options.file}: {verdict_text(check)}", file=sys.stderr)
+        check = run(options)
+    tell(check, Report(quiet=options.quiet or to_stdout), options)
     if options.json is not None:
         write(options.json, (json.dumps(check.as_dict(), indent=2, allow_nan=False) + "\n").encode())
     if options.plot is not None and check.problems:
         draw(check, options.plot)
     return STATUS[check.verdict]
+
+
+def run(options: argparse.Namespace) -> "LoopCheck":
+    """Read the file and check its loop."""
+    from companion.learner import check_file, read_train
+
+    check_file(options.file)  # a wrong name need not wait for TensorFlow
+    from companion.checking import check_loop
+    from companion.loop_check import LoopCheck
+
+    try:
+        train = read_train(options.file)
+    except UserError as error:
+        return LoopCheck(options.file, error=error)
+    chosen = {"problem": options.problem, "seed": options.seed, "epochs": options.epochs}
+    return check_loop(train, options.lesson, name=options.file, **chosen)
+
+
+def tell(check: "LoopCheck", report: Report, options: argparse.Namespace) -> None:
+    """Print the report, and on standard error what went wrong."""
+    from companion.loop_check import print_check, verdict_text
+    from companion.loop_error import LoopError
+
+    if check.problems:
+        print_check(report, check, with_traceback=False)
+    if isinstance(check.error, LoopError):
+        print(check.error.shown, end="", file=sys.stderr)
+    if check.error is not None:
+        print(f"{NAME}: error: {check.error}", file=sys.stderr)
+    elif options.quiet and check.verdict == "differs":
+        print(f"{options.file}: {verdict_text(check)}", file=sys.stderr)
 
 
 def draw(check: "LoopCheck", path: str) -> None:

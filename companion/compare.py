@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from companion.arguments import LARGEST_SEED, OneLineParser, add_outputs, add_quiet, parse, whole_number
+from companion.arguments import (
+    LARGEST_SEED,
+    OneLineParser,
+    add_outputs,
+    add_quiet,
+    check_outputs,
+    parse,
+    whole_number,
+)
 from companion.console import Report, command
 from companion.formats import distance, loss_text, spell_out
 from companion.model_file import Data, fit_arguments, read_data
@@ -57,10 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the comparison; give 0 if the two trainings are identical, else 1."""
     parser = compare_parser()
     options = parse(parser, argv)
-    for name in ("plot", "json", "csv"):
-        path = getattr(options, name)
-        if path not in (None, STDOUT) and Path(path).resolve() == Path(options.file).resolve():
-            parser.error(f"--{name}: {path!r} is the model's own file; name another")
+    check_outputs(parser, options, ("plot", "json", "csv"), read=options.file)
     report = Report(quiet=options.quiet or options.to_stdout)
     # What the user's file and Keras print must not get into a result on standard output.
     with contextlib.redirect_stdout(sys.stderr) if options.to_stdout else contextlib.nullcontext():

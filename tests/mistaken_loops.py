@@ -10,6 +10,7 @@ COMPILED_START = "    mean = keras.metrics.Mean()\n"
 EAGER_START = "    n = len(x)\n"
 CLASS_START = "    indices = np.arange(len(x))\n"
 TAPE_START = "    losses_per_epoch = []\n"
+A_CLONE = "    weights = model.get_weights()\n    model = keras.models.clone_model(model)\n    model.set_weights(weights)\n"
 NEW_WEIGHTS = "    model.set_weights([w + 0.01 for w in model.get_weights()])\n"
 
 MISTAKES: dict[str, dict[str, list[Edit]]] = {
@@ -469,47 +470,73 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
         ],
     },
     "another-model-trained": {
-        "compiled": [
-            (
-                COMPILED_START,
-                COMPILED_START
-                + "    weights = model.get_weights()\n    model = keras.models.clone_model(model)\n    model.set_weights(weights)\n",
-            )
-        ],
+        "compiled": [(COMPILED_START, COMPILED_START + A_CLONE)],
+        "eager": [(EAGER_START, EAGER_START + A_CLONE)],
+        "one_tape": [(TAPE_START, TAPE_START + A_CLONE)],
     },
     "extra-training-pass": {
         "compiled": [
             (
                 "        mean.update",
-                "        accuracy = tf.reduce_mean(tf.cast(tf.round(model(xb, training=True)) == tf.cast(yb, tf.float32), tf.float32))\n        mean.update",
-            )
+                "        right = tf.round(model(xb, training=True)) == tf.cast(yb, tf.float32)\n        tf.reduce_mean(tf.cast(right, tf.float32))\n        mean.update",
+            ),
         ],
+        "eager": [("return loss.numpy()", "model(xb, training=True)\n        return loss.numpy()")],
+        "arithmetic": [("return float(loss)", "self.model(xb, training=True)\n        return float(loss)")],
     },
     "rows-left-out": {
+        "compiled": [("from_tensor_slices((x, y))", "from_tensor_slices((x[3:], y[3:]))")],
         "eager": [(EAGER_START, "    x, y = x[:17], y[:17]\n" + EAGER_START)],
+        "one_tape": [("batches_of(x, y, batch_size)", "batches_of(x[:-1], y[:-1], batch_size)")],
     },
     "batches-over-the-epoch": {
         "compiled": [
-            ("data.batch(batch_size)", "data.repeat().batch(batch_size).take(3)"),
             (
                 "    history = []\n",
-                "    feed = iter(tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(batch_size))\n    history = []\n",
+                "    rows = tf.data.Dataset.from_tensor_slices((x, y))\n    feed = iter(rows.repeat().batch(batch_size))\n    history = []\n",
             ),
             ("for xb, yb in data:", "for xb, yb in (next(feed) for _ in range(3)):"),
+            (
+                "    data = tf.data.Dataset.from_tensor_slices((x, y))\n    data = data.batch(batch_size)\n",
+                "",
+            ),
+        ],
+        "eager": [
+            (
+                "for start in range(0, n, batch_size):",
+                "for start in range(24 * _epoch, 24 * _epoch + 24, batch_size):",
+            ),
+            (
+                "xb, yb = x[start : start + batch_size], y[start : start + batch_size]",
+                "rows = np.arange(start, start + batch_size) % n\n            xb, yb = x[rows], y[rows]",
+            ),
+        ],
+        "arithmetic": [
+            (
+                "np.split(indices, range(batch_size, len(indices), batch_size))",
+                "[np.arange(k, k + batch_size) % len(x) for k in range(24 * epoch, 24 * epoch + 24, batch_size)]",
+            ),
         ],
     },
     "another-loss": {
         "compiled": [("keras.losses.BinaryCrossentropy()", "keras.losses.MeanSquaredError()")],
+        "eager": [
+            ("keras.losses.binary_crossentropy(yb, y_pred)", "keras.losses.mean_absolute_error(yb, y_pred)")
+        ],
+        "one_tape": [("keras.losses.BinaryCrossentropy(", "keras.losses.MeanSquaredError(")],
     },
     "another-optimizer": {
         "compiled": [("SGD(learning_rate)", "Adam(learning_rate)")],
         "eager": [("SGD(learning_rate)", "SGD(learning_rate, momentum=0.9)")],
+        "one_tape": [("SGD(learning_rate=learning_rate)", "RMSprop(learning_rate)")],
     },
     "gradient-scaled": {
+        "compiled": [("loss + sum(model.losses)", "3 * (loss + sum(model.losses))")],
         "eager": [
             ("return loss + tf.add_n", "return 0.5 * (loss + tf.add_n"),
             ("*model.losses])", "*model.losses]))"),
         ],
+        "one_tape": [("= tf.math.add_n(", "= 0.1 * tf.math.add_n(")],
     },
     # In these the loops are right, but for another problem: see PROBLEMS in mistake_cases.py.
     "not-shuffled": {"compiled": [], "eager": [], "arithmetic": [], "one_tape": []},

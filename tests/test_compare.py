@@ -156,7 +156,7 @@ def test_the_model_s_own_file_is_not_overwritten(model_file, tmp_path, capsys):
     assert "--json: " in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main([file, "--csv", "my_model.py"])
-    assert "'my_model.py' is the model's own file; name another" in capsys.readouterr().err
+    assert "'my_model.py' is the file that is read; name another" in capsys.readouterr().err
     assert (tmp_path / "my_model.py").read_text() == GOOD
 
 

@@ -37,7 +37,7 @@ class Explanation:
 def explain(
     case: Case, step: Step, gradient: list[np.ndarray | None], variant: Variant
 ) -> Explanation | None:
-    """Find the factors with which `gradient` comes from the forward passes of `step`; None if there are none."""
+    """Find the factors with which `gradient` comes from the forward passes of `step`, if there are any."""
     there = [number for number, part in enumerate(gradient) if part is not None]
     mine = flat(gradient)
     forwards = [forward for forward in step.forwards if forward.rows is not None]

@@ -55,7 +55,7 @@ def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> Judged:
 
     More than one can: a loss divided by the sum of its weights is also one scaled otherwise in each batch.
     """
-    best = Judged([], None)
+    judged, farthest = [], Judged([], None)
     for variant in case.replay.variants():
         explained: list[Explanation] = []
         for step, gradient in zip(case.steps, gradients, strict=True):
@@ -66,10 +66,14 @@ def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> Judged:
         told = _judge(case, explained) if len(explained) == len(case.steps) else None
         if told == []:
             return Judged(explained, told)
-        fewer = told is not None and (best.findings is None or len(told) < len(best.findings))
-        if fewer or (best.findings is None and len(explained) > len(best.explained)):
-            best = Judged(explained, told)
-    return best
+        if told is not None:
+            judged.append(Judged(explained, told))
+        if len(explained) > len(farthest.explained):
+            farthest = Judged(explained, None)
+    fewest = min((len(one.findings or []) for one in judged), default=0)
+    simplest = [one for one in judged if len(one.findings or []) == fewest]
+    names = {tuple(finding.name for finding in one.findings or []) for one in simplest}
+    return simplest[0] if len(names) == 1 else farthest  # two explanations are none
 
 
 def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
@@ -115,6 +119,7 @@ def _scale_names(
 ) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, float]]:
     """List the rules that the factors follow over all steps, with what these make of them and a constant."""
     n, size = len(case.problem.x), case.problem.batch_size
+    fed = sum(len(step.rows) for step in case.steps if step.epoch == 0)
     vector = case.steps[0].gradients[-1].target.size > 1
     summed = "vector-of-losses" if vector else "sum-instead-of-mean"
     as_it_is = "the loss's part of your gradient is {scale:.4g} times that of .fit"
@@ -126,6 +131,7 @@ def _scale_names(
         ("", "", np.ones(len(rows))),
         (summed, as_it_is + counted, 1.0 * pairs),
         ("divided-by-all-rows", as_it_is + f": {{rows}} rows of all {n}", rows / n),
+        ("divided-by-all-rows", as_it_is + f": {{rows}} rows of {fed} an epoch", rows / fed),
         (
             "divided-by-batch-size",
             as_it_is + f": {{rows}} rows in the short batch, divided by {size}",

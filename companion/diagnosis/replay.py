@@ -1,6 +1,7 @@
 """What ``.fit`` would have done at a moment of the learner's run: same weights, same rows."""
 
 import itertools
+import warnings
 from dataclasses import astuple, dataclass
 
 import keras
@@ -104,7 +105,8 @@ class Replay:
         self.put(forward.state)
         x, y = self.x[forward.rows], self.y[forward.rows]
         variables = self.twin.trainable_variables
-        with tf.GradientTape(persistent=True) as tape:
+        # Keras warns of a mistaken from_logits, which is tried here on purpose.
+        with warnings.catch_warnings(action="ignore"), tf.GradientTape(persistent=True) as tape:
             y_pred = self.twin(x, training=variant.training)
             loss = self._loss(y, y_pred, forward.rows, variant)
             penalty = tf.add_n([tf.zeros(()), *self.twin.losses])

@@ -139,8 +139,10 @@ def _rules(case: Case, explained: list[Explanation]) -> Iterator[Rule]:
                 after = _losses(case, steps, source, after=True)
                 told = f", measured after the update{told}"
                 yield from _of_losses(case, steps, after, ("loss-after-update", *names), told)
-    for penalty, told in words.items():
-        yield from _evaluated(case, penalty, _penalty_names(Source(penalty), in_gradient), told)
+    for source in _sources(case, explained):
+        yield from _evaluated(
+            case, source, _penalty_names(source, in_gradient), words.get(source.penalty, "")
+        )
 
 
 def _sources(case: Case, explained: list[Explanation]) -> Iterator[Source]:
@@ -236,7 +238,7 @@ def _of_losses(
     return rules
 
 
-def _evaluated(case: Case, penalty: float, names: tuple[str, ...], words: str) -> Iterator[Rule]:
+def _evaluated(case: Case, source: Source, names: tuple[str, ...], words: str) -> Iterator[Rule]:
     """Take the loss over all rows after the last step of each epoch."""
     ends = [
         [f for f in step.after if f.rows is not None]
@@ -248,7 +250,9 @@ def _evaluated(case: Case, penalty: float, names: tuple[str, ...], words: str) -
         return
     values = []
     for forwards in whole:
-        values.append(_mean(case, forwards, Variant(bool(forwards[0].training)), 1.0, penalty))
+        variant = source.explained[0].variant if source.explained else Variant()
+        variant = replace(variant, training=bool(forwards[0].training))
+        values.append(_mean(case, forwards, variant, 1.0, source.penalty))
     yield Rule(("evaluate-reported", *names), values, f"the loss of all rows at the end of each epoch{words}")
 
 
