@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from companion import lesson1, lesson2, lesson3, lesson4, lesson5, table
+from companion import check, lesson1, lesson2, lesson3, lesson4, lesson5, table
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_the_output_in_the_readme_is_what_the_command_prints(readme, lesson3_mai
     status, out, _ = lesson3_main()
     assert status == 0
     printed, pasted = without_noise(out), blocks(readme, "text")
-    assert len(pasted) == 6
+    assert len(pasted) == 8
     for block in pasted[:3]:
         assert without_noise(block) in printed
 
@@ -38,12 +38,21 @@ def test_lesson_1_closes_the_gap_as_the_readme_says(readme, report_of):
     assert without_noise(blocks(readme, "text")[3]) in without_noise(out)
 
 
+def test_the_check_says_of_the_loop_in_the_readme_what_the_readme_says(readme, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_loop.py").write_text(blocks(readme, "py")[0])
+    assert check.main(["lesson3", "my_loop.py"]) == 1
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    pasted = blocks(readme, "text")[4].splitlines()
+    assert pasted == printed[printed.index("3. The verdict") : -2]
+
+
 def test_the_conformance_table_in_the_readme_counts_the_rows_there_are(readme):
     """That all of them are identical, tests/benchmarks/conformance.py says; here is not the time for it."""
     counts = Counter(
         f"{row.group}: {row.name}" if row.group == "networks" else row.group for row in table.combinations()
     )
-    pasted_table = blocks(readme, "text")[4]
+    pasted_table = blocks(readme, "text")[6]
     pasted = re.findall(r"^(\w.*?) {2,}(\d+) +(\d+) ", pasted_table, re.MULTILINE)
     assert {option: int(rows) for option, rows, _ in pasted} == counts
     assert re.search(
@@ -56,7 +65,7 @@ def test_the_options_in_the_readme_are_those_of_help(readme, lesson3_main, monke
     monkeypatch.setenv("COLUMNS", "100")
     status, out, _ = lesson3_main("--help")
     assert status == 0
-    described = [" ".join(text.split()) for text in (blocks(readme, "text")[5], out)]
+    described = [" ".join(text.split()) for text in (blocks(readme, "text")[7], out)]
     assert described[0] == described[1]
 
 

@@ -44,10 +44,13 @@ class Source:
         How often it holds that of ``model.losses``.
     explained : list of Explanation, optional
         How the loop's own loss is computed; None for that of ``.fit``.
+    scaled : bool
+        Whether it is a multiple of a mean where the gradient is, or has been divided again.
     """
 
     penalty: float
     explained: list[Explanation] | None = None
+    scaled: bool = True
 
 
 RIGHT = Source(1.0)
@@ -149,7 +152,8 @@ def _sources(case: Case, explained: list[Explanation]) -> Iterator[Source]:
     """List the losses that a batch can be said to have."""
     yield from (Source(1.0), Source(0.0), Source(2.0))
     if explained and len(explained) == len(case.steps):
-        yield from (Source(1.0, explained), Source(0.0, explained), Source(2.0, explained))
+        for scaled in (True, False):
+            yield from (Source(penalty, explained, scaled) for penalty in (1.0, 0.0, 2.0))
         if explained[0].penalty is not None:
             yield Source(abs(explained[0].penalty), explained)
 
@@ -198,7 +202,7 @@ def _losses(case: Case, steps: list[Step], source: Source, after: bool = False) 
         variant, scale = Variant(), 1.0
         if source.explained is not None:
             own = source.explained[next(n for n, other in enumerate(case.steps) if other is step)]
-            variant, scale = own.variant, abs(own.scale)
+            variant, scale = own.variant, abs(own.scale) if source.scaled else 1.0
         forwards = step.forwards
         if after:
             follow_up = _follow_up(step)
