@@ -1,16 +1,17 @@
 """A learner's ``train`` beside ``.fit``: run both, compare, and say why they differ."""
 
 import contextlib
-import io
+import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from companion.diagnosis.catalogue import MISTAKES
 from companion.diagnosis.diagnose import diagnose
-from companion.diagnosis.findings import Difference, Finding
+from companion.diagnosis.findings import REPORT, Difference, Finding, largest_difference
 from companion.diagnosis.problem import Problem, Reference
 from companion.diagnosis.recorder import watch
 from companion.diagnosis.recording import Place
@@ -25,7 +26,7 @@ from companion.problems import ASSIGNMENTS, lesson_problem, revealing_problem
 from companion.source import line_of_report, text_of
 from companion.ulp import abs_difference
 
-NOISE = 1e-5  # of a loss: how far two right trainings of a few epochs are apart by rounding
+NOISE = 1e-5  # of losses and weights: how far right trainings of a few epochs are apart by rounding
 
 Train = Callable[..., Any]
 
@@ -79,7 +80,7 @@ def check_loop(
     try:
         for number, one in enumerate(problems):
             with unchanged():
-                check.problems.append(_check_on(train, one, quiet=number > 0))
+                check.problems.append(_check_on(train, one, first=number == 0))
     except UserError as error:
         check.error = error
     check.seconds = time.perf_counter() - started
@@ -105,68 +106,100 @@ def _problems(
     return [make(number, seed, epochs) for name, make in makers.items() if problem in (None, name)]
 
 
-def _check_on(train: Train, problem: Problem, *, quiet: bool) -> OneProblem:
+def _check_on(train: Train, problem: Problem, *, first: bool) -> OneProblem:
     """Run loop and ``.fit`` on one problem: as they are, then eagerly and watched."""
     own = problem.start()
-    with _silence() if quiet else contextlib.nullcontext():
-        learner = _run(train, problem, own)
-    watched = problem.start()
-    with _silence(), watch(watched, problem.x) as recording:
-        recording.history = _run(train, problem, watched)
+    with contextlib.nullcontext() if first else _silence():
+        learner = _run(train, problem, own, first=first)
     reference = Reference(problem)
-    findings, unwatched = diagnose(problem, reference, recording, Replay(problem))
+    watched = problem.start()
+    findings: list[Finding] = []
+    unwatched: list[str] = []
+    seen = None
+    try:
+        with _silence(), watch(watched, problem.x) as recording:
+            recording.history = _run(train, problem, watched, first=False)
+        findings, unwatched = diagnose(problem, reference, recording, Replay(problem))
+        seen = recording
+    except LoopError as error:  # which it did not meet as it is
+        unwatched = [
+            f"run eagerly, to be watched, the loop ends in {error.told}: only the result was compared"
+        ]
     compiled = problem.compiled(run_eagerly=False)
     fit = problem.fit(compiled)
-    pairs = [(a.numpy(), b.numpy()) for a, b in zip(own.variables, compiled.variables, strict=True)]
-    same = [np.array_equal(a, b, equal_nan=True) for a, b in pairs]
+    mine, fits = [[np.array(v.numpy()) for v in model.variables] for model in (own, compiled)]
+    same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(mine, fits, strict=True)]
     identical = np.array_equal(learner, fit, equal_nan=True) and all(same)
-    apart = max(float(abs_difference(a, b).max(initial=0)) for a, b in pairs)
+    if not findings and seen is not None:
+        names, end = seen.variables, reference.recording.end
+        findings = _unseen(names, (seen.history, seen.end), (reference.history, end), "run eagerly, ")
     if not findings:
-        findings = _unseen(learner, fit, recording.history, reference.history)
-    return OneProblem(problem, learner, fit, identical, apart, findings, unwatched, True)
+        findings = _unseen(reference.recording.variables, (learner, mine), (fit, fits), "")
+        if findings and seen is not None:
+            findings, note = _compiled_otherwise(problem, (learner, mine), findings)
+            unwatched = unwatched + note
+    apart = max(float(abs_difference(a, b).max(initial=0)) for a, b in zip(mine, fits, strict=True))
+    return OneProblem(problem, learner, fit, identical, apart, findings, unwatched)
 
 
-def _run(train: Train, problem: Problem, model: Any) -> list[float]:
-    """Call the learner's function."""
+def _run(train: Train, problem: Problem, model: Any, *, first: bool) -> list[float]:
+    """Call the learner's function; put back what it may set for all."""
     try:
-        result = problem.train(train, model)
+        with unchanged():
+            result = problem.train(train, model)
     except (KeyboardInterrupt, UserError):
         raise
     except BaseException as error:  # SystemExit too
         raise LoopError(error, f"while train runs on {problem.title}") from None
-    return history_of(result, problem.epochs)
+    try:
+        return history_of(result, problem.epochs)
+    except UserError as error:
+        if first:
+            raise
+        raise UserError(f"{error}; the first call was right: is something kept from call to call?") from None
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Swallow what the loop prints: it has been printed once."""
-    with contextlib.redirect_stdout(io.StringIO()):
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
 
 
-def _unseen(
-    learner: list[float], fit: list[float], watched: list[float], eager: list[float]
-) -> list[Finding]:
-    """Find differences that no rule has seen: of the losses as reported, with and without watching."""
-    pairs = [
-        (watched, eager, "run eagerly, you report {mine:.7g}, .fit {fits:.7g}, and no rule says why"),
-        (
-            learner, fit, "as it is compiled, the loop reports {mine:.7g}, .fit {fits:.7g}, but run eagerly "
-            "they are equal: a tf.function keeps what Python does in it, such as counting or drawing, as it "
-            "was the first time",
-        ),
-    ]  # fmt: skip
-    for mine, fits, told in pairs:
-        wrong = [n for n, (a, b) in enumerate(zip(mine, fits, strict=True)) if not _near(a, b)]
-        if wrong:
-            epoch = wrong[0]
-            at = Difference("report", epoch, None, None, mine[epoch], fits[epoch])
-            return [Finding("", 5, at, f"epoch {epoch}: {told.format(mine=mine[epoch], fits=fits[epoch])}")]
-    return []
+Result = tuple[list[float], list[np.ndarray]]  # losses, and all variables at the end
 
 
-def _near(a: float, b: float) -> bool:
-    return bool(np.isclose(a, b, rtol=NOISE, atol=NOISE, equal_nan=True))
+def _unseen(names: list[str], mine: Result, fit: Result, how: str) -> list[Finding]:
+    """Find differences of the results where no rule has seen one."""
+    for epoch, (a, b) in enumerate(zip(mine[0], fit[0], strict=True)):
+        if not _near(a, b):
+            told = f"epoch {epoch}: {how}you report {a:.7g}, .fit {b:.7g}, and no rule says why"
+            return [Finding("", REPORT, Difference("report", epoch, None, None, a, b), told)]
+    if all(_near(a, b) for a, b in zip(mine[1], fit[1], strict=True)):
+        return []
+    variable, one, other = largest_difference(names, mine[1], fit[1])
+    told = f"at the end, {how}`{variable}` is {one:.7g}, with .fit {other:.7g}, and no rule says why"
+    return [Finding("", REPORT, Difference("weights", len(fit[0]) - 1, None, variable, one, other), told)]
+
+
+def _compiled_otherwise(
+    problem: Problem, mine: Result, found: list[Finding]
+) -> tuple[list[Finding], list[str]]:
+    """Explain why a loop is ``.fit`` when it is run eagerly, but not as it is."""
+    by_xla = problem.compiled(run_eagerly=False, jit_compile=True)
+    losses = problem.fit(by_xla)
+    if not _unseen([], mine, (losses, [v.numpy() for v in by_xla.variables]), ""):
+        how = "compiled by XLA, and equal to .fit with jit_compile=True, where dropout draws other numbers"
+        return [], [f"the loop is {how}"]
+    told = (
+        f"{found[0].evidence}; run eagerly both are equal: a tf.function keeps what Python does in it as it "
+        "was the first time, and under jit_compile=True dropout draws other numbers"
+    )
+    return [replace(found[0], evidence=told)], []
+
+
+def _near(a: Any, b: Any) -> bool:
+    return bool(np.allclose(a, b, rtol=NOISE, atol=NOISE, equal_nan=True))
 
 
 def _sum_up(check: LoopCheck, train: Train) -> None:

@@ -1,5 +1,6 @@
 """A learner's own file with ``train``: how it is read, how it is called, and what it may give back."""
 
+import ast
 import difflib
 import inspect
 import json
@@ -11,10 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from companion.errors import UserError
 from companion.loop_error import LoopError
 
 SIGNATURE = "train(model, x, y, *, learning_rate, batch_size, epochs)"
+AROUND_PYTHON = ("time", "timeit", "capture", "prun")  # cell magics over a cell of Python
 NEAR = 0.6  # how alike a misspelled name is
 
 
@@ -62,6 +66,7 @@ def read_train(path: str) -> Callable[..., Any]:
     parts = _cells(path, text) if file.suffix == ".ipynb" else [(path, text)]
     module = ModuleType("learner_" + re.sub(r"\W", "_", file.stem))
     module.__file__ = str(file.resolve())
+    vars(module)["display"] = print  # as a notebook has it
     sys.modules[module.__name__] = module  # where dataclasses, for one, look for it
     sys.path.insert(0, str(file.resolve().parent))
     try:
@@ -88,9 +93,14 @@ def _cells(path: str, text: str) -> list[tuple[str, str]]:
 
 def _without_magics(code: str) -> str:
     """Leave out what only IPython understands, and keep the lines' numbers."""
-    if code.lstrip().startswith("%%"):
-        return ""
-    return re.sub(r"^(\s*)[%!?].*$", r"\1pass", code, flags=re.MULTILINE)
+    try:
+        ast.parse(code)
+    except SyntaxError:
+        magic = re.match(r"\s*%%(\w+)", code)
+        if magic and magic[1] not in AROUND_PYTHON:
+            return ""
+        return re.sub(r"^(\s*)([%!?].*|.*\?)$", r"\1pass", code, flags=re.MULTILINE)
+    return code
 
 
 def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
@@ -130,9 +140,13 @@ def check_train(train: Any, path: str = "train") -> None:
     if inspect.isclass(train):
         raise UserError(f"{path}: train is a class: it must be a function, {SIGNATURE}")
     try:
-        inspect.signature(train).bind(None, None, None, learning_rate=0.1, batch_size=1, epochs=1)
+        signature = inspect.signature(train)
+    except (TypeError, ValueError):
+        raise UserError(f"{path}: train is {train!r}: it must be a function of yours, {SIGNATURE}") from None
+    try:
+        signature.bind(None, None, None, learning_rate=0.1, batch_size=1, epochs=1)
     except TypeError as error:
-        own = f"train{inspect.signature(train)}"
+        own = f"train{signature}"
         raise UserError(f"{path}: {own} does not fit ({error}): it must be {SIGNATURE}") from None
 
 
@@ -172,14 +186,21 @@ def history_of(result: Any, epochs: int) -> list[float]:
         shape = getattr(loss, "shape", ())
         if "Tensor" in type(loss).__name__ or "Variable" in type(loss).__name__:
             raise UserError(f"train returned a list of tensors: {wanted}; float(loss) makes one of a tensor")
-        if isinstance(loss, str | bytes | bool) or not hasattr(loss, "__float__") or tuple(shape):
+        if (
+            isinstance(loss, str | bytes | bool | np.bool_ | complex)
+            or not hasattr(loss, "__float__")
+            or tuple(shape)
+        ):
             raise UserError(
                 f"train returned a list whose entry {number} is {_a(type(loss).__name__)}: {wanted}"
             )
     if len(result) != epochs:
         many = "too few" if len(result) < epochs else "too many"
         raise UserError(f"train returned {len(result)} losses, {many}: {wanted}")
-    return [float(loss) for loss in result]
+    try:
+        return [float(loss) for loss in result]
+    except OverflowError:
+        raise UserError(f"train returned a number too large for a float: {wanted}") from None
 
 
 def _a(kind: str) -> str:

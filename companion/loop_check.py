@@ -48,10 +48,7 @@ class LoopCheck:
     @property
     def first_difference(self) -> Difference | None:
         """Give the first place where the loop and ``.fit`` part, on the first problem where they do."""
-        return next((one.findings[0].difference for one in self._by_weight() if one.findings), None)
-
-    def _by_weight(self) -> list[OneProblem]:
-        return sorted(self.problems, key=lambda one: one.compiled)
+        return next((one.first_difference for one in self.problems if one.findings), None)
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as strings, numbers, lists and dicts, for JSON."""

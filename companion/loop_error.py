@@ -28,36 +28,55 @@ class LoopError(UserError):
 
     def __init__(self, error: BaseException, during: str) -> None:
         self.shown, frames = shown(error)
-        self.name, self.hint = hint_for(error)
+        self.name, self.hint = hint_for(error, (frames[-1].line or "") if frames else "")
         self.file: str | None = frames[-1].filename if frames else None
         self.line: int | None = frames[-1].lineno if frames else None
         if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
             self.file, self.line = error.filename, error.lineno
-        message = _from_graph(str(error))[1].strip().partition("\n")[0][:LONGEST]
+        message = _from_graph(message_of(error))[1].strip().partition("\n")[0][:LONGEST]
         self.told = f"{type(error).__name__}: {message}".removesuffix(": ")
         where = f"{self.file}, line {self.line}, " if self.file else ""
         super().__init__(f"{where}{during}: {self.told}" + (f"; {self.hint}" if self.hint else ""))
 
 
+NO_GRADIENT = (
+    "the tape found no way from the loss to the weights: call the model inside it, stay in TensorFlow there "
+    "(no float(), no .numpy(), no NumPy), and take the gradient of model.trainable_variables"
+)
+# What a message looks like, the mistake's name, what is usually behind it, and what must stand in the line.
 HINTS = [
     (
-        r"No gradients provided|None values not supported|gradients? .*are None|NoneType.*multiply|"
-        r"unsupported operand type.*NoneType|convert a NoneType|argument `type_value`",
-        "left-tensorflow",
-        "the tape found no way from the loss to the weights: inside it, stay in TensorFlow (no float(), no "
-        ".numpy(), no NumPy), and take the gradient of model.trainable_variables",
+        r"No gradients provided|argument `type_value`|no attribute '_id'|None values not supported",
+        "no-gradient",
+        NO_GRADIENT,
+        "",
+    ),
+    (
+        r"(unsupported operand|multiply|convert).*NoneType",
+        "",
+        "something is None here: a gradient, where the tape found no way from the loss to the weights, or "
+        "what a function without return gives",
+        "",
     ),
     (
         r"singleton tf.Variable|non-first call|tried to create variables",
         "variables-in-tf-function",
         "make model, optimizer and metrics outside of the tf.function, and call "
         "optimizer.build(model.trainable_variables) before the first step",
+        "",
     ),
     (
         r"'?SymbolicTensor'? object has no attribute 'numpy'|NotImplementedError.*numpy|"
         r"symbolic tf.Tensor .*numpy array|Using a symbolic `tf.Tensor`|out of scope",
-        "left-tensorflow",
+        "no-gradient",
         "inside tf.function there are no numbers yet: return the tensor, call float() or .numpy() outside",
+        "",
+    ),
+    (
+        r"[Uu]nknown variable",
+        "",
+        "train is called several times, each time with a new network: make the optimizer in it",
+        "",
     ),
     (
         r"(?i)incompatible shapes|is incompatible with the layer|must have the same (shape|rank)|"
@@ -66,23 +85,33 @@ HINTS = [
         "",
         "print x_batch.shape, y_batch.shape and model(x_batch).shape: labels and predictions need the same "
         "shape, and the last batch has fewer rows",
+        "",
     ),
     (
         r"values to unpack",
         "",
         "the loop takes the network to have a certain number of weights: use model.trainable_variables, "
         "however many",
+        r"weights|variables",
     ),
 ]
 
 
-def hint_for(error: BaseException) -> tuple[str, str]:
-    """Give the mistake's name, or "", and what usually is behind an exception, or ""."""
-    text = f"{type(error).__name__}: {error}"
-    for pattern, name, hint in HINTS:
-        if re.search(pattern, text):
+def hint_for(error: BaseException, code: str = "") -> tuple[str, str]:
+    """Give the mistake's name, or "", and what usually is behind an exception in a line of code, or ""."""
+    text = f"{type(error).__name__}: {message_of(error)}"
+    for pattern, name, hint, in_code in HINTS:
+        if re.search(pattern, text) and re.search(in_code, code):
             return name, hint
     return "", ""
+
+
+def message_of(error: BaseException) -> str:
+    """Give the message of an exception, of one that cannot say it too."""
+    try:
+        return str(error)
+    except Exception as another:  # the learner's own class
+        return f"its text cannot be had ({type(another).__name__})"
 
 
 def shown(error: BaseException) -> tuple[str, list[traceback.FrameSummary]]:
@@ -102,7 +131,7 @@ def shown(error: BaseException) -> tuple[str, list[traceback.FrameSummary]]:
     """
     told = traceback.TracebackException.from_exception(error)
     _keep_own(told)
-    inside, message = _from_graph(str(error))
+    inside, message = _from_graph(message_of(error))
     if inside:
         lines = traceback.StackSummary.from_list([*told.stack, *inside]).format()
         text = ["Traceback (most recent call last):\n", *lines, f"{type(error).__name__}: {message}\n"]

@@ -65,8 +65,6 @@ class OneProblem:
         Where and why the two part, the earliest first.
     unwatched : list of str
         What could not be seen.
-    compiled : bool
-        Whether ``.fit`` was compiled, as it usually is, or run eagerly.
     """
 
     problem: Problem
@@ -76,7 +74,6 @@ class OneProblem:
     weights_apart: float
     findings: list[Finding]
     unwatched: list[str]
-    compiled: bool
 
     @property
     def verdict(self) -> str:

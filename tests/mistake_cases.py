@@ -14,7 +14,7 @@ from companion.diagnosis.recorder import watch
 from companion.diagnosis.replay import Replay
 from companion.problems import revealing_problem
 
-ENDS_IN_AN_EXCEPTION = ("left-tensorflow", "variables-in-tf-function")
+ENDS_IN_AN_EXCEPTION = ("no-gradient", "variables-in-tf-function")
 
 
 def _halving(epoch, rate):

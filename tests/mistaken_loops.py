@@ -1,5 +1,6 @@
 """The mistakes of the catalogue, written into right loops: what is replaced by what in which loop of ``loops/``."""
 
+import linecache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "loops"
@@ -556,7 +557,7 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
         ],
     },
     # These end in an exception.
-    "left-tensorflow": {
+    "no-gradient": {
         "compiled": [("loss + sum(model.losses)", "float(loss + sum(model.losses))")],
         "eager": [
             ("tf.reduce_mean(rows)", "tf.constant(rows.numpy().mean())"),
@@ -607,6 +608,7 @@ def loop(style: str, *mistakes: str):
 
 def from_text(text: str, name: str):
     """Give the ``train`` that `text` defines."""
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)  # for tf.function
     space: dict = {"__name__": name}
     exec(compile(text, name, "exec"), space)
     return space["train"]

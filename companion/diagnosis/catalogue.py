@@ -231,8 +231,8 @@ MISTAKES: dict[str, Known] = {
         ONE_OPTIMIZER,
     ),
     "gradients-clipped": Known(
-        "The gradients are clipped, which .fit does not do here",
-        "Leave the clipping out, or give it to the optimizer of both.",
+        "The gradients are cut to a certain size, which .fit does not do here",
+        "Leave clipping and normalizing out, or give the clipping to the optimizer of both.",
         MORE_THAN_STEP,
     ),
     "clipping-left-out": Known(
@@ -275,9 +275,9 @@ MISTAKES: dict[str, Known] = {
         "Report the running mean of the batches' losses, each measured before its update.",
         RUNNING_MEAN,
     ),
-    "left-tensorflow": Known(
-        "The way from the weights to the loss leaves TensorFlow",
-        "Inside the tape use TensorFlow throughout: no float(), no .numpy(), no NumPy functions on the loss.",
+    "no-gradient": Known(
+        "The tape finds no way from the loss to the weights",
+        "Call the model inside the tape, and stay in TensorFlow there: no float(), no .numpy(), no NumPy.",
         MEAN_GRADIENT,
     ),
     "variables-in-tf-function": Known(

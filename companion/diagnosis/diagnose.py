@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from companion.diagnosis.explanation import Explanation
 from companion.diagnosis.findings import FORWARD, START, Case, Difference, Finding, largest_difference
 from companion.diagnosis.gradients import gradient_findings
 from companion.diagnosis.problem import Problem, Reference
@@ -10,7 +11,14 @@ from companion.diagnosis.replay import Replay
 from companion.diagnosis.reports import report_findings
 from companion.diagnosis.rows import row_findings
 from companion.diagnosis.steps import Steps, steps_of
-from companion.diagnosis.updates import update_findings
+from companion.diagnosis.updates import (
+    is_right_in_all,
+    optimizer_counts,
+    other_settings,
+    update_findings,
+)
+
+RESULT_NOISE = 1e-5  # of losses and weights
 
 
 def diagnose(
@@ -46,14 +54,34 @@ def diagnose(
         return [Finding("fit-called-inside", START, at, told, ready_made[0].place)], []
     if not case.steps:
         return _without_steps(case), case.unwatched
+    if is_same_result(recording, reference):
+        # However it was done. What has made no difference is said, and what would with another optimizer.
+        case.unwatched += [
+            f"the optimizer has {key}={own!r}, that of .fit {fits!r}; it makes no difference here"
+            for key, own, fits in other_settings(case)
+        ]
+        return optimizer_counts(case), case.unwatched
     found = _start(case, taken, warm_up, ready_made)
     if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
         _suppose_rows(case)
     found += row_findings(case)
-    gradients, explained = gradient_findings(case)
-    found += gradients + _passes(case, gradients) + update_findings(case)
+    if is_right_in_all(case):
+        explained: list[Explanation] | None = None
+        found += _passes(case, []) + optimizer_counts(case)
+    else:
+        gradients, explained = gradient_findings(case)
+        found += gradients + _passes(case, gradients) + update_findings(case)
     found += report_findings(case, explained)
     return sorted(_merged(found), key=lambda finding: finding.order), case.unwatched
+
+
+def is_same_result(recording: Recording, reference: Reference) -> bool:
+    """Say whether a run ends with the losses and the variables of ``.fit``, but for rounding."""
+    fit = reference.recording
+    return np.allclose(recording.history, fit.history, rtol=RESULT_NOISE, equal_nan=True) and all(
+        np.allclose(a, b, rtol=RESULT_NOISE, atol=RESULT_NOISE, equal_nan=True)
+        for a, b in zip(recording.end, fit.end, strict=True)
+    )
 
 
 def _merged(found: list[Finding]) -> list[Finding]:
@@ -127,15 +155,8 @@ def _suppose_rows(case: Case) -> None:
     )
     for number, step in enumerate(case.steps):
         if number < len(rows):
-            state = step.forwards[-1].state if step.forwards else _state_at(case, step.updates[0].before)
+            state = step.forwards[-1].state if step.forwards else step.gradient.state
             step.forwards = [Forward(rows[number], None, state, (), step.forward_place)]
-
-
-def _state_at(case: Case, before: list[np.ndarray]) -> list[np.ndarray]:
-    state = list(case.recording.start)
-    for number, value in zip(case.recording.trainable, before, strict=True):
-        state[number] = value
-    return state
 
 
 def _passes(case: Case, gradients: list[Finding]) -> list[Finding]:

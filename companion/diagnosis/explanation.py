@@ -69,6 +69,8 @@ def _solve(
         return None
     of_loss, of_penalty = factors[: len(columns)], factors[-1] if penalty.any() else None
     used = np.abs(of_loss) > COEFFICIENT * np.abs(of_loss).max()
+    if not used.any():
+        return None
     rows = np.array(counts)[used].sum()
     scales = of_loss[used] / (np.array(counts)[used] / rows)
     if not np.allclose(scales, scales[0], rtol=COEFFICIENT):

@@ -57,6 +57,8 @@ def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> Judged:
     """
     judged, farthest = [], Judged([], None)
     for variant in case.replay.variants():
+        if judged and variant.mistakes > min(len(one.findings or []) for one in judged):
+            break  # it takes more mistakes than one that was found
         explained: list[Explanation] = []
         for step, gradient in zip(case.steps, gradients, strict=True):
             one = explain(case, step, gradient, variant)
@@ -120,7 +122,7 @@ def _scale_names(
     """List the rules that the factors follow over all steps, with what these make of them and a constant."""
     n, size = len(case.problem.x), case.problem.batch_size
     fed = sum(len(step.rows) for step in case.steps if step.epoch == 0)
-    vector = case.steps[0].gradients[-1].target.size > 1
+    vector = case.steps[0].gradient.target.size > 1
     summed = "vector-of-losses" if vector else "sum-instead-of-mean"
     as_it_is = "the loss's part of your gradient is {scale:.4g} times that of .fit"
     pairs = rows**2 if broadcast else rows  # a broadcast loss has a number for each pair of rows
@@ -217,13 +219,22 @@ def _clipped(case: Case) -> Finding | None:
 
 
 def _unknown(case: Case, explained: list[Explanation]) -> Finding:
-    number = len(explained) if len(explained) < len(case.steps) else 0
+    """Say where gradients begin to be others than those of ``.fit``."""
+    off = [n for n, one in enumerate(explained) if not _is_right(one)]
+    number = off[0] if off else min(len(explained), len(case.steps) - 1)
     told = "your gradient is neither that of .fit nor that of a mistake known here"
-    if number < len(explained):
+    if off:
         one = explained[number]
         told = f"your gradient is {one.scale:.4g} times that of the loss"
         told += "" if one.penalty is None else f" and {one.penalty:.4g} times that of model.losses"
+        told += "" if one.variant == Variant() else ", taken in another way than that of .fit"
     return _finding("", case, number, told)
+
+
+def _is_right(one: Explanation) -> bool:
+    return one.variant == Variant() and _near(
+        np.array([one.scale, 1.0 if one.penalty is None else one.penalty]), 1.0
+    )
 
 
 def _finding(
@@ -235,7 +246,7 @@ def _finding(
     if any(forward.rows is not None for forward in step.forwards):
         variable, mine, fit = largest_difference(case.names, step.used, fit_gradient(case, number))
     numbers = f" (`{variable}`: {mine:.6g}, .fit {fit:.6g})" if mine is not None else ""
-    place = step.updates[0].place if place_of_update else step.gradients[-1].place
+    place = step.updates[0].place if place_of_update else step.gradient.place
     if stage == FORWARD:
         place = step.forward_place
     at = Difference("gradient", step.epoch, step.batch, variable, mine, fit)

@@ -70,10 +70,11 @@ class Problem:
         with same_names():
             return self.build_model()
 
-    def compiled(self, *, run_eagerly: bool) -> keras.Model:
+    def compiled(self, *, run_eagerly: bool, jit_compile: bool | str = "auto") -> keras.Model:
         """Do the same, and compile it for ``.fit``."""
         model = self.start()
-        model.compile(self.optimizer(self.learning_rate), self.loss(), run_eagerly=run_eagerly)
+        how: dict[str, Any] = {"run_eagerly": run_eagerly, "jit_compile": jit_compile}
+        model.compile(self.optimizer(self.learning_rate), self.loss(), **how)
         return model
 
     def fit(self, model: keras.Model) -> list[float]:

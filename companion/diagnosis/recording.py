@@ -66,6 +66,8 @@ class Gradient:
         By trainable variable; None where it was not asked for or is not connected.
     tape : int
         The number of the tape.
+    state : list of ndarray
+        All variables as the tape was opened.
     place : Place or None
         The line.
     """
@@ -73,6 +75,7 @@ class Gradient:
     target: np.ndarray
     values: list[np.ndarray | None]
     tape: int
+    state: State
     place: Place | None
 
 
@@ -90,8 +93,9 @@ class Update:
         Which optimizer, counted in the order in which they first appear.
     settings : dict
         Its class, its configuration and its learning rate at that moment.
-    times : int
-        How often each variable was assigned to, at least, where no optimizer was used.
+    assigned : dict of int to int
+        How often each trainable variable was assigned to, where no optimizer was used; empty where the
+        weights changed unseen.
     place : Place or None
         The line.
     """
@@ -101,7 +105,7 @@ class Update:
     gradients: list[np.ndarray | None] | None
     optimizer: int | None
     settings: dict[str, Any]
-    times: int
+    assigned: dict[int, int]
     place: Place | None
 
 

@@ -36,6 +36,11 @@ class Variant:
     loss: str = "fit"
     weights: str = "fit"
 
+    @property
+    def mistakes(self) -> int:
+        """Count in how much it is not the right one."""
+        return sum(a != b for a, b in zip(astuple(self), (True, "row by row", "fit", "fit"), strict=True))
+
 
 @dataclass(frozen=True)
 class Point:
@@ -87,11 +92,7 @@ class Replay:
         if self.weights is not None:
             weightings += ["unweighted", "normalized"]
         ways = itertools.product((True, False), pairings, losses, weightings)
-        right = Variant()
-        return sorted(
-            (Variant(*way) for way in ways),
-            key=lambda one: sum(a != b for a, b in zip(astuple(one), astuple(right), strict=True)),
-        )
+        return sorted((Variant(*way) for way in ways), key=lambda variant: variant.mistakes)
 
     def at(self, forward: Forward, variant: Variant) -> Point:
         """Compute loss and gradient at the weights and rows of a forward pass."""

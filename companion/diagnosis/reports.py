@@ -94,15 +94,16 @@ WAYS: list[tuple[Callable, tuple[str, ...], str]] = [
 ]
 
 
-def report_findings(case: Case, explained: list[Explanation]) -> list[Finding]:
+def report_findings(case: Case, explained: list[Explanation] | None) -> list[Finding]:
     """Find the rule by which the reported losses come from the run's own losses.
 
     Parameters
     ----------
     case : Case
         The run.
-    explained : list of Explanation
-        How its gradients came about: with a mistake in them its own loss is another than that of ``.fit``.
+    explained : list of Explanation or None
+        How its gradients came about: with a mistake in them its own loss is another than that of
+        ``.fit``. None where its steps are right, empty where that is not known.
 
     Returns
     -------
@@ -126,12 +127,13 @@ def report_findings(case: Case, explained: list[Explanation]) -> list[Finding]:
 
 
 def _same(one: np.ndarray, other: list[float]) -> bool:
-    return bool(np.allclose(one, other, rtol=NOISE, atol=1e-9, equal_nan=True))
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=NOISE, atol=1e-9, equal_nan=True))
 
 
-def _rules(case: Case, explained: list[Explanation]) -> Iterator[Rule]:
+def _rules(case: Case, explanations: list[Explanation] | None) -> Iterator[Rule]:
     """List all ways, the right one first."""
-    in_gradient = _penalty_in_gradient(explained)
+    explained = explanations or []
+    in_gradient = 1.0 if explanations is None else _penalty_in_gradient(explained)
     words = {1.0: "", 0.0: " (without the penalty)", 2.0: " (with the penalty twice)"}
     for steps in _each_batch_once(case):
         for source in _sources(case, explained):

@@ -19,18 +19,35 @@ def row_findings(case: Case) -> list[Finding]:
             _finding("two-updates-a-step", case, steps[1], "each batch is used for two updates in a row")
         )
         steps = steps[::2]
+    together = next(
+        (step for step in steps if len(step.forwards) > 1 and len(step.rows) > _first(step)), None
+    )
+    if together is not None:
+        told = f"{len(together.forwards)} batches go into one update: {_count(case, len(mine))}"
+        return [*found, _finding("", case, together, told)]
     per_epoch, rest = divmod(len(steps), case.problem.epochs)
     if rest or not per_epoch:
-        return [*found, _finding("", case, steps[-1], _count(case, len(steps)))]
+        return [*found, _finding("", case, steps[-1], _count(case, len(mine)))]
     epochs = [steps[at : at + per_epoch] for at in range(0, len(steps), per_epoch)]
-    size = max(len(step.rows) for step in epochs[0])
-    usual = min(case.problem.batch_size, len(case.problem.x))
+    size, n = max(len(step.rows) for step in epochs[0]), len(case.problem.x)
+    sets = {tuple(sorted(np.concatenate([step.rows for step in epoch]).tolist())) for epoch in epochs}
+    if per_epoch not in (n // size, -(-n // size)) and len(sets) > 1:
+        return [
+            *found,
+            _finding("", case, steps[-1], _count(case, len(mine))),
+        ]  # not the same epochs over and over
+    usual = min(case.problem.batch_size, n)
     if size != usual:
         given = case.problem.batch_size
         told = f"batches of {size} rows, where batch_size is {given}: {_count(case, len(steps))}"
         found.append(_finding("other-batch-size", case, epochs[0][0], told, learner=size, fit=usual))
-    found += _coverage(case, epochs, size) or []
+    found += _coverage(case, epochs, size)
     return found or [_finding("", case, steps[0], "the batches are not cut as .fit cuts them")]
+
+
+def _first(step: Step) -> int:
+    rows = step.forwards[0].rows
+    return 0 if rows is None else len(rows)
 
 
 def _same(mine: list[np.ndarray], fit: list[np.ndarray]) -> bool:
@@ -47,43 +64,51 @@ def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
     numbers = case.problem.first_of_equal_rows()
     order = np.concatenate(case.reference.batches[0])
     rows, n = [np.concatenate([step.rows for step in epoch]) for epoch in epochs], len(numbers)
-    found = []
-    stream, whole = np.concatenate(rows), len(np.unique(numbers))
+    fed, whole = len(rows[0]), len(np.unique(numbers))
     distinct = len(np.unique(rows[0]))
-    if whole < n and distinct == min(whole, len(rows[0])):
-        distinct = len(rows[0])  # equal rows in the data are no rows drawn twice
-    twice = distinct < len(rows[0])
-    if (
-        twice
-        and len(stream) >= n
-        and all(len(np.unique(stream[at : at + n])) == whole for at in range(0, len(stream) - n + 1, n))
-    ):
-        told = (
-            f"an epoch's last batch is filled up with rows of the next: {len(rows[0])} rows of {n} an epoch"
-        )
-        return [_finding("batches-over-the-epoch", case, epochs[0][-1], told, learner=len(rows[0]), fit=n)]
-    if twice:
-        told = f"epoch 0 feeds {distinct} different rows of {n}, some of them more than once"
-        return [_finding("drawn-with-replacement", case, epochs[0][0], told, learner=distinct, fit=n)]
-    missing = n - len(rows[0])
-    if missing and missing == n % size and all(len(step.rows) == size for step in epochs[0]):
-        told = (
-            f"the last {missing} of {n} rows are never fed: {len(epochs[0])} batches an epoch, all of {size}"
-        )
-        found.append(_finding("last-batch-dropped", case, epochs[0][-1], told, learner=len(rows[0]), fit=n))
+    if whole < n and distinct == min(whole, fed):
+        distinct = fed  # equal rows in the data are no rows drawn twice
+    if distinct < fed:
+        return [_more_than_once(case, epochs, rows, (order, numbers), distinct)]
+    found, missing = [], n - fed
+    at_end = np.array_equal(rows[0], order[:fed]) or not _in_order(rows[0], order)
+    if missing and at_end and missing == n % size and all(len(step.rows) == size for step in epochs[0]):
+        told = f"{missing} of {n} rows are left out: {len(epochs[0])} batches an epoch, all of {size}"
+        found.append(_finding("last-batch-dropped", case, epochs[0][-1], told, learner=fed, fit=n))
     elif missing:
-        told = f"an epoch feeds {len(rows[0])} of {n} rows"
-        found.append(_finding("rows-left-out", case, epochs[0][0], told, learner=len(rows[0]), fit=n))
-    return found + _order(case, epochs, rows, order, numbers, bool(missing and not found))
+        told = f"an epoch feeds {fed} of {n} rows"
+        found.append(_finding("rows-left-out", case, epochs[0][0], told, learner=fed, fit=n))
+    return found + _order(case, epochs, rows, order, numbers)
 
 
-def _order(
+def _more_than_once(
     case: Case,
     epochs: list[list[Step]],
     rows: list[np.ndarray],
-    order: np.ndarray,
-    numbers: np.ndarray,
-    some: bool,
+    orders: tuple[np.ndarray, ...],
+    distinct: int,
+) -> Finding:
+    """Say why rows come more than once in an epoch, if that can be told."""
+    n, fed, stream = len(case.problem.x), len(rows[0]), np.concatenate(rows)
+    chunks = [stream[at : at + n] for at in range(0, len(stream) - n + 1, n)]
+    if fed < 2 * n and all(len(np.unique(chunk)) == n for chunk in chunks):
+        told = f"an epoch's last batch is filled up with rows of the next: {fed} rows of {n} an epoch"
+        return _finding("batches-over-the-epoch", case, epochs[0][-1], told, learner=fed, fit=n)
+    told = f"epoch 0 feeds {distinct} different rows of {n}, some of them more than once"
+    # Slices that overlap or repeat go on from row to row; what is drawn jumps.
+    jumps = all(np.mean(_steps_along(rows[0], order) == 1) < 0.3 for order in orders)
+    name = "drawn-with-replacement" if jumps and fed <= n else ""
+    return _finding(name, case, epochs[0][0], told, learner=distinct, fit=n)
+
+
+def _steps_along(fed: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Give how far it is in `order` from each row that was fed to the next."""
+    position = {int(row): number for number, row in enumerate(order)}
+    return np.diff([position.get(int(row), -9) for row in fed])
+
+
+def _order(
+    case: Case, epochs: list[list[Step]], rows: list[np.ndarray], order: np.ndarray, numbers: np.ndarray
 ) -> list[Finding]:
     for epoch, fed in zip(epochs, rows, strict=True):
         if np.array_equal(fed, order[: len(fed)]) or len(fed) < len(numbers) * 0.5:

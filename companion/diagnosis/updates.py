@@ -6,7 +6,8 @@ import numpy as np
 
 from companion.diagnosis.clipping import clipping
 from companion.diagnosis.findings import UPDATE, Case, Difference, Finding, flat, largest_difference
-from companion.diagnosis.recording import State
+from companion.diagnosis.gradients import fit_gradient
+from companion.diagnosis.recording import State, Update
 from companion.diagnosis.steps import Step
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
@@ -18,10 +19,10 @@ CLIPPED_NOISE = 1e-3  # of a difference of weights, divided by the rate
 
 def update_findings(case: Case) -> list[Finding]:
     """Compare each update with the one that the optimizer of ``.fit`` makes of the same gradient."""
-    if all(not update.times for step in case.steps for update in step.updates):
+    if not any(_moves(update) for step in case.steps for update in step.updates):
         told = "the weights are the same after it as before"
         return [_finding("no-update", case, 0, told)]
-    found = _counts(case) + _left_out(case)
+    found = optimizer_counts(case) + _left_out(case)
     if all(step.updates[0].optimizer is not None for step in case.steps):
         found += _settings(case)
     else:
@@ -29,7 +30,11 @@ def update_findings(case: Case) -> list[Finding]:
     return found or _against_simulation(case)
 
 
-def _counts(case: Case) -> list[Finding]:
+def _moves(update: Update) -> bool:
+    return any((a != b).any() for a, b in zip(update.before, update.after, strict=True))
+
+
+def optimizer_counts(case: Case) -> list[Finding]:
     """Count optimizers, and updates a step."""
     found = []
     by_epoch: dict[int, list[int]] = {}
@@ -49,12 +54,20 @@ def _counts(case: Case) -> list[Finding]:
             _finding("new-optimizer-every-epoch", case, at, told, what="optimizer", learner=2, fit=1)
         )
     twice = [[u for u in step.updates if u.optimizer is not None] for step in case.steps]
-    if all(len(updates) == 2 for updates in twice):
+    if all(len(updates) == 2 and _same_gradients(*updates) for updates in twice):
         told = "the optimizer is applied 2 times to one gradient"
         place = twice[0][1].place
         where = Difference("update", 0, 0, None, 2, 1)
         found.append(Finding("two-updates-a-step", UPDATE, where, f"update 1: {told}", place))
     return found
+
+
+def _same_gradients(one: Update, other: Update) -> bool:
+    pairs = zip(one.gradients or [], other.gradients or [], strict=True)
+    return all(
+        (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
+        for a, b in pairs
+    )
 
 
 def _left_out(case: Case) -> list[Finding]:
@@ -75,7 +88,7 @@ def _left_out(case: Case) -> list[Finding]:
     step = case.steps[0]
     missing_in_tape = step.by_tape[left[0]] is None
     at = Difference("update", 0, 0, case.names[left[0]])
-    place = step.gradients[-1].place if missing_in_tape else step.updates[0].place
+    place = step.gradient.place if missing_in_tape else step.updates[0].place
     return [Finding("some-variables-only", UPDATE, at, told, place)]
 
 
@@ -87,24 +100,32 @@ def _reaches(step: Step, number: int) -> bool:
 
 def _settings(case: Case) -> list[Finding]:
     """Compare the optimizer's class, configuration and learning rates with those of ``.fit``."""
-    mine, fit = case.steps[0].updates[0].settings, case.reference.updates[0].settings
+    rates = [step.updates[0].settings["learning_rate"] for step in case.steps]
+    if not _differences(case, simulated(case, rates)):
+        return _rates(case, rates)  # settings that are others, but do the same here
     found = []
-    other = {
-        key: (mine["config"].get(key), value)
-        for key, value in fit["config"].items()
-        if key not in ("name", "learning_rate") and mine["config"].get(key) != value
-    }
-    if mine["class_name"] != fit["class_name"]:
-        told = f"the optimizer is {mine['class_name']}, that of .fit {fit['class_name']}"
-        found.append(_finding("another-optimizer", case, 0, told, what="optimizer"))
-        other = {key: pair for key, pair in other.items() if key in CLIPPING}
-    for key, (own, fits) in other.items():
+    for key, own, fits in other_settings(case):
         told = f"the optimizer has {key}={own!r}, that of .fit {key}={fits!r}"
         name = "another-optimizer"
         if key in CLIPPING:
             name = "clipping-left-out" if own is None else "gradients-clipped"
-        found.append(_finding(name, case, 0, told, what="optimizer", learner=_number(own), fit=_number(fits)))
-    return found + _rates(case, [step.updates[0].settings["learning_rate"] for step in case.steps])
+        found.append(_finding(name, case, 0, told, "optimizer", _number(own), _number(fits)))
+    return found + _rates(case, rates)
+
+
+def other_settings(case: Case) -> list[tuple[str, Any, Any]]:
+    """List in what the optimizer is set otherwise than that of ``.fit``, but for the learning rate."""
+    mine, fit = case.steps[0].updates[0].settings, case.reference.updates[0].settings
+    if not mine:
+        return []
+    found = [
+        (key, mine["config"].get(key), value)
+        for key, value in fit["config"].items()
+        if key not in ("name", "learning_rate") and mine["config"].get(key) != value
+    ]
+    if mine["class_name"] == fit["class_name"]:
+        return found
+    return [("class", mine["class_name"], fit["class_name"]), *(one for one in found if one[0] in CLIPPING)]
 
 
 def _number(value: Any) -> float | None:
@@ -113,11 +134,7 @@ def _number(value: Any) -> float | None:
 
 def _rates(case: Case, mine: list[float]) -> list[Finding]:
     """Compare learning rates, update by update."""
-    a_fit_epoch = len(case.reference.updates) // case.problem.epochs
-    rates = case.reference.rates
-    fit = [
-        rates[min(s.epoch * a_fit_epoch + min(s.batch, a_fit_epoch - 1), len(rates) - 1)] for s in case.steps
-    ]
+    fit = [fit_rate(case, step) for step in case.steps]
     wrong = [n for n, (a, b) in enumerate(zip(mine, fit, strict=True)) if abs(a - b) > RATE_NOISE * abs(b)]
     if not wrong:
         return []
@@ -126,9 +143,24 @@ def _rates(case: Case, mine: list[float]) -> list[Finding]:
     if np.allclose(mine, [-rate for rate in fit], rtol=RATIO_NOISE):
         return [_finding("update-uphill", case, first, told, learner=mine[first], fit=fit[first])]
     name = "wrong-learning-rate"
-    if len(set(fit)) > 1 and np.allclose(mine, rates[0], rtol=RATE_NOISE):
+    if len(set(fit)) > 1 and np.allclose(mine, fit[0], rtol=RATE_NOISE):
         name, told = "schedule-missing", f"{told}: it stays what it was, and that of .fit changes"
     return [_finding(name, case, first, told, learner=mine[first], fit=fit[first])]
+
+
+def fit_rate(case: Case, step: Step) -> float:
+    """Give the learning rate that ``.fit`` has at a step."""
+    rates = case.reference.rates
+    an_epoch = len(rates) // case.problem.epochs
+    return rates[min(step.epoch * an_epoch + min(step.batch, an_epoch - 1), len(rates) - 1)]
+
+
+def is_right_in_all(case: Case) -> bool:
+    """Say whether each step moves the weights as ``.fit`` would, however it has come to that."""
+    if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
+        return False
+    gradients = [fit_gradient(case, number) for number in range(len(case.steps))]
+    return not _differences(case, simulated(case, None, gradients))
 
 
 def _by_hand(case: Case) -> list[Finding]:
@@ -139,7 +171,7 @@ def _by_hand(case: Case) -> list[Finding]:
     if ratio is None:
         return _clipped_by_hand(case)
     found = []
-    times = {step.updates[0].times for step in case.steps}
+    times = {min(step.updates[0].assigned.values(), default=0) for step in case.steps}
     size = abs(ratio)
     if ratio < 0:
         told = f"the weights move by {size:.4g} times learning rate times gradient, and uphill"
@@ -238,8 +270,27 @@ def _clipped_by_hand(case: Case) -> list[Finding]:
     return []
 
 
-def simulated(case: Case) -> list[State]:
-    """Give the weights after each update as the optimizer of ``.fit`` would make it of the same gradient."""
+def simulated(
+    case: Case,
+    rates: list[float] | None = None,
+    gradients: list[list[np.ndarray]] | None = None,
+) -> list[State]:
+    """Give the weights after each update as the optimizer of ``.fit`` would make it.
+
+    Parameters
+    ----------
+    case : Case
+        From whose weights before each update.
+    rates : list of float, optional
+        Learning rates; those of ``.fit`` unless told.
+    gradients : list of list of ndarray, optional
+        Of what; of the loop's own unless told.
+
+    Returns
+    -------
+    list of list of ndarray
+        By step: the trainable variables.
+    """
     twin = case.replay.twin
     optimizer = case.problem.optimizer(case.problem.learning_rate)
     optimizer.build(twin.trainable_variables)
@@ -247,8 +298,10 @@ def simulated(case: Case) -> list[State]:
     for step in case.steps:
         for variable, value in zip(twin.trainable_variables, step.updates[0].before, strict=True):
             variable.assign(value)
-        optimizer.learning_rate = case.reference.rates[min(len(states), len(case.reference.rates) - 1)]
-        pairs = [(g, v) for g, v in zip(step.used, twin.trainable_variables, strict=True) if g is not None]
+        number = len(states)
+        optimizer.learning_rate = rates[number] if rates else fit_rate(case, step)
+        used = gradients[number] if gradients else step.used
+        pairs = [(g, v) for g, v in zip(used, twin.trainable_variables, strict=True) if g is not None]
         optimizer.apply([g for g, _ in pairs], [v for _, v in pairs])
         states.append([np.array(v.numpy()) for v in twin.trainable_variables])
     return states
@@ -297,5 +350,5 @@ def _finding(
     number = min(number, len(case.steps) - 1)
     step = case.steps[number]
     at = Difference(what, step.epoch, step.batch, None, learner, fit)
-    place = step.updates[0].place or step.gradients[-1].place
+    place = step.updates[0].place or step.gradient.place
     return Finding(name, UPDATE, at, f"update {number + 1}: {told}", place)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import companion  # noqa: F401  (hides TensorFlow's notes at its start)
 from mistake_cases import ENDS_IN_AN_EXCEPTION, SINGLES, all_pairs, loop, said_of, table
 from right_loops import RIGHT_LOOPS
 
+import companion  # noqa: F401  (hides TensorFlow's notes at its start)
 from companion import check_loop
 
 
@@ -43,7 +43,8 @@ def main() -> int:
         seconds.append(check.seconds)
     print(table(said))
     seconds.sort()
-    print(f"seconds a check of a right loop takes: median {seconds[len(seconds) // 2]:.1f}, most {seconds[-1]:.1f}")
+    median, most = seconds[len(seconds) // 2], seconds[-1]
+    print(f"a check of a right loop: {median:.1f} s in the median, {most:.1f} s at most")
     return int(any("wrongly" in words for words in said.values()))
 
 

@@ -1,0 +1,36 @@
+"""A concrete function that runs eagerly."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+
+class EagerConcreteFunction:
+    """What a learner gets for a concrete function: called, it runs the function's Python eagerly.
+
+    Parameters
+    ----------
+    function : tf.function
+        What is called.
+    make : callable
+        Makes the true concrete function, for whoever looks into it.
+    args, kwargs : tuple and dict
+        For which it was asked: tensors, or their specs, and values that are bound.
+    """
+
+    def __init__(self, function: Any, make: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
+        self._function, self._make, self._args, self._kwargs = function, make, args, kwargs
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function's Python."""
+        given, called = iter(args), []
+        for bound in self._args:
+            called.append(next(given, bound) if isinstance(bound, tf.TensorSpec | tf.Tensor) else bound)
+        bound_by_name = {
+            name: value for name, value in self._kwargs.items() if not isinstance(value, tf.TensorSpec)
+        }
+        return self._function(*called, *given, **(bound_by_name | kwargs))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(*self._args, **self._kwargs), name)
