@@ -55,7 +55,8 @@ def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> Judged:
 
     More than one can: a loss divided by the sum of its weights is also one scaled otherwise in each batch.
     """
-    judged, farthest = [], Judged([], None)
+    judged: list[Judged] = []
+    farthest = Judged([], None)
     for variant in case.replay.variants():
         if judged and variant.mistakes > min(len(one.findings or []) for one in judged):
             break  # it takes more mistakes than one that was found

@@ -77,7 +77,7 @@ class Replay:
         self.x, self.y = (_as_fit_casts(array) for array in (problem.x, problem.y))
         # By forward pass, which is kept, so that no other gets its id.
         self._known: dict[tuple[int, Variant], tuple[Forward, Point]] = {}
-        self._after: dict[int, State] = {}
+        self._after: dict[tuple[int, bool], State] = {}
 
     def variants(self) -> list[Variant]:
         """List the ways that are told apart: the right one first, then those with fewer mistakes."""
@@ -112,7 +112,7 @@ class Replay:
             loss = self._loss(y, y_pred, forward.rows, variant)
             penalty = tf.add_n([tf.zeros(()), *self.twin.losses])
         if variant == Variant(training=variant.training):
-            self._after[id(forward)] = [v.numpy() for v in self.twin.variables]
+            self._after[id(forward), variant.training] = [v.numpy() for v in self.twin.variables]
         of_loss, of_penalty = (
             [
                 np.zeros(v.shape, v.dtype) if slope is None else np.array(tf.convert_to_tensor(slope))
@@ -129,9 +129,8 @@ class Replay:
 
     def state_after(self, forward: Forward, training: bool) -> State:
         """Give all variables as the forward pass leaves them: moving averages and seeds move on."""
-        self._known.pop((id(forward), Variant(training)), None)
         self.at(forward, Variant(training))
-        return self._after[id(forward)]
+        return self._after[id(forward), training]
 
     def _loss(self, y: np.ndarray, y_pred: tf.Tensor, rows: np.ndarray, variant: Variant) -> tf.Tensor:
         loss, weights = self.loss, None if self.weights is None else self.weights[rows]

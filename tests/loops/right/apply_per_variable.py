@@ -1,0 +1,20 @@
+import keras
+import tensorflow as tf
+
+
+def train(model, x, y, *, learning_rate, batch_size, epochs):
+    opt = keras.optimizers.SGD(learning_rate)
+    opt.build(model.trainable_variables)
+    bce = keras.losses.BinaryCrossentropy()
+    hist = []
+    for _ in range(epochs):
+        s = 0.0
+        for i in range(0, len(x), batch_size):
+            xb, yb = x[i : i + batch_size], y[i : i + batch_size]
+            with tf.GradientTape() as tape:
+                loss = bce(yb, model(xb, training=True)) + sum(model.losses)
+            for g, v in zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables):
+                opt.apply_gradients([(g, v)])
+            s += float(loss) * len(xb)
+        hist.append(s / len(x))
+    return hist
