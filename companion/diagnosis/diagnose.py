@@ -10,13 +10,9 @@ from companion.diagnosis.recording import Forward, ReadyMade, Recording, Update
 from companion.diagnosis.replay import Replay
 from companion.diagnosis.reports import report_findings
 from companion.diagnosis.rows import row_findings
+from companion.diagnosis.simulation import is_right_in_all
 from companion.diagnosis.steps import Steps, steps_of
-from companion.diagnosis.updates import (
-    is_right_in_all,
-    optimizer_counts,
-    other_settings,
-    update_findings,
-)
+from companion.diagnosis.updates import optimizer_counts, other_settings, update_findings
 
 RESULT_NOISE = 1e-5  # of losses and weights
 

@@ -10,6 +10,7 @@ from companion.diagnosis.recording import Place, Recording
 from companion.diagnosis.replay import Replay
 from companion.diagnosis.steps import Step
 
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")  # as an optimizer is told it
 # Stages of a step, in their order: what goes wrong in an earlier one matters first.
 START, ROWS, FORWARD, GRADIENT, UPDATE, REPORT = range(6)
 
@@ -132,3 +133,20 @@ def largest_difference(
         if size > best[0]:
             best = (size, name, float(a[at]), float(b[at]))
     return best[1:]
+
+
+def update_finding(
+    name: str,
+    case: Case,
+    number: int,
+    told: str,
+    what: str = "update",
+    learner: float | None = None,
+    fit: float | None = None,
+) -> Finding:
+    """Make a finding about the update of a step, the first being number 0."""
+    number = min(number, len(case.steps) - 1)
+    step = case.steps[number]
+    at = Difference(what, step.epoch, step.batch, None, learner, fit)
+    place = step.updates[0].place or step.gradient.place
+    return Finding(name, UPDATE, at, f"update {number + 1}: {told}", place)

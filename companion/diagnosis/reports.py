@@ -171,7 +171,7 @@ def _penalty_in_gradient(explained: list[Explanation]) -> float | None:
 def _penalty_names(source: Source, in_gradient: float | None) -> tuple[str, ...]:
     reported = source.penalty
     if in_gradient is None:
-        return {0.0: ("penalty-left-out",), 2.0: ("penalty-twice",)}.get(reported, ())
+        return () if reported == 1 else ("",)  # whether the gradient lacks it too cannot be told
     if reported == 0 and in_gradient:
         return ("penalty-in-gradient-only",)
     if reported and not in_gradient:

@@ -43,6 +43,12 @@ class Step:
         """Give the gradient that the update was made with: the optimizer's, or else the tape's."""
         return self.updates[0].gradients or self.by_tape
 
+    def reaches(self, number: int) -> bool:
+        """Say whether its update is one of this trainable variable too."""
+        if self.updates[0].optimizer is None:
+            return bool((self.updates[0].before[number] != self.updates[-1].after[number]).any())
+        return self.used[number] is not None
+
     @property
     def rows(self) -> np.ndarray:
         """Give the rows of all its forward passes, those of two on the same rows once."""
@@ -213,6 +219,9 @@ def _of_update(
         of_it = [pair for pair in pending if pair[0].tape == tape]
         if len(of_it) > 1:
             choices.append((_sum([gradient for gradient, _ in of_it]), of_it[-1][1]))
+    if len({gradient.tape for gradient, _ in pending}) > 1:
+        passes = [forward for _, forwards in pending for forward in forwards]
+        choices.append((_sum([gradient for gradient, _ in pending]), passes))
     if len(choices) == 1:
         return choices[0]
     return max(choices, key=lambda pair: round(_alike(pair[0].values, direction), 4))
