@@ -16,7 +16,7 @@ LESSONS = {
     "lesson5": "handwritten digits, 13,002 parameters: MNIST, accuracy beside loss",
 }
 TOOLS = {
-    "check": "your own loop in a file: is it .fit, and if not, why? By name and line",
+    "check": "your own loop in a file: is it .fit, and if not, why and where?",
     "compare": "your own network in a file, by hand and by .fit, side by side",
     "conformance": "hundreds of small networks, by hand and by .fit: do any differ?",
 }

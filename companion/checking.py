@@ -14,13 +14,13 @@ from companion.diagnosis.diagnose import diagnose
 from companion.diagnosis.findings import REPORT, Difference, Finding, largest_difference
 from companion.diagnosis.problem import Problem, Reference
 from companion.diagnosis.recorder import watch
-from companion.diagnosis.recording import Place
+from companion.diagnosis.recording import Gradient, Place
 from companion.diagnosis.replay import Replay
 from companion.diagnosis.surroundings import unchanged
 from companion.errors import UserError
 from companion.learner import check_train, history_of
 from companion.loop_check import LoopCheck
-from companion.loop_error import LoopError
+from companion.loop_error import NO_GRADIENT, LoopError
 from companion.outcome import Mistake, OneProblem
 from companion.problems import ASSIGNMENTS, lesson_problem, revealing_problem
 from companion.source import line_of_report, text_of
@@ -109,8 +109,12 @@ def _problems(
 def _check_on(train: Train, problem: Problem, *, first: bool) -> OneProblem:
     """Run loop and ``.fit`` on one problem: as they are, then eagerly and watched."""
     own = problem.start()
-    with contextlib.nullcontext() if first else _silence():
-        learner = _run(train, problem, own, first=first)
+    try:
+        with contextlib.nullcontext() if first else _silence():
+            learner = _run(train, problem, own, first=first)
+    except LoopError as error:
+        _look_closer(train, problem, error)
+        raise
     reference = Reference(problem)
     watched = problem.start()
     findings: list[Finding] = []
@@ -140,6 +144,18 @@ def _check_on(train: Train, problem: Problem, *, first: bool) -> OneProblem:
             unwatched = unwatched + note
     apart = max(float(abs_difference(a, b).max(initial=0)) for a, b in zip(mine, fits, strict=True))
     return OneProblem(problem, learner, fit, identical, apart, findings, unwatched)
+
+
+def _look_closer(train: Train, problem: Problem, error: LoopError) -> None:
+    """Where something was None, find out whether it was a gradient."""
+    if error.name or "NoneType" not in error.told:
+        return
+    model = problem.start()
+    with contextlib.suppress(LoopError), _silence(), watch(model, problem.x) as recording:
+        _run(train, problem, model, first=True)
+    gradients = [event for event in recording.events if isinstance(event, Gradient)]
+    if gradients and any(gradients[-1].values[number] is None for number in gradients[-1].asked):
+        error.name_it("no-gradient", NO_GRADIENT)
 
 
 def _run(train: Train, problem: Problem, model: Any, *, first: bool) -> list[float]:

@@ -18,7 +18,7 @@ from companion.errors import UserError
 from companion.loop_error import LoopError
 
 SIGNATURE = "train(model, x, y, *, learning_rate, batch_size, epochs)"
-AROUND_PYTHON = ("time", "timeit", "capture", "prun")  # cell magics over a cell of Python
+AROUND_PYTHON = ("time", "capture")  # cell magics over a cell of Python
 NEAR = 0.6  # how alike a misspelled name is
 
 

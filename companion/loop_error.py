@@ -38,6 +38,11 @@ class LoopError(UserError):
         where = f"{self.file}, line {self.line}, " if self.file else ""
         super().__init__(f"{where}{during}: {self.told}" + (f"; {self.hint}" if self.hint else ""))
 
+    def name_it(self, name: str, hint: str) -> None:
+        """Say what is behind it after all, once the run has been watched."""
+        line = str(self).removesuffix(f"; {self.hint}")
+        self.name, self.hint, self.args = name, hint, (f"{line}; {hint}",)
+
 
 NO_GRADIENT = (
     "the tape found no way from the loss to the weights: call the model inside it, stay in TensorFlow there "

@@ -558,7 +558,7 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
     },
     # These end in an exception.
     "no-gradient": {
-        "compiled": [("loss + sum(model.losses)", "float(loss + sum(model.losses))")],
+        "compiled": [("loss + sum(model.losses)", "tf.constant((loss + sum(model.losses)).numpy())")],
         "eager": [
             ("tf.reduce_mean(rows)", "tf.constant(rows.numpy().mean())"),
             ("loss + tf.add_n([tf.zeros(()), *model.losses])", "loss"),
@@ -574,10 +574,11 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
             )
         ],
         "eager": [
+            ("return loss.numpy()", "return loss"),
             (
                 "    def update(xb, yb):",
                 "    @tf.function\n    def update(xb, yb):\n        counter = tf.Variable(0)",
-            )
+            ),
         ],
         "arithmetic": [
             ("    def train_step", "    @tf.function\n    def train_step"),

@@ -23,10 +23,12 @@ def test_the_index_and_its_errors_answer_without_tensorflow(words):
 
 
 @pytest.mark.parametrize("words", [["--help"], [], ["missing.py"], ["model.py", "--epochs", "0"]])
-@pytest.mark.parametrize("tool", ["compare", "conformance"])
+@pytest.mark.parametrize("tool", ["check", "compare", "conformance"])
 def test_a_tools_help_and_usage_errors_answer_without_tensorflow(tool, words):
     if (tool, words) == ("conformance", []):
         words = ["--lists"]
+    if tool == "check" and words[-1:] == ["missing.py"]:
+        words = ["lesson3", *words]
     code = f"import sys\nfrom companion.{tool} import main\ntry: main({words!r})\nexcept SystemExit: pass"
     assert not {"tensorflow", "keras"} & set(eval(heavy_modules_after(code).splitlines()[-1]))
 
@@ -44,7 +46,7 @@ def test_the_index_lists_every_lesson_that_there_is(command, pytestconfig):
 def test_an_unknown_name_gets_one_line_and_status_2(command):
     done = command("companion", "lesson99")
     assert (done.returncode, done.stdout) == (2, "")
-    names = "lesson1, lesson2, lesson3, lesson4, lesson5, compare, conformance"
+    names = "lesson1, lesson2, lesson3, lesson4, lesson5, check, compare, conformance"
     assert done.stderr == f"companion: error: 'lesson99' is not one of {names}; try 'companion lesson3'\n"
 
 

@@ -68,7 +68,9 @@ class Followed:
             values[self.position[id(source)]] = dense(gradient)
         value = targets[0].numpy() if len(targets) == 1 else np.array([np.sum(t.numpy()) for t in targets])
         state = self.settle()
-        self.events.append(Gradient(np.array(value), values, tape, self.opened.get(tape, state), place))
+        asked = [self.position[id(source)] for source, _ in pairs]
+        opened = self.opened.get(tape, state)
+        self.events.append(Gradient(np.array(value), values, asked, tape, opened, place))
 
     def knows(self, variable: Any) -> bool:
         """Say whether it is a trainable variable of this network."""

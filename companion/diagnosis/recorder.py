@@ -48,8 +48,8 @@ def watch(model: keras.Model, x: np.ndarray, *, into_fit: bool = False) -> Itera
         tf.config.run_functions_eagerly(True)
         for owner, name, wrapper in watcher.wrappers():
             stack.enter_context(replaced(owner, name, wrapper))
+        stack.callback(watcher.finish)
         yield watcher.recording
-        watcher.finish()
 
 
 class _Watcher:

@@ -64,6 +64,8 @@ class Gradient:
         What was differentiated.
     values : list of ndarray or None
         By trainable variable; None where it was not asked for or is not connected.
+    asked : list of int
+        For which of them it was asked.
     tape : int
         The number of the tape.
     state : list of ndarray
@@ -74,6 +76,7 @@ class Gradient:
 
     target: np.ndarray
     values: list[np.ndarray | None]
+    asked: list[int]
     tape: int
     state: State
     place: Place | None
