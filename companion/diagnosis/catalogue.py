@@ -76,8 +76,8 @@ MISTAKES: dict[str, Known] = {
         SHORT_BATCH,
     ),
     "rows-left-out": Known(
-        "Some rows are never fed",
-        "Feed each row once an epoch.",
+        "Some rows have no part in the updates",
+        "Make updates from each row once an epoch.",
         SHORT_BATCH,
     ),
     "other-batch-size": Known(

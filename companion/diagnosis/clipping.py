@@ -4,6 +4,11 @@ import numpy as np
 
 from companion.diagnosis.findings import apart, flat
 
+WORDS = {
+    "value": "each number of the gradient is cut to at most",
+    "norm": "each variable's gradient is scaled down to a norm of",
+    "the norm of all": "all gradients together are scaled down to a norm of",
+}
 LIMIT_NOISE = 1e-2  # how far apart, relatively, limits found at two steps may be
 
 
@@ -39,7 +44,7 @@ def clipping(steps: list[list[tuple[np.ndarray, np.ndarray]]], noise: float) -> 
     for kind, values in limits.items():
         # A limit that is met once may be chance.
         if first is not None and len(values) > 1 and np.allclose(values, values[0], rtol=LIMIT_NOISE):
-            return first, f"the gradients are clipped by {kind} to {values[0]:.4g} on their way to the update"
+            return first, f"{WORDS[kind]} {values[0]:.4g} on the way to the update"
     return None
 
 

@@ -67,8 +67,17 @@ def diagnose(
     else:
         gradients, explained = gradient_findings(case)
         found += gradients + _passes(case, gradients) + update_findings(case)
-    found += report_findings(case, explained)
+    reports = report_findings(case, explained)
+    if warm_up and any(not finding.name for finding in reports):
+        return [_too_many(case, warm_up)], case.unwatched  # which of the epochs are reported is not known
+    found += reports
     return sorted(_merged(found), key=lambda finding: finding.order), case.unwatched
+
+
+def _too_many(case: Case, more: int) -> Finding:
+    fit = len(case.reference.updates)
+    told = f"{fit + more} updates, where .fit makes {fit} in {case.problem.epochs} epochs"
+    return Finding("", START, Difference("update", 0, 0, None, fit + more, fit), told)
 
 
 def is_same_result(recording: Recording, reference: Reference) -> bool:
@@ -125,7 +134,9 @@ def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) 
     place = first.place if first else None
     if case.recording.other_model:
         at = Difference("weights", 0, 0, None)
-        told = "the model that is trained is not the one that train was given, which stays as it was"
+        told = "the model that is trained is not the one that train was given"
+        ends = zip(case.recording.end, case.recording.start, strict=True)
+        told += ", which stays as it was" if all((a == b).all() for a, b in ends) else ""
         found.append(Finding("another-model-trained", START, at, told, place))
     variable, a, b = largest_difference(case.names, mine, fit)
     if a == b:

@@ -227,7 +227,7 @@ def _unknown(case: Case, explained: list[Explanation]) -> Finding:
     if off:
         one = explained[number]
         told = f"your gradient is {one.scale:.4g} times that of the loss"
-        told += "" if one.penalty is None else f" and {one.penalty:.4g} times that of model.losses"
+        told += "" if one.penalty is None else f" and {round(one.penalty, 6):.4g} times that of model.losses"
         told += "" if one.variant == Variant() else ", taken in another way than that of .fit"
     return _finding("", case, number, told)
 

@@ -220,14 +220,15 @@ class _Watcher:
             of.settle()
             of.events.append(ReadyMade(f"{type(model).__name__}.{name}", own_place()))
         was, self.inside_ready_made = self.inside_ready_made, True
-        events, tapes = len(of.events), self.recording.own_tapes
+        events, weights, tapes = len(of.events), of.last, self.recording.own_tapes
         try:
             return original(model, *args, **kw)
         finally:
             self.inside_ready_made = was
             if self.recording.own_tapes == tapes:  # no step of the learner's own in there
-                of.settle()
                 del of.events[events:]
+                of.last = weights
+                of.settle()  # one update for all that was done
 
     def finish(self) -> None:
         """Write down what the run left."""

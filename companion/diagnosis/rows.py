@@ -14,6 +14,10 @@ def row_findings(case: Case) -> list[Finding]:
         return []
     found = []
     steps = case.steps
+    in_a_row = next((step for step in steps if len(step.updates) > 1 and not step.is_repeated), None)
+    if in_a_row is not None:
+        told = f"{len(in_a_row.updates)} updates follow each other without a gradient taken between them"
+        return [_finding("", case, in_a_row, told)]
     if len(mine) == 2 * len(fit) and _same(mine[::2], mine[1::2]):
         found.append(
             _finding("two-updates-a-step", case, steps[1], "each batch is used for two updates in a row")
@@ -76,7 +80,7 @@ def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
         told = f"{missing} of {n} rows are left out: {len(epochs[0])} batches an epoch, all of {size}"
         found.append(_finding("last-batch-dropped", case, epochs[0][-1], told, learner=fed, fit=n))
     elif missing:
-        told = f"an epoch feeds {fed} of {n} rows"
+        told = f"an epoch's updates are made from {fed} of {n} rows"
         found.append(_finding("rows-left-out", case, epochs[0][0], told, learner=fed, fit=n))
     return found + _order(case, epochs, rows, order, numbers)
 

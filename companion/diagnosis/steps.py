@@ -50,6 +50,12 @@ class Step:
         return self.used[number] is not None
 
     @property
+    def is_repeated(self) -> bool:
+        """Say whether all its updates were made with the same gradient."""
+        first = self.updates[0].gradients
+        return first is not None and all(_same(first, update.gradients) for update in self.updates[1:])
+
+    @property
     def rows(self) -> np.ndarray:
         """Give the rows of all its forward passes, those of two on the same rows once."""
         seen: list[np.ndarray] = []
@@ -67,6 +73,13 @@ class Step:
     def where(self) -> str:
         """Name it in a sentence."""
         return f"epoch {self.epoch}, batch {self.batch}"
+
+
+def _same(one: list[np.ndarray | None], other: list[np.ndarray | None] | None) -> bool:
+    if other is None:
+        return False
+    pairs = zip(one, other, strict=True)
+    return all(b is None if a is None else b is not None and np.array_equal(a, b) for a, b in pairs)
 
 
 @dataclass

@@ -59,20 +59,12 @@ def optimizer_counts(case: Case) -> list[Finding]:
             update_finding("new-optimizer-every-epoch", case, at, told, what="optimizer", learner=2, fit=1)
         )
     twice = [[u for u in step.updates if u.optimizer is not None] for step in case.steps]
-    if all(len(updates) == 2 and _same_gradients(*updates) for updates in twice):
+    if all(len(updates) == 2 for updates in twice) and all(step.is_repeated for step in case.steps):
         told = "the optimizer is applied 2 times to one gradient"
         place = twice[0][1].place
         where = Difference("update", 0, 0, None, 2, 1)
         found.append(Finding("two-updates-a-step", UPDATE, where, f"update 1: {told}", place))
     return found
-
-
-def _same_gradients(one: Update, other: Update) -> bool:
-    pairs = zip(one.gradients or [], other.gradients or [], strict=True)
-    return all(
-        (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
-        for a, b in pairs
-    )
 
 
 def _left_out(case: Case) -> list[Finding]:
