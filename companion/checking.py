@@ -116,34 +116,35 @@ def _check_on(train: Train, problem: Problem, *, first: bool) -> OneProblem:
         _look_closer(train, problem, error)
         raise
     reference = Reference(problem)
-    watched = problem.start()
-    findings: list[Finding] = []
-    unwatched: list[str] = []
-    seen = None
-    try:
-        with _silence(), watch(watched, problem.x) as recording:
-            recording.history = _run(train, problem, watched, first=False)
-        findings, unwatched = diagnose(problem, reference, recording, Replay(problem))
-        seen = recording
-    except LoopError as error:  # which it did not meet as it is
-        unwatched = [
-            f"run eagerly, to be watched, the loop ends in {error.told}: only the result was compared"
-        ]
+    findings, unwatched, seen = _watched(train, problem, reference)
     compiled = problem.compiled(run_eagerly=False)
     fit = problem.fit(compiled)
     mine, fits = [[np.array(v.numpy()) for v in model.variables] for model in (own, compiled)]
-    same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(mine, fits, strict=True)]
-    identical = np.array_equal(learner, fit, equal_nan=True) and all(same)
-    if not findings and seen is not None:
-        names, end = seen.variables, reference.recording.end
-        findings = _unseen(names, (seen.history, seen.end), (reference.history, end), "run eagerly, ")
     if not findings:
         findings = _unseen(reference.recording.variables, (learner, mine), (fit, fits), "")
-        if findings and seen is not None:
+        if findings and seen:
             findings, note = _compiled_otherwise(problem, (learner, mine), findings)
             unwatched = unwatched + note
+    same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(mine, fits, strict=True)]
+    identical = np.array_equal(learner, fit, equal_nan=True) and all(same)
     apart = max(float(abs_difference(a, b).max(initial=0)) for a, b in zip(mine, fits, strict=True))
     return OneProblem(problem, learner, fit, identical, apart, findings, unwatched)
+
+
+def _watched(train: Train, problem: Problem, reference: Reference) -> tuple[list[Finding], list[str], bool]:
+    """Run the loop eagerly and watched: give what is found, what could not be seen, and whether it ran."""
+    model = problem.start()
+    try:
+        with _silence(), watch(model, problem.x) as recording:
+            recording.history = _run(train, problem, model, first=False)
+    except LoopError as error:  # which it did not meet as it is
+        told = f"run eagerly, to be watched, the loop ends in {error.told}: only the result was compared"
+        return [], [told], False
+    findings, unwatched = diagnose(problem, reference, recording, Replay(problem))
+    if not findings:
+        fit = reference.history, reference.recording.end
+        findings = _unseen(recording.variables, (recording.history, recording.end), fit, "run eagerly, ")
+    return findings, unwatched, True
 
 
 def _look_closer(train: Train, problem: Problem, error: LoopError) -> None:

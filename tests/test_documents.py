@@ -4,6 +4,8 @@ import re
 from collections import Counter
 
 import pytest
+from mistake_cases import SINGLES
+from right_loops import RIGHT_LOOPS
 
 from companion import check, lesson1, lesson2, lesson3, lesson4, lesson5, table
 
@@ -45,6 +47,18 @@ def test_the_check_says_of_the_loop_in_the_readme_what_the_readme_says(readme, t
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     pasted = blocks(readme, "text")[4].splitlines()
     assert pasted == printed[printed.index("3. The verdict") : -2]
+
+
+def test_the_table_of_loops_in_the_readme_counts_the_loops_there_are(readme):
+    """That none is named wrongly, test_check_mistakes.py says, and of all pairs tests/benchmarks/check.py."""
+    rows = re.findall(
+        r"^(\w.*?) {2,}(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$", blocks(readme, "text")[5], re.MULTILINE
+    )
+    counts = {kind: [int(number) for number in numbers] for kind, *numbers in rows}
+    assert counts["one mistake"][0] == len(SINGLES)
+    assert counts["right loops"][0] == len(RIGHT_LOOPS)
+    assert counts["two at once"][0] >= 60
+    assert all(sum(said) == loops for loops, *said in counts.values())
 
 
 def test_the_conformance_table_in_the_readme_counts_the_rows_there_are(readme):

@@ -60,13 +60,17 @@ def diagnose(
     found = _start(case, taken, warm_up, ready_made)
     if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
         _suppose_rows(case)
-    found += row_findings(case)
+    rows = row_findings(case)
+    found += rows
+    in_order = all(
+        finding.name for finding in rows
+    )  # else the steps do not follow each other as those of .fit
     if is_right_in_all(case):
         explained: list[Explanation] | None = None
-        found += _passes(case, []) + optimizer_counts(case)
+        found += (_passes(case, []) if in_order else []) + optimizer_counts(case)
     else:
         gradients, explained = gradient_findings(case)
-        found += gradients + _passes(case, gradients) + update_findings(case)
+        found += gradients + (_passes(case, gradients) if in_order else []) + update_findings(case)
     reports = report_findings(case, explained)
     if warm_up and any(not finding.name for finding in reports):
         return [_too_many(case, warm_up)], case.unwatched  # which of the epochs are reported is not known

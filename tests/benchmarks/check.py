@@ -12,10 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import companion  # noqa: F401  (first, as it hides TensorFlow's notes at its start)
+
+# isort: split
 from mistake_cases import ENDS_IN_AN_EXCEPTION, SINGLES, all_pairs, loop, said_of, table
 from right_loops import RIGHT_LOOPS
 
-import companion  # noqa: F401  (hides TensorFlow's notes at its start)
 from companion import check_loop
 
 
