@@ -141,7 +141,8 @@ def _labels(rng: np.random.Generator, rows: np.ndarray, loss: keras.losses.Loss,
 
 def _revealing_model(inputs: int, outputs: int, activation: str | None) -> keras.Model:
     layers = keras.layers
-    penalty, binding = keras.regularizers.L2(0.05), keras.constraints.MaxNorm(0.5)
+    # So large a penalty that clipping to a norm of 1 shows, so small a norm that the constraint binds.
+    penalty, binding = keras.regularizers.L2(0.3), keras.constraints.MaxNorm(0.5)
     return keras.Sequential(
         [
             keras.Input((inputs,)),
