@@ -302,3 +302,18 @@ def test_wrong_arguments_are_refused(arguments, said):
     exec(source("eager", []), space)
     with pytest.raises(UserError, match=re.escape(said)):
         check_loop(space["train"], **arguments)
+
+
+def test_an_empty_tape_beside_fit_is_no_loop_by_hand():
+    lines = [
+        "    with tf.GradientTape():",
+        "        model.compile(optimizer, 'binary_crossentropy')",
+        "    how = dict(batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0)",
+        "    return model.fit(x, y, **how).history['loss']",
+        "    history = []\n",
+    ]
+    edits = [("    history = []\n", "\n".join(lines))]
+    space = {}
+    exec(source("eager", edits), space)
+    check = check_loop(space["train"], problem="lesson")
+    assert [mistake.name for mistake in check.mistakes] == ["fit-called-inside"]

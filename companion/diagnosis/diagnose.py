@@ -44,8 +44,8 @@ def diagnose(
     warm_up = taken.cut_warm_up(reference.batches)
     case = Case(problem, reference, recording, taken.steps, replay, [])
     ready_made = [event for event in recording.events if isinstance(event, ReadyMade)]
-    if ready_made and not recording.own_tapes:
-        told = f"{ready_made[0].name} is called, and no gradient tape is opened by your own code"
+    if ready_made and not (recording.own_tapes and case.steps):
+        told = f"{ready_made[0].name} is called, and your own code takes no gradient to make an update with"
         at = Difference("tape", 0, 0, None, 0, len(reference.updates))
         return [Finding("fit-called-inside", START, at, told, ready_made[0].place)], []
     if not case.steps:
@@ -62,9 +62,7 @@ def diagnose(
         _suppose_rows(case)
     rows = row_findings(case)
     found += rows
-    in_order = all(
-        finding.name for finding in rows
-    )  # else the steps do not follow each other as those of .fit
+    in_order = all(finding.name for finding in rows)  # else steps do not follow each other as in .fit
     if is_right_in_all(case):
         explained: list[Explanation] | None = None
         found += (_passes(case, []) if in_order else []) + optimizer_counts(case)
