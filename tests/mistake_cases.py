@@ -99,6 +99,9 @@ def can_be_paired(style, one, other):
         {one, other} <= group for group in (_ONE_REPORT, _ONE_UPDATE, _ONE_LOSS, _ONE_ORDER, _ONE_PENALTY)
     ):
         return False
+    # With only the last layer's variables one cannot tell whether the gradient holds the penalty.
+    if style == "eager" and "some-variables-only" in (one, other) and {one, other} & _ONE_PENALTY:
+        return False
     # From such small weights the constraint does not bind.
     if (style, {one, other}) == ("eager", {"other-initial-weights", "updates-by-assign"}):
         return False
