@@ -108,14 +108,23 @@ def last_step(first_step: int, steps_per_execution: int) -> int:
 
 
 @contextmanager
-def same_names() -> Iterator[None]:
+def same_names(anew: bool = False) -> Iterator[None]:
     """Let layers made in the ``with`` block have no influence on the names of those made after it.
 
     Keras numbers layers as they are made: the second network of the same kind is
     "sequential_1", with outputs and history keys named after its layers. Two networks
     made each in such a block have the same names.
+
+    Parameters
+    ----------
+    anew : bool
+        Whether numbers begin anew in the block, so that the names do not depend on what was made before.
     """
     counters: Any = copy.copy(_global_state.get_global_attribute("object_name_uids"))
+    if anew and counters is not None:
+        fresh = copy.copy(counters)
+        fresh.clear()
+        _global_state.set_global_attribute("object_name_uids", fresh)
     try:
         yield
     finally:

@@ -67,7 +67,7 @@ class Problem:
     def start(self) -> keras.Model:
         """Set the seed and build the network."""
         keras.utils.set_random_seed(self.seed)
-        with same_names():
+        with same_names(anew=True):
             return self.build_model()
 
     def compiled(self, *, run_eagerly: bool, jit_compile: bool | str = "auto") -> keras.Model:
