@@ -139,7 +139,7 @@ def test_names_of_new_layers_do_not_depend_on_the_check():
 
 def test_names_in_the_evidence_do_not_depend_on_what_was_made_before():
     keras.layers.Dense(1)
-    assert [v.path for v in revealing_problem(3).start().variables][0] == "sequential/dense/kernel"
+    assert revealing_problem(3).start().variables[0].path == "sequential/dense/kernel"
 
 
 def test_only_the_learners_own_model_is_trained_and_it_alone():
