@@ -1,5 +1,7 @@
 """An exception in a learner's code: shown as Python shows it, without what is not theirs, and with a hint."""
 
+import ast
+import linecache
 import re
 import traceback
 
@@ -29,6 +31,8 @@ class LoopError(UserError):
     def __init__(self, error: BaseException, during: str) -> None:
         self.shown, frames = shown(error)
         self.name, self.hint = hint_for(error, (frames[-1].line or "") if frames else "")
+        if "symbolic" in message_of(error).lower() and not (frames and _is_inside_tape(frames[-1])):
+            self.name = ""  # the tape may have found its way, and the number be wanted after it
         self.file: str | None = frames[-1].filename if frames else None
         self.line: int | None = frames[-1].lineno if frames else None
         if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
@@ -109,6 +113,14 @@ def hint_for(error: BaseException, code: str = "") -> tuple[str, str]:
         if re.search(pattern, text) and re.search(in_code, code):
             return name, hint
     return "", ""
+
+
+def _is_inside_tape(frame: traceback.FrameSummary) -> bool:
+    """Say whether a line stands in the block of a ``with tf.GradientTape()``."""
+    tree = ast.parse("".join(linecache.getlines(frame.filename)))
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.With)]
+    tapes = [node for node in blocks if any("GradientTape" in ast.unparse(item) for item in node.items)]
+    return any(node.lineno <= (frame.lineno or 0) <= (node.end_lineno or 0) for node in tapes)
 
 
 def message_of(error: BaseException) -> str:

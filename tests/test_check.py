@@ -223,6 +223,14 @@ def test_an_exception_is_shown_as_python_shows_it_but_only_the_learners_lines(lo
     assert "modl" in result["traceback"]
 
 
+def test_a_number_wanted_in_a_graph_after_the_tape_is_not_called_a_missing_gradient(loop_file):
+    file = loop_file(source("compiled", [("mean.update_state(total,", "mean.update_state(total.numpy(),")]))
+    assert main(["lesson3", file, "--json", "r.json"]) == 2
+    result = json.loads(open("r.json").read())  # noqa: SIM115
+    assert result["mistakes"] == []
+    assert "inside tf.function there are no numbers yet" in result["error"]
+
+
 def test_an_exception_on_the_revealing_problem_alone_comes_after_the_lesson_s_result(loop_file, capsys):
     text = source(
         "eager", [("    n = len(x)\n", "    n = len(x)\n    w1, b1, w2, b2 = model.get_weights()\n")]
