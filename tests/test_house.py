@@ -30,6 +30,8 @@ HOUSE = [
     ["diagnosis.diagnose"],
     ["loop_error", "source", "outcome"],
     ["learner"],
+    ["loop_run"],
+    ["judging"],
     ["lesson_arguments", "runs", "result", "loop", "inputs", "networks"],
     ["report", "rates", "gap", "trace", "landscape", "both_ways"],
     ["combination"],
