@@ -44,10 +44,13 @@ def diagnose(
     warm_up = taken.cut_warm_up(reference.batches)
     case = Case(problem, reference, recording, taken.steps, replay, [])
     ready_made = [event for event in recording.events if isinstance(event, ReadyMade)]
-    if ready_made and not (recording.own_tapes and case.steps):
-        told = f"{ready_made[0].name} is called, and your own code takes no gradient to make an update with"
+    by_hand = any(step.gradient.tape in recording.own_tapes for step in case.steps)
+    if (ready_made or case.steps) and not by_hand:
+        what = f"{ready_made[0].name} is called, and" if ready_made else "updates are made, but"
+        told = f"{what} your own code takes no gradient to make an update with"
         at = Difference("tape", 0, 0, None, 0, len(reference.updates))
-        return [Finding("fit-called-inside", START, at, told, ready_made[0].place)], []
+        place = ready_made[0].place if ready_made else case.steps[0].gradient.place
+        return [Finding("fit-called-inside", START, at, told, place)], []
     if not case.steps:
         return _without_steps(case), case.unwatched
     if is_same_result(recording, reference):

@@ -161,7 +161,7 @@ class _Watcher:
         self.open.append(number)
         by = opened_by(caller_of_wrapper())
         if by == LEARNER:
-            self.recording.own_tapes += 1
+            self.recording.own_tapes.append(number)
             self.recording.graphs += self.is_blind()
         elif by is not None and not self.inside_ready_made:
             self.recording.events.append(ReadyMade(by, own_place()))
@@ -220,12 +220,12 @@ class _Watcher:
             of.settle()
             of.events.append(ReadyMade(f"{type(model).__name__}.{name}", own_place()))
         was, self.inside_ready_made = self.inside_ready_made, True
-        events, weights, tapes = len(of.events), of.last, self.recording.own_tapes
+        events, weights, tapes = len(of.events), of.last, len(self.recording.own_tapes)
         try:
             return original(model, *args, **kw)
         finally:
             self.inside_ready_made = was
-            if self.recording.own_tapes == tapes:  # no step of the learner's own in there
+            if len(self.recording.own_tapes) == tapes:  # no step of the learner's own in there
                 del of.events[events:]
                 of.last = weights
                 of.settle()  # one update for all that was done

@@ -145,8 +145,8 @@ class Recording:
         All variables of the model that was handed in, before and after the run.
     events : list
         In the order in which they happened.
-    own_tapes : int
-        How many tapes the learner's own code opened.
+    own_tapes : list of int
+        The numbers of the tapes that the learner's own code opened, one each time.
     graphs : int
         How many of them were opened while a graph was built, where nothing can be seen.
     other_model : bool
@@ -160,7 +160,7 @@ class Recording:
     start: State
     end: State = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    own_tapes: int = 0
+    own_tapes: list[int] = field(default_factory=list)
     graphs: int = 0
     other_model: bool = False
     history: list[float] = field(default_factory=list)
