@@ -17,6 +17,7 @@ LESSONS = {
 }
 TOOLS = {
     "check": "your own loop in a file: is it .fit, and if not, why and where?",
+    "grade": "a class's loops, each in a sandbox: scores, mistakes, feedback",
     "compare": "your own network in a file, by hand and by .fit, side by side",
     "conformance": "hundreds of small networks, by hand and by .fit: do any differ?",
 }

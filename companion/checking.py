@@ -2,7 +2,6 @@
 
 import time
 
-from companion.diagnosis.catalogue import MISTAKES
 from companion.diagnosis.findings import Finding
 from companion.diagnosis.problem import Problem
 from companion.diagnosis.recording import Place
@@ -13,7 +12,7 @@ from companion.learner import check_train
 from companion.loop_check import LoopCheck
 from companion.loop_error import LoopError
 from companion.loop_run import Train, run_as_written, run_watched
-from companion.outcome import Mistake, OneProblem
+from companion.outcome import Mistake, OneProblem, mistake
 from companion.problems import ASSIGNMENTS, lesson_problem, revealing_problem
 from companion.source import line_of_report, text_of
 
@@ -110,10 +109,9 @@ def _sum_up(check: LoopCheck, train: Train) -> None:
         for finding in one.findings:
             if finding.name:
                 found.setdefault(finding.name, (finding, []))[1].append(one.problem.title)
-    check.mistakes = [
-        _named(finding.name, finding.evidence, finding.place or line_of_report(train), titles)
-        for finding, titles in found.values()
-    ]
+    for finding, titles in found.values():
+        place = finding.place or line_of_report(train)
+        check.mistakes.append(mistake(finding.name, finding.evidence, place, text_of(place), titles))
     named = {one.problem.title for one in check.problems if any(finding.name for finding in one.findings)}
     for one in reversed(check.problems):
         # Where the revealing problem has named the reasons, another's open ones say nothing more.
@@ -127,26 +125,8 @@ def _sum_up(check: LoopCheck, train: Train) -> None:
         check.verdict = max((one.verdict for one in check.problems), key=ranks.index)
 
 
-def _named(name: str, evidence: str, place: Place | None, problems: list[str]) -> Mistake:
-    """Say all that is known of a mistake."""
-    known = MISTAKES[name]
-    file, line = (place.file, place.line) if place else (None, None)
-    return Mistake(
-        name,
-        known.title,
-        evidence,
-        file,
-        line,
-        text_of(place),
-        known.cure,
-        known.link,
-        known.section,
-        problems,
-    )
-
-
 def _of_error(error: UserError) -> list[Mistake]:
     if not isinstance(error, LoopError) or not error.name:
         return []
     place = Place(error.file, error.line) if error.file and error.line else None
-    return [_named(error.name, error.told, place, [])]
+    return [mistake(error.name, error.told, place, text_of(place), [])]

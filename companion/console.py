@@ -3,11 +3,13 @@
 import functools
 import io
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from companion.errors import UserError
@@ -95,6 +97,34 @@ class Report(Console):
         for row in rows:
             table.add_row(*row)
         self.print(table)
+
+
+@contextmanager
+def counting(report: Report, total: int, what: str) -> Iterator[Callable[[str], None]]:
+    """Give a function that tells of one more that is done, in a line; on a terminal a bar counts along.
+
+    Parameters
+    ----------
+    report : Report
+        Where to print the lines.
+    total : int
+        How many there will be.
+    what : str
+        Of what.
+    """
+    terminal = Console(stderr=True)
+    if not terminal.is_terminal or report.quiet:
+        yield report.print
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal, transient=True) as bars:
+        task = bars.add_task(what, total=total)
+
+        def tell(line: str) -> None:
+            report.print(line)
+            bars.advance(task)
+
+        yield tell
 
 
 def as_plain_text(write: Callable[[Report], None]) -> str:

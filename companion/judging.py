@@ -65,6 +65,7 @@ class Judge:
         -------
         OneProblem
         """
+        self.replay.forget()
         findings, unwatched = self._watched(run)
         losses, variables = self.compiled
         if not findings:
@@ -77,6 +78,10 @@ class Judge:
         distances = [abs_difference(a, b).max(initial=0) for a, b in zip(run.end, variables, strict=True)]
         apart = max(map(float, distances))
         return OneProblem(self.problem, run.history, losses, identical, apart, findings, unwatched)
+
+    def has_same_end(self, run: Run) -> bool:
+        """Say whether a run ends with the variables of ``.fit``, but for rounding."""
+        return all(_near(a, b) for a, b in zip(run.end, self.compiled[1], strict=True))
 
     def _watched(self, run: Run) -> tuple[list[Finding], list[str]]:
         """Give what is found in the run that was watched, and what could not be seen."""

@@ -63,7 +63,9 @@ def read_train(path: str) -> Callable[..., Any]:
         text = file.read_text(encoding="utf-8-sig")
     except (UnicodeDecodeError, OSError) as error:
         raise UserError(f"{path!r} cannot be read ({error}): save it as text in UTF-8") from None
-    parts = _cells(path, text) if file.suffix == ".ipynb" else [(path, text)]
+    parts = sources_of(path, text)
+    if file.suffix == ".ipynb":
+        parts = [(name, _without_magics(code)) for name, code in parts]
     module = ModuleType("learner_" + re.sub(r"\W", "_", file.stem))
     module.__file__ = str(file.resolve())
     vars(module)["display"] = print  # as a notebook has it
@@ -81,14 +83,34 @@ def read_train(path: str) -> Callable[..., Any]:
     return find_train(module, path)
 
 
-def _cells(path: str, text: str) -> list[tuple[str, str]]:
-    """Give the code of a notebook, a name and a text for each cell."""
+def sources_of(path: str, text: str) -> list[tuple[str, str]]:
+    """Give the code of a file, or of each cell of a notebook, and what Python calls it in a traceback.
+
+    Parameters
+    ----------
+    path : str
+        Of the file.
+    text : str
+        What is in it.
+
+    Returns
+    -------
+    list of tuple of str
+        Names and texts.
+
+    Raises
+    ------
+    UserError
+        If it is a broken notebook.
+    """
+    if not path.endswith(".ipynb"):
+        return [(path, text)]
     try:
         cells = json.loads(text)["cells"]
         codes = [(n, "".join(c["source"])) for n, c in enumerate(cells, start=1) if c["cell_type"] == "code"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path!r} is no notebook of format 4: save it again in Jupyter, or as .py") from None
-    return [(f"{path}, cell {n}", _without_magics(code)) for n, code in codes]
+    return [(f"{path}, cell {n}", code) for n, code in codes]
 
 
 def _without_magics(code: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from companion.diagnosis.problem import Problem
 from companion.diagnosis.recorder import watch
-from companion.diagnosis.recording import Gradient, Recording, State
+from companion.diagnosis.recording import Gradient, Place, Recording, State
 from companion.diagnosis.surroundings import unchanged
 from companion.errors import UserError
 from companion.learner import history_of
@@ -33,12 +33,15 @@ class Run:
         Of the loop when it was run eagerly and watched; None where it ends in an exception then.
     told : str
         That exception.
+    report : Place or None
+        The line where the losses that are returned are put together.
     """
 
     history: list[float]
     end: State
     recording: Recording | None = None
     told: str = ""
+    report: Place | None = None
 
 
 def run_as_written(train: Train, problem: Problem, *, first: bool = True) -> Run:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from companion.diagnosis.catalogue import MISTAKES
 from companion.diagnosis.findings import Difference, Finding
 from companion.diagnosis.problem import Problem
+from companion.diagnosis.recording import Place
 from companion.ulp import abs_difference
 
 
@@ -45,6 +47,30 @@ class Mistake:
     link: str
     section: str
     problems: list[str]
+
+
+def mistake(name: str, evidence: str, place: Place | None, code: str, problems: list[str]) -> Mistake:
+    """Say all that is known of a mistake.
+
+    Parameters
+    ----------
+    name, evidence : str
+        As found.
+    place : Place or None
+        The line of the learner's code.
+    code : str
+        Its text.
+    problems : list of str
+        On which problems it showed.
+
+    Returns
+    -------
+    Mistake
+    """
+    known = MISTAKES[name]
+    file, line = (place.file, place.line) if place else (None, None)
+    about = (known.cure, known.link, known.section, problems)
+    return Mistake(name, known.title, evidence, file, line, code, *about)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a loop is checked on: a lesson's own data, and a small problem in which every mistake shows."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -81,7 +82,9 @@ def lesson_problem(number: int, seed: int = 0, epochs: int | None = None) -> Pro
     )
 
 
-def revealing_problem(number: int, seed: int = 0, epochs: int | None = None) -> Problem:
+def revealing_problem(
+    number: int, seed: int = 0, epochs: int | None = None, batch_size: int = BATCH_SIZE
+) -> Problem:
     """Give a small problem with inputs, labels and loss like a lesson's, in which every mistake shows.
 
     All rows are different, the last batch is short, and the network has a penalty, dropout, batch
@@ -96,13 +99,15 @@ def revealing_problem(number: int, seed: int = 0, epochs: int | None = None) -> 
         Of data, initial weights and order.
     epochs : int, optional
         3 unless told.
+    batch_size : int
+        Of 22 rows.
 
     Returns
     -------
     Problem
     """
     assignment = ASSIGNMENTS[number]
-    x, y = (array[:1] for array in assignment.lesson.load_data())  # for their shapes and types
+    x, y = first_row(number)
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(ROWS, *x.shape[1:])).astype(x.dtype)
     loss = assignment.loss()
@@ -113,11 +118,18 @@ def revealing_problem(number: int, seed: int = 0, epochs: int | None = None) -> 
         y=_labels(rng, rows, loss, y),
         loss=assignment.loss,
         learning_rate=REVEALING_RATE,
-        batch_size=BATCH_SIZE,
+        batch_size=batch_size,
         epochs=epochs or EPOCHS,
         shuffle=assignment.shuffle,
         seed=seed,
     )
+
+
+@functools.cache
+def first_row(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the first row of a lesson's data, for its shape and type."""
+    x, y = ASSIGNMENTS[number].lesson.load_data()
+    return x[:1], y[:1]
 
 
 def _last_layer(loss: keras.losses.Loss, y: np.ndarray) -> tuple[int, str | None]:

@@ -40,7 +40,7 @@ def command():
 def wheel(pytestconfig, tmp_path_factory):
     """Build the wheel from a copy of the tracked files, asking no registry."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("companion", "data", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("companion", "data", "lessons", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         subprocess.run(["cp", "-r", pytestconfig.rootpath / name, source], check=True)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, "--wheel-dir", target, source], check=True, capture_output=True)

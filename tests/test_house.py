@@ -41,14 +41,36 @@ HOUSE = [
     ["problems", "loop_check"],
     ["checking"],
     ["__main__", "compare", "conformance", "check"],
+    [
+        "grading.limits",
+        "grading.criteria",
+        "grading.frames",
+        "grading.outcome",
+        "grading.usage",
+        "grading.probe",
+    ],
+    ["grading.watch", "grading.sandbox", "grading.peer", "grading.wire", "grading.assignment"],
+    ["grading.warden", "grading.child", "grading.rubric", "grading.forked"],
+    ["grading.separate", "grading.judge"],
+    ["grading.machine", "grading.nursery"],
+    ["grading.solo", "grading.grader"],
+    ["grading.tree", "grading.layouts", "grading.roster", "grading.journal", "grading.html", "grading.files"],
+    ["grading.metadata", "grading.overrides", "grading.curve", "grading.gradebook", "grading.cluster"],
+    ["grading.intake", "grading.feedback", "grading.class_page", "grading.lms", "grading.gradescope"],
+    ["grading.session", "grading.publish"],
+    ["grading.class_run"],
+    ["grading.container"],
+    ["grade"],
 ]
+PACKAGES = ("companion", "companion.diagnosis", "companion.grading")
 FLOOR = {name: floor for floor, names in enumerate(HOUSE) for name in names}
 
 
 def imports_of(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "companion":
-            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module in PACKAGES:
+            inside = node.module.removeprefix("companion").removeprefix(".")
+            yield from (f"{inside}.{alias.name}".removeprefix(".") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("companion."):
             yield node.module.removeprefix("companion.")
         elif isinstance(node, ast.Import):

@@ -109,7 +109,7 @@ class Reference:
     Attributes
     ----------
     recording : Recording
-        Of all that it did.
+        Of all that it did; made when the reference is, unless given.
     history : list of float
         The loss of each epoch.
     batches : list of list of ndarray
@@ -118,12 +118,11 @@ class Reference:
         One a step.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, recording: Recording | None = None) -> None:
         self.problem = problem
-        model = problem.compiled(run_eagerly=True)
-        with watch(model, problem.x, into_fit=True) as recording:
-            self.history = recording.history = problem.fit(model)
-        self.recording: Recording = recording
+        self.recording = recording or _watched_fit(problem)
+        self.history = self.recording.history
+        recording = self.recording
         forwards = [event for event in recording.events if isinstance(event, Forward)]
         self.updates = [event for event in recording.events if isinstance(event, Update)]
         rows = [forward.rows for forward in forwards if forward.rows is not None]
@@ -134,3 +133,10 @@ class Reference:
     def rates(self) -> list[float]:
         """Give the learning rate of each update."""
         return [update.settings["learning_rate"] for update in self.updates]
+
+
+def _watched_fit(problem: Problem) -> Recording:
+    model = problem.compiled(run_eagerly=True)
+    with watch(model, problem.x, into_fit=True) as recording:
+        recording.history = problem.fit(model)
+    return recording

@@ -77,7 +77,9 @@ class _Watcher:
         yield tf.GradientTape, "gradient", self.on_gradient
         for name in ("fit", "train_on_batch"):
             yield keras.Model, name, functools.partial(self.on_ready_made, name)
-        yield type(tf.function(lambda: None)), "get_concrete_function", self.on_concrete_function
+        function = type(tf.function(lambda: None))
+        yield function, "get_concrete_function", self.on_concrete_function
+        yield function, "__call__", self.on_function
         kind = type(self.given.model.variables[0].value)
         for name in ("assign", "assign_sub", "assign_add"):
             yield next(base for base in kind.__mro__ if name in vars(base)), name, self.on_assign
@@ -154,7 +156,14 @@ class _Watcher:
         """Give the learner what runs eagerly: a concrete function is a graph even where functions run so."""
         if is_library(caller_of_wrapper().f_code.co_filename):
             return original(function, *args, **kwargs)
+        self.recording.compiled = True
         return EagerConcreteFunction(function, functools.partial(original, function), args, kwargs)
+
+    def on_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Know that the learner compiles."""
+        if not self.recording.compiled and not is_library(caller_of_wrapper().f_code.co_filename):
+            self.recording.compiled = True
+        return original(function, *args, **kwargs)
 
     def on_enter(self, original: Callable, tape: tf.GradientTape) -> Any:
         number = self.number_of(tape)
@@ -215,6 +224,7 @@ class _Watcher:
     def on_ready_made(self, name: str, original: Callable, model: keras.Model, *args: Any, **kw: Any) -> Any:
         if self.into_fit:
             return original(model, *args, **kw)
+        self.recording.compiled = True
         of = next((f for f in self.models if f.model is model), self.given)
         if not self.inside_ready_made and (of.model is model or _holds(model, of.model)):
             of.settle()

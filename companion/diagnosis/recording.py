@@ -149,6 +149,9 @@ class Recording:
         The numbers of the tapes that the learner's own code opened, one each time.
     graphs : int
         How many of them were opened while a graph was built, where nothing can be seen.
+    compiled : bool
+        Whether the learner's code called a ``tf.function`` or ``.fit``, which would have built a graph: if
+        not, the run is what it is without being watched.
     other_model : bool
         Whether the events are those of another model than the one that was handed in.
     history : list of float
@@ -162,6 +165,7 @@ class Recording:
     events: list[Event] = field(default_factory=list)
     own_tapes: list[int] = field(default_factory=list)
     graphs: int = 0
+    compiled: bool = False
     other_model: bool = False
     history: list[float] = field(default_factory=list)
 

@@ -94,6 +94,11 @@ class Replay:
         ways = itertools.product((True, False), pairings, losses, weightings)
         return sorted((Variant(*way) for way in ways), key=lambda variant: variant.mistakes)
 
+    def forget(self) -> None:
+        """Let go of all that has been computed: the run it was computed for is done with."""
+        self._known.clear()
+        self._after.clear()
+
     def at(self, forward: Forward, variant: Variant) -> Point:
         """Compute loss and gradient at the weights and rows of a forward pass."""
         key = (id(forward), variant)

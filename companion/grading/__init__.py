@@ -1,0 +1,1 @@
+"""Grading of many submissions: intake, sandbox, judging, pages and gradebooks."""

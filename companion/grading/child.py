@@ -1,0 +1,97 @@
+"""One submission, run: this is what happens inside the sandbox, beside the stranger's code.
+
+It is given the submission's own files and a problem, and no answer. What it writes is checked by the
+judge, another process.
+"""
+
+import gc
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from companion.diagnosis.problem import Problem
+from companion.errors import UserError
+from companion.grading.wire import encode
+from companion.learner import read_train
+from companion.loop_error import LoopError
+from companion.loop_run import Run, run_as_written, run_watched
+from companion.problems import revealing_problem
+from companion.source import line_of_report
+
+RESULT, OUTPUT = 1, 2  # file descriptors: where the result goes, and where what is printed
+LONGEST_TRACEBACK = 8000  # characters
+ERROR = b"companion error\n"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a submission is run on.
+
+    Attributes
+    ----------
+    lesson : int
+        Whose kind of data, network and loss.
+    seed : int
+        Of data, initial weights and order.
+    epochs, batch_size : int
+        As for ``.fit``.
+    """
+
+    lesson: int
+    seed: int
+    epochs: int
+    batch_size: int
+
+    def problem(self) -> Problem:
+        """Make the problem."""
+        return revealing_problem(self.lesson, self.seed, self.epochs, self.batch_size)
+
+
+def main(file: str, task: Task) -> None:
+    """Run the loop of `file` and write the result; end the process.
+
+    What the submission prints goes where its errors go; the result goes where the standard output went
+    when the process was started.
+    """
+    result = os.dup(RESULT)
+    os.dup2(OUTPUT, RESULT)
+    gc.disable()  # so short a run leaves little to collect, and looking through TensorFlow takes long
+    try:
+        content = _run(file, task)
+    except LoopError as error:
+        content = _error("loop", error, name=error.name, file=error.file, line=error.line, shown=error.shown)
+    except UserError as error:
+        content = _error("user", error)
+    with open(result, "wb") as way_out:
+        way_out.write(content)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # the submission may have closed or replaced it
+            continue
+    os._exit(0)  # threads that were left behind end here
+
+
+def _run(file: str, task: Task) -> bytes:
+    train = read_train(file)
+    problem = task.problem()
+    try:
+        recording = run_watched(train, problem, first=True)
+    except LoopError as error:
+        run = run_as_written(train, problem)  # which mostly raises the same
+        run.told = error.told
+    else:
+        run = Run(recording.history, recording.end, recording)
+        if recording.compiled:  # then it may be something else in a graph
+            run = run_as_written(train, problem, first=False)
+            run.recording = recording
+    run.report = line_of_report(train)
+    return encode(run)
+
+
+def _error(kind: str, error: Exception, **more: Any) -> bytes:
+    content = {"kind": kind, "text": str(error)} | more
+    content["shown"] = content.get("shown", "")[-LONGEST_TRACEBACK:]
+    return ERROR + json.dumps(content).replace(os.getcwd() + os.sep, "").encode()

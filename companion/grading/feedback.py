@@ -1,0 +1,163 @@
+"""What a student gets to read: the score by criterion, the mistakes with evidence and cure, the curve."""
+
+from typing import Any
+
+from companion.grading.criteria import CRITERIA
+from companion.grading.curve import curves
+from companion.grading.gradebook import score_text
+from companion.grading.html import Element, clean, page, table, tag
+
+SHOWN = 4000  # characters of what the submission printed
+
+
+def losses_of(values: list[Any]) -> list[float]:
+    """Read losses from JSON, where those that are not finite are words."""
+    return [float(value) for value in values]
+
+
+def headline(grade: dict[str, Any]) -> str:
+    """Give the score in a line."""
+    score = "no score" if grade["score"] is None else f"{score_text(grade['score'])}"
+    text = f"{score} of {score_text(grade['maximum'])} points"
+    if grade.get("override") is not None:
+        reason = f": {grade['reason']}" if grade.get("reason") else ""
+        text += f", set by hand (graded {score_text(grade['graded'])}){reason}"
+    return text + (", handed in late" if grade["late"] else "")
+
+
+def summary(grade: dict[str, Any]) -> str:
+    """Say in a line what came out, for a gradebook's comment."""
+    names = "; ".join(mistake["title"] for mistake in grade["mistakes"][:3])
+    told = (
+        names or grade["told"] or ("all right" if grade["score"] == grade["maximum"] else "see the feedback")
+    )
+    return clean(f"{headline(grade)}. {told}.").replace("\n", " ")
+
+
+def feedback_page(grade: dict[str, Any], title: str) -> bytes:
+    """Make a student's page.
+
+    Parameters
+    ----------
+    grade : dict
+        Overrides applied.
+    title : str
+        Of the assignment.
+
+    Returns
+    -------
+    bytes
+        HTML.
+    """
+    parts = [tag("p", f"{grade['name'] or grade['id']} · {grade['source'] or 'no file'}", class_="dim")]
+    parts.append(tag("p", headline(grade), class_="score"))
+    if grade["told"]:
+        parts.append(tag("p", f"{grade['status']}: {grade['told']}", class_="wrong"))
+    parts += [tag("h2", "Score by criterion"), _criteria(grade)]
+    if grade["mistakes"] or grade["unknown"]:
+        parts += [tag("h2", "What is not .fit"), *_mistakes(grade)]
+    if grade["learner"]:
+        first = (grade["first_difference"] or {}).get("epoch")
+        drawn = curves(losses_of(grade["learner"]), losses_of(grade["fit"]), first)
+        key = "solid: your losses; dashed: those of .fit"
+        key += "; dotted line: the first difference" if first is not None else ""
+        parts += [tag("h2", "Your losses beside those of .fit"), tag("p", key, class_="dim"), drawn]
+    for heading, text in (
+        ("Where it stopped", grade["shown"]),
+        ("What it printed", grade["printed"][:SHOWN]),
+    ):
+        if text.strip():
+            parts += [tag("h2", heading), tag("pre", text)]
+    if grade["notes"]:
+        parts += [tag("h2", "To know"), tag("ul", *(tag("li", note) for note in grade["notes"]))]
+    return page(title, *parts)
+
+
+def _criteria(grade: dict[str, Any]) -> Element:
+    rows: list[list[Any]] = [
+        [
+            CRITERIA[one["name"]],
+            tag("span", one["state"], class_=one["state"].replace(" ", "-")),
+            f"{score_text(one['points'])} / {score_text(one['maximum'])}",
+            one["told"],
+        ]
+        for one in grade["criteria"]
+    ]
+    return table(["criterion", "", "points", ""], rows, numbers=(2,))
+
+
+def _mistakes(grade: dict[str, Any]) -> list[Element]:
+    parts = []
+    for number, mistake in enumerate(grade["mistakes"], start=1):
+        parts.append(tag("h3", f"{number}. {mistake['title']} ", tag("code", mistake["name"])))
+        facts = [("evidence", tag("span", mistake["evidence"])), ("cure", tag("span", mistake["cure"]))]
+        if mistake["line"]:
+            where = tag("span", f"{mistake['file']}, line {mistake['line']}: ", tag("code", mistake["code"]))
+            facts.insert(0, ("where", where))
+        facts.append(("read", tag("span", f"{mistake['link'].partition('#')[0]}: {mistake['section']}")))
+        parts.append(
+            tag("dl", *(part for word, text in facts for part in (tag("dt", word), tag("dd", text))))
+        )
+    for evidence in grade["unknown"]:
+        parts.append(tag("p", f"A difference that no known mistake explains: {evidence}"))
+    return parts
+
+
+def feedback_text(grade: dict[str, Any], title: str) -> str:
+    """Make the same as Markdown.
+
+    Parameters
+    ----------
+    grade : dict
+        Overrides applied.
+    title : str
+        Of the assignment.
+
+    Returns
+    -------
+    str
+    """
+    lines = [f"# {title}", "", f"**{plain(headline(grade))}**", ""]
+    if grade["told"]:
+        lines += [f"{grade['status']}: {plain(grade['told'])}", ""]
+    lines += ["| criterion | | points | |", "| --- | --- | ---: | --- |"]
+    for one in grade["criteria"]:
+        points = f"{score_text(one['points'])} / {score_text(one['maximum'])}"
+        lines.append(f"| {CRITERIA[one['name']]} | {one['state']} | {points} | {plain(one['told'])} |")
+    for number, mistake in enumerate(grade["mistakes"], start=1):
+        lines += ["", f"## {number}. {plain(mistake['title'])} ({mistake['name']})", ""]
+        if mistake["line"]:
+            lines.append(
+                f"- where: {plain(mistake['file'])}, line {mistake['line']}: {code(mistake['code'])}"
+            )
+        lines += [f"- evidence: {plain(mistake['evidence'])}", f"- cure: {plain(mistake['cure'])}"]
+        lines.append(f"- read: {mistake['link'].partition('#')[0]}: {mistake['section']}")
+    lines += [
+        "",
+        *(f"A difference that no known mistake explains: {plain(text)}" for text in grade["unknown"]),
+    ]
+    if grade["learner"]:
+        lines += ["", "| epoch | your loss | .fit |", "| ---: | ---: | ---: |"]
+        pairs = zip(losses_of(grade["learner"]), losses_of(grade["fit"]), strict=True)
+        lines += [f"| {epoch} | {mine:.7g} | {fit:.7g} |" for epoch, (mine, fit) in enumerate(pairs)]
+    for heading, text in (
+        ("Where it stopped", grade["shown"]),
+        ("What it printed", grade["printed"][:SHOWN]),
+    ):
+        if text.strip():
+            indented = "\n".join("    " + line for line in clean(text).splitlines())
+            lines += ["", f"## {heading}", "", indented]
+    lines += ["", *(f"- {plain(note)}" for note in grade["notes"])]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def plain(text: str) -> str:
+    """Give a text in which nothing is taken for Markdown or HTML, in one line."""
+    one_line = " ".join(clean(text).split())
+    return "".join(f"\\{c}" if c in "\\|<>[]`*_#!" else c for c in one_line)
+
+
+def code(text: str) -> str:
+    """Give a line of code as Markdown, whatever stands in it."""
+    one_line = " ".join(clean(text).split())
+    return f"`` {one_line} ``" if "``" not in one_line else plain(one_line)

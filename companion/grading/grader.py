@@ -1,0 +1,248 @@
+"""Grades one submission, wherever it is called: in a thread, a process, or on another machine.
+
+`grade` takes and gives what pickles, so that any ``concurrent.futures.Executor`` can run it.
+"""
+
+import atexit
+import json
+import re
+import threading
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import companion
+from companion.errors import UserError
+from companion.grading.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
+from companion.grading.limits import Limits
+from companion.grading.machine import Machine
+from companion.grading.outcome import DONE, FAILED, Outcome
+from companion.grading.peer import MachineError
+from companion.grading.probe import PROTECTIONS
+from companion.learner import sources_of
+
+GRADED, ERROR, UNREADABLE, MISSING, INTERNAL = "graded", "error", "unreadable", "missing", "internal"
+TRIES = 2  # of a submission whose grader's own process has ended
+PRINTED = 4000  # characters kept of what was printed
+
+# What a training loop has no use for, and what could help to get around the grader.
+SUSPECT = re.compile(
+    r"\b(_getframe|currentframe|inspect\.stack|gc\.get_objects|gc\.get_referrers|ctypes|__code__|__wrapped__|"
+    r"__globals__|__closure__|os\._exit|os\.kill|os\.fork|subprocess|multiprocessing|socket|sys\.modules|"
+    r"settrace|setprofile|builtins|companion\.(?:grading|diagnosis|loop|judging)|mock|/proc/|importlib)"
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission to be graded, with all that is needed for it.
+
+    Attributes
+    ----------
+    id, name, source : str
+        As in `companion.grading.intake.Submission`.
+    late : bool
+        Likewise.
+    file : str
+        Which of `files` defines ``train``.
+    files : dict of str to bytes
+        What was handed in.
+    key : str
+        What the grade depends on.
+    task : dict
+        The fields of `companion.grading.child.Task`.
+    limits : Limits
+        What it may use.
+    points : dict of str to float
+        By criterion.
+    reference : bytes
+        What ``.fit`` gives on the task; b"" if it is to be made.
+    forks : bool
+        Whether to fork from one process; else each submission gets a Python process of its own.
+    sandbox : bool
+        Whether to refuse where a protection is missing.
+    version : str
+        Of the companion that asks.
+    """
+
+    id: str
+    name: str
+    source: str
+    late: bool
+    file: str
+    files: dict[str, bytes]
+    key: str
+    task: dict[str, int]
+    limits: Limits
+    points: dict[str, float]
+    reference: bytes = b""
+    forks: bool = True
+    sandbox: bool = False
+    version: str = companion.__version__
+
+
+_machines: dict[str, Machine] = {}
+_starting = threading.Lock()
+
+
+def machine_for(
+    task: dict[str, int], limits: Limits, reference: bytes = b"", *, forks: bool = True, sandbox: bool = False
+) -> Machine:
+    """Give this process's machine for a task; it is started when first asked for.
+
+    Parameters
+    ----------
+    task : dict
+        The fields of `companion.grading.child.Task`.
+    limits : Limits
+        What a submission may use.
+    reference : bytes
+        What ``.fit`` gives, if known.
+    forks : bool
+        As in `Job`.
+    sandbox : bool
+        Whether to refuse where a protection is missing.
+
+    Raises
+    ------
+    UserError
+        If it cannot be started, or lacks a protection and `sandbox`.
+    """
+    key = json.dumps([task, asdict(limits), forks], sort_keys=True)
+    with _starting:
+        if key not in _machines:
+            _machines[key] = Machine(task, limits, reference, forks=forks)
+    found = _machines[key]
+    lacking = [PROTECTIONS[name] for name, holds in found.protections.items() if not holds]
+    if sandbox and lacking:
+        told = "; not so here: ".join(["--require-sandbox asks for all protections", *lacking])
+        raise UserError(f"{told}; grade on Linux, as root or where user namespaces are allowed")
+    return found
+
+
+@atexit.register
+def close_machines() -> None:
+    """End what has been started."""
+    while _machines:
+        _machines.popitem()[1].close()
+
+
+def grade(job: Job) -> dict[str, Any]:
+    """Run and judge a submission.
+
+    Parameters
+    ----------
+    job : Job
+        Which.
+
+    Returns
+    -------
+    dict
+        The grade, of what JSON knows.
+
+    Raises
+    ------
+    UserError
+        If nothing can be graded here, whatever is handed in.
+    """
+    machine = _machine_of(job)
+    told = ""
+    for _ in range(TRIES):
+        try:
+            outcome = machine.run(job.file, job.files)
+            if outcome.how == FAILED:
+                raise MachineError(outcome.told)
+            text = job.files[job.file].decode("utf-8-sig")
+            answer = machine.judge(outcome.result, job.file, text) if outcome.how == DONE else {}
+        except MachineError as error:
+            told = f"the grader's own process failed ({error}); grade it again with --only {job.id}"
+        else:
+            about = {"protections": machine.protections, "layers": machine.layers}
+            return graded(job, outcome, answer) | about
+    return not_run(job, INTERNAL, told)
+
+
+def reference_for(job: Job) -> bytes:
+    """Give what ``.fit`` makes of a job's task, for all jobs like it.
+
+    Raises
+    ------
+    UserError
+        As `grade`.
+    """
+    return _machine_of(job).reference()
+
+
+def _machine_of(job: Job) -> Machine:
+    if job.version != companion.__version__:
+        told = f"a worker has companion {companion.__version__}, and {job.version} is wanted"
+        raise UserError(f"{told}; install the same version everywhere")
+    return machine_for(job.task, job.limits, job.reference, forks=job.forks, sandbox=job.sandbox)
+
+
+def graded(job: Job, outcome: Outcome, answer: dict[str, Any]) -> dict[str, Any]:
+    """Put the grade together from how the run ended and what the judge says."""
+    if not answer:
+        return not_run(job, outcome.how, outcome.told, outcome)
+    status = ERROR if answer["error"] else GRADED
+    return (
+        not_run(job, status, answer["error"], outcome)
+        | answer
+        | {"criteria": pointed(job, answer["criteria"])}
+    )
+
+
+def pointed(job: Job, criteria: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the criteria their points."""
+    return [
+        one
+        | {"points": job.points[one["name"]] * (one["state"] == RIGHT), "maximum": job.points[one["name"]]}
+        for one in criteria
+    ]
+
+
+def not_run(job: Job, status: str, told: str, outcome: Outcome | None = None) -> dict[str, Any]:
+    """Give the grade of a submission that gave no result."""
+    states = dict.fromkeys(CRITERIA, (NOT_JUDGED, "nothing ran that could be judged")) | {
+        "runs": (WRONG, told)
+    }
+    criteria = [{"name": name, "state": state, "told": why} for name, (state, why) in states.items()]
+    return {
+        "kind": "grade",
+        "id": job.id,
+        "name": job.name,
+        "late": job.late,
+        "source": job.source,
+        "key": job.key,
+        "seed": job.task["seed"],
+        "status": status,
+        "told": told,
+        "seconds": outcome.seconds if outcome else None,
+        "memory": outcome.memory if outcome else None,
+        "printed": outcome.printed[:PRINTED] if outcome else "",
+        "criteria": pointed(job, criteria),
+        "maximum": sum(job.points.values()),
+        "mistakes": [],
+        "unknown": [],
+        "learner": [],
+        "fit": [],
+        "first_difference": None,
+        "notes": [],
+        "trajectory": "",
+        "error": "",
+        "shown": "",
+        "look": suspect(job),
+        "protections": {},
+        "layers": [],
+    }
+
+
+def suspect(job: Job) -> list[str]:
+    """List what the submission names that a loop has no use for."""
+    if not job.file:
+        return []
+    try:
+        text = job.files[job.file].decode("utf-8-sig")
+        code = "\n".join(code for _, code in sources_of(job.file, text))
+    except (KeyError, UserError, UnicodeDecodeError):
+        return []
+    return sorted({found[0] for found in SUSPECT.finditer(code)})

@@ -1,0 +1,109 @@
+"""Every finished grade, on disk at once: a line of JSON each, only ever added to."""
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from companion.errors import OutputError, UserError
+
+
+class Journal:
+    """The journal of a folder of grades, open for adding; one process at a time can have it.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file; it is made if need be.
+
+    Raises
+    ------
+    UserError
+        If another grader has it open, or it is not a journal.
+    OutputError
+        If it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.file = open(path, "a+b")  # noqa: SIM115
+        except OSError as error:
+            told = f"{str(path)!r} cannot be written: {error.strerror}; name another --output"
+            raise OutputError(told) from None
+        _lock(self.file, path)
+        self.lines = self._read()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.file.close()
+
+    def _read(self) -> list[dict[str, Any]]:
+        """Read what is there, and cut off a last line that was being written when all ended."""
+        self.file.seek(0)
+        content = self.file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            self.file.truncate(len(whole))
+        lines = []
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                lines.append(json.loads(line))
+                lines[-1]["kind"]
+            except (ValueError, KeyError, TypeError):
+                told = (
+                    f"{self.path}, line {number} is not of a journal; move it away, or name another --output"
+                )
+                raise UserError(told) from None
+        return lines
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Add a line; when this returns it is on the disk.
+
+        Raises
+        ------
+        OutputError
+            If the system refuses, for example because the disk is full.
+        """
+        try:
+            self.file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            told = f"{str(self.path)!r} cannot be written: {error.strerror}; --resume goes on from there"
+            raise OutputError(told) from None
+        self.lines.append(line)
+
+    @property
+    def last_run(self) -> dict[str, Any] | None:
+        """Give what the last run began with."""
+        return next((line for line in reversed(self.lines) if line["kind"] == "run"), None)
+
+    def since_last_run(self) -> list[dict[str, Any]]:
+        """Give the grades that came after the last run began."""
+        begun = max((n for n, line in enumerate(self.lines) if line["kind"] == "run"), default=-1)
+        return [line for line in self.lines[begun + 1 :] if line["kind"] == "grade"]
+
+    def grades(self) -> dict[str, dict[str, Any]]:
+        """Give the last grade of each student."""
+        return {line["id"]: line for line in self.lines if line["kind"] == "grade"}
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    """Keep a second grader out; the system opens the lock when this process ends, however it ends."""
+    try:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # Windows
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        told = f"{str(path.parent)!r} is in use by another grader: wait for it, or name another --output"
+        raise UserError(told) from None

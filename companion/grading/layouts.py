@@ -1,0 +1,94 @@
+"""Whose file is it? The ways in which course systems name what students hand in."""
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who handed in a file, as far as its name tells.
+
+    Attributes
+    ----------
+    id : str
+        The student's.
+    name : str
+        "" if not known.
+    late : bool
+        Whether the name says so.
+    file : str
+        The file's path among the student's own.
+    system : str
+        Which way of naming it is.
+    """
+
+    id: str
+    name: str
+    late: bool
+    file: str
+    system: str
+
+
+MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)", re.DOTALL)
+CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.DOTALL)
+GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
+WRAPPERS = {"submissions", "exercise", "download"}
+
+
+def owner_of(path: str) -> Owner | None:
+    """Work out whose file it is.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the folder or archive, with slashes.
+
+    Returns
+    -------
+    Owner or None
+        None for what is nobody's, such as a list beside the submissions.
+    """
+    first, _, rest = path.partition("/")
+    if moodle := MOODLE.fullmatch(first):
+        file = rest or moodle["rest"]
+        return Owner(moodle["id"], moodle["name"], False, file or first, "a Moodle download")
+    if rest:
+        if gradescope := GRADESCOPE.fullmatch(first):
+            return Owner(gradescope["id"], "", False, rest, "a Gradescope export")
+        return Owner(first, "", False, rest, "one folder a student")
+    if canvas := CANVAS.fullmatch(first):
+        late = canvas["late"] is not None
+        return Owner(canvas["id"], canvas["name"], late, canvas["rest"], "a Canvas download")
+    name = PurePosixPath(first)
+    if name.suffix.lower() in (".csv", ".yml", ".yaml", ".toml", ".json", ".md", ".log"):
+        return None
+    return Owner(name.stem, "", False, first, "one file a student")
+
+
+def wrapper_of(paths: list[str], archive: str) -> str:
+    """Find the one folder that holds all submissions, as archives often have it.
+
+    Parameters
+    ----------
+    paths : list of str
+        Of all files.
+    archive : str
+        The name of the archive or folder, without its ending.
+
+    Returns
+    -------
+    str
+        With a slash at its end; "" if there is none.
+    """
+    tops = {path.partition("/")[0] for path in paths if "/" in path}
+    if len(tops) != 1 or any("/" not in path for path in paths):
+        return ""
+    (top,) = tops
+    if MOODLE.fullmatch(top) or GRADESCOPE.fullmatch(top):
+        return ""
+    inner = [path.partition("/")[2] for path in paths]
+    known = any(MOODLE.fullmatch(one.partition("/")[0]) or CANVAS.fullmatch(one) for one in inner)
+    folders = all("/" in one for one in inner)
+    metadata = "submission_metadata.yml" in inner
+    return f"{top}/" if known or folders or metadata or top.lower() in WRAPPERS | {archive.lower()} else ""

@@ -1,0 +1,40 @@
+"""How the run of a submission ended, as the process that watched it says."""
+
+from dataclasses import dataclass
+
+DONE, TIMEOUT, MEMORY, PROCESSES, DISK, OUTPUT, ENDED, FAILED = (
+    "done", "timeout", "memory", "processes", "disk", "output", "ended", "failed"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    how : str
+        "done": it wrote a result; "timeout", "memory", "processes", "disk", "output": stopped for
+        using more than it may; "ended": it ended without a result; "failed": the sandbox could not be
+        set up, which is not the submission's fault.
+    told : str
+        The numbers, in words for a student.
+    seconds : float
+        From start to end.
+    memory : int
+        Megabytes of its own at most, as seen from time to time.
+    printed : str
+        The beginning of what it printed.
+    layers : tuple of str
+        The layers of protection that were on.
+    result : bytes
+        What it wrote as its result; b"" if nothing.
+    """
+
+    how: str
+    told: str
+    seconds: float
+    memory: int
+    printed: str
+    layers: tuple[str, ...]
+    result: bytes = b""

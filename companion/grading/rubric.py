@@ -1,0 +1,141 @@
+"""From what the rules have found in a run to criteria with points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from companion.diagnosis.findings import FORWARD, GRADIENT, REPORT, ROWS, START, UPDATE, Finding
+from companion.diagnosis.replay import Variant
+from companion.diagnosis.steps import steps_of
+from companion.grading.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
+from companion.judging import NOISE, Judge
+from companion.loop_run import Run
+from companion.outcome import OneProblem
+
+SHORT_BATCH = {"last-batch-dropped", "divided-by-batch-size"}
+OF_STAGE = {
+    START: "first_loss",
+    FORWARD: "gradients",  # or the first loss, if that is another
+    GRADIENT: "gradients",
+    ROWS: "rows",
+    UPDATE: "updates",
+    REPORT: "reports",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came out on a criterion.
+
+    Attributes
+    ----------
+    name : str
+        A key of `CRITERIA`.
+    state : {"right", "wrong", "not judged"}
+        The last where it cannot be told, since something before it is wrong.
+    told : str
+        Why.
+    """
+
+    name: str
+    state: str
+    told: str = ""
+
+
+def none_runs(told: str) -> list[Judged]:
+    """Give the criteria of a submission that could not be run."""
+    later = "nothing ran that could be judged"
+    return [
+        Judged(name, NOT_JUDGED, later) if name != "runs" else Judged(name, WRONG, told) for name in CRITERIA
+    ]
+
+
+def judge_criteria(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
+    """Say of each criterion whether it holds.
+
+    Parameters
+    ----------
+    one : OneProblem
+        What has been found.
+    run : Run
+        The submission's.
+    judge : Judge
+        That found it.
+
+    Returns
+    -------
+    list of Judged
+        In the order of `CRITERIA`.
+    """
+    if not one.findings:
+        return [Judged(name, RIGHT) for name in CRITERIA]
+    copied = next((finding for finding in one.findings if finding.name == "fit-called-inside"), None)
+    if copied is not None:
+        return none_runs(f"no loop by hand: {copied.evidence}")
+    if run.recording is None:
+        return _by_result_only(one, run, judge)
+    found = _by_criterion(one.findings)
+    if found.keys() & {"gradients"} and "first_loss" not in found:
+        told = _first_loss(run, judge)
+        if told:
+            found["first_loss"] = told
+    judged = [_judged(name, found, one) for name in CRITERIA]
+    # However they were reached: a new optimizer every step, say, makes no difference here.
+    return [*judged[:-1], Judged("final_weights", RIGHT)] if judge.has_same_end(run) else judged
+
+
+def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
+    """Give for each criterion that does not hold the evidence, the earliest finding's."""
+    found: dict[str, str] = {}
+    for finding in findings:
+        name = OF_STAGE[finding.stage]
+        if finding.name in SHORT_BATCH:
+            name = "short_batch"
+        elif finding.name == "extra-training-pass":
+            name = "updates"  # of what is not trained, such as moving averages
+        elif finding.stage == REPORT and finding.difference.what == "weights":
+            name = "final_weights"
+        found.setdefault(name, finding.evidence)
+    return found
+
+
+def _first_loss(run: Run, judge: Judge) -> str:
+    """Compare the first loss that the tape differentiates with that of ``.fit`` there; "" if equal."""
+    assert run.recording is not None
+    steps = steps_of(run.recording, judge.problem.epochs).steps
+    if not steps or not steps[0].forwards or steps[0].forwards[-1].rows is None:
+        return ""
+    mine = float(np.mean(steps[0].gradient.target))
+    point = judge.replay.at(steps[0].forwards[-1], Variant())
+    fit = point.loss + point.penalty
+    if np.isclose(mine, fit, rtol=NOISE, atol=NOISE):
+        return ""
+    return f"the loss of the first batch is {mine:.6g}, with .fit {fit:.6g}"
+
+
+# What cannot be told when something earlier is wrong.
+FOLLOWS_FROM = {
+    "gradients": ("first_loss",),
+    "short_batch": ("rows",),
+    "final_weights": ("first_loss", "gradients", "updates", "rows", "short_batch"),
+}
+
+
+def _judged(name: str, found: dict[str, str], one: OneProblem) -> Judged:
+    earlier = [CRITERIA[other] for other in FOLLOWS_FROM.get(name, ()) if other in found]
+    if earlier:
+        return Judged(name, NOT_JUDGED, f"not judged, since it depends on what is not right: {earlier[0]}")
+    if name == "rows" and any("could not be seen" in note for note in one.unwatched):
+        return Judged(name, NOT_JUDGED, "which rows the batches hold could not be seen")
+    return Judged(name, WRONG, found[name]) if name in found else Judged(name, RIGHT)
+
+
+def _by_result_only(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
+    """Judge a loop of which only the result is known."""
+    told = "only the result could be compared"
+    states = dict.fromkeys(CRITERIA, NOT_JUDGED) | {"runs": RIGHT}
+    reported = all(np.isclose(a, b, rtol=NOISE) for a, b in zip(one.learner, one.fit, strict=True))
+    states["reports"] = RIGHT if reported else WRONG
+    states["final_weights"] = RIGHT if judge.has_same_end(run) else WRONG
+    return [Judged(name, state, "" if state == RIGHT else told) for name, state in states.items()]

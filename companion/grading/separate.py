@@ -1,0 +1,103 @@
+"""A Python process for each submission: where processes cannot be forked, on macOS and Windows."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from typing import Any, cast
+
+from companion.grading import sandbox
+from companion.grading.limits import Limits
+from companion.grading.outcome import Outcome
+from companion.grading.peer import Peer
+from companion.grading.usage import descendants, disk_usage, memory_of, threads_of
+from companion.grading.warden import lay_out
+from companion.grading.watch import Usage, Watch
+
+PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+
+
+class Separate:
+    """Starts a Python process for each submission, and one for each judge."""
+
+    def __init__(self) -> None:
+        self._judges: list[subprocess.Popen] = []
+
+    def run(
+        self, content: dict[str, Any], files: dict[str, bytes], limits: Limits, layers: list[str] | None
+    ) -> Outcome:
+        """Run a submission, or the probe; parameters and result as `companion.grading.forked.Forked.run`."""
+        folder = tempfile.mkdtemp(prefix="companion-grade-")
+        user = sandbox.own_user(os.getpid())
+        try:
+            if user is not None:
+                os.chmod(folder, 0o711)
+            scratch = lay_out(files, folder, user)
+            wish = content | {"limits": asdict(limits), "layers": layers, "scratch": scratch, "user": user}
+            return _run(wish, scratch, limits)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def judge(self) -> Peer:
+        """Start a judge."""
+        command, pipe = [sys.executable, "-m", "companion.grading.judge"], subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0)
+        self._judges.append(process)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return Peer(cast(Any, io.BufferedRWPair(cast(Any, process.stdout), cast(Any, process.stdin))))
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in self._judges:
+            process.kill()
+            process.wait()
+
+
+def _run(wish: dict[str, Any], scratch: str, limits: Limits) -> Outcome:
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment |= dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), scratch)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [sys.executable, "-m", "companion.grading.solo"],
+        stdin=pipe, stdout=pipe, stderr=pipe, cwd=scratch, env=environment, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(json.dumps(wish).encode())
+
+    def usage() -> Usage:
+        family = [process.pid, *descendants(process.pid)]
+        return Usage([memory_of(one) for one in family], sum(map(threads_of, family)), disk_usage(scratch))
+
+    with process.stdout, process.stderr:
+        ends = process.stdout.fileno(), process.stderr.fileno()
+        watch = Watch(limits, *ends, lambda: process.poll() is not None, usage)
+        how, told = watch.until_over()
+        _kill(process)
+        return watch.outcome(how, told, process.returncode)
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """End the submission and what it has started."""
+    family = descendants(process.pid)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            subprocess.run(
+                ["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False
+            )
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    for one in family:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(one, signal.SIGKILL)
+    process.kill()
+    process.wait()
