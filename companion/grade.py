@@ -24,11 +24,11 @@ def grade_parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog=NAME,
         description="Grades submissions of train(model, x, y, *, learning_rate, batch_size, epochs), each in "
-        "a sandbox, against .fit: gradebook.csv, class.html, feedback/, results/ in the folder of the grades.",
-        epilog="SUBMISSIONS is a folder or a zip: a file or a folder a student, or a bulk download of Canvas, "
+        "a sandbox, against .fit: gradebook.csv, class.html, feedback/, results/ in the grades' folder.",
+        epilog="SUBMISSIONS is a folder or a zip: a file or folder a student, or a bulk download of Canvas, "
         "Moodle or Gradescope. A second run grades what has changed. overrides.csv in the folder of the "
-        "grades (id,score,reason) always wins. Exit status: 0 all graded, 1 something could not be graded or filled "
-        "in, 2 bad usage.",
+        "grades (id,score,reason) always wins. Exit status: 0 all graded, 1 something could not be graded or "
+        "filled in, 2 bad usage.",
         allow_abbrev=False,
     )
     add = parser.add_argument

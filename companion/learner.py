@@ -204,7 +204,7 @@ def history_of(result: Any, epochs: int) -> list[float]:
         )
     if not isinstance(result, list | tuple):
         raise UserError(f"train returned {_a(kind)}: {wanted}")
-    for number, loss in enumerate(result):
+    for number, loss in enumerate(result[: epochs + 1]):
         shape = getattr(loss, "shape", ())
         if "Tensor" in type(loss).__name__ or "Variable" in type(loss).__name__:
             raise UserError(f"train returned a list of tensors: {wanted}; float(loss) makes one of a tensor")

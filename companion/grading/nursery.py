@@ -21,6 +21,7 @@ from typing import IO, Any, cast
 
 import tensorflow as tf
 
+import companion
 from companion.grading import child, judge, sandbox, warden
 from companion.grading.frames import receive, send
 from companion.grading.limits import Limits
@@ -59,6 +60,8 @@ def get_ready() -> None:
     """Import all that is needed, so that what is forked need not; run nothing, since threads do not fork."""
     for name in OFTEN_USED:
         importlib.import_module(name)
+    for name in companion.__all__:
+        getattr(companion, name)  # imports it
     for number in ASSIGNMENTS:
         first_row(number)
     sandbox.get_ready()

@@ -75,6 +75,10 @@ def judge_criteria(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
         return none_runs(f"no loop by hand: {copied.evidence}")
     if run.recording is None:
         return _by_result_only(one, run, judge)
+    if not steps_of(run.recording, judge.problem.epochs).steps:
+        if one.unwatched:
+            return _by_result_only(one, run, judge)
+        return none_runs(f"no training: {one.findings[0].evidence}")
     found = _by_criterion(one.findings)
     if found.keys() & {"gradients"} and "first_loss" not in found:
         told = _first_loss(run, judge)
