@@ -14,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from companion.grading import grader
 from companion.grading.criteria import RIGHT
-from companion.grading.grader import Job, close_machines, grade, machine_for
+from companion.grading.grader import Job, close_machines, grade
 from companion.grading.limits import Limits
 from companion.grading.probe import PROTECTIONS
 
 HOSTILE = Path(__file__).parent / "hostile"
 RIGHT_LOOP = (Path(__file__).parent / "loops" / "eager.py").read_bytes()
 LIMITS = Limits(seconds=8, memory=300, processes=40, file_size=4, printed=200)
+MARK = f"grader of {os.getpid()}"
 TASK = {"lesson": 3, "seed": 20261122, "epochs": 3, "batch_size": 8}
 POINTS = dict.fromkeys(
     ("runs", "first_loss", "gradients", "updates", "rows", "short_batch", "reports", "final_weights"), 1.0
@@ -74,9 +76,10 @@ def score(found):
 
 @pytest.fixture(scope="module")
 def machine():
-    machine = machine_for(TASK, LIMITS)
-    machine.reference()  # starts the judge
-    yield machine
+    os.environ["COMPANION_TEST"] = MARK
+    here = grader.machine()
+    here.reference(TASK)  # starts the judge
+    yield here
     close_machines()
 
 
@@ -154,16 +157,16 @@ def test_afterwards_a_right_loop_gets_all_points(machine):
 
 
 def processes():
-    """Give the processes that run now and come from the grader or have got away from it."""
+    """Give the processes that run now and come from this grader, or have got away from it."""
     found = set()
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
-                words = Path(entry.path, "cmdline").read_bytes()
+                words = Path(entry.path, "environ").read_bytes()
                 state = Path(entry.path, "stat").read_text().rpartition(")")[2].split()[0]
             except OSError:
                 continue
-            if b"companion.grading" in words and state != "Z":
+            if MARK.encode() in words and state != "Z":
                 found.add(entry.name)
     return found
 

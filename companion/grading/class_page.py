@@ -40,10 +40,12 @@ def class_page(grades: Sequence[dict[str, Any]], title: str, about: Sequence[tup
         _mistakes(grades),
     ]
     parts += _not_graded(grades) + _alike(grades) + _worth_a_look(grades)
-    return page(f"{title}: the class", *parts, tag("h2", "All students"), _students(grades))
+    return page(f"The class. {title}", *parts, tag("h2", "All students"), _students(grades))
 
 
 def _bar(count: int, most: int, width: float) -> Element:
+    if not count:
+        return tag("span")
     return tag("span", class_="bar", style=f"width: {width * count / max(most, 1):.2f}rem")
 
 
@@ -57,11 +59,9 @@ def _scores(grades: Sequence[dict[str, Any]]) -> Element:
     rows: list[list[Any]] = []
     for step in range(max(counts), -1, -1):
         low, high = maximum * step / steps, maximum * (step + 1) / steps
-        label = (
-            f"{score_text(low)} to under {score_text(high)}"
-            if step < steps
-            else f"{score_text(low)} and more"
-        )
+        label = f"{score_text(low)} to under {score_text(high)}" if step < steps else score_text(low)
+        if step == steps and max(scores) > maximum:
+            label += " and more"
         rows.append([label, _bar(counts[step], max(counts.values()), WIDE), str(counts[step])])
     middle = sorted(scores)[len(scores) // 2]
     mean = sum(scores) / len(scores)

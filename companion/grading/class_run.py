@@ -23,6 +23,7 @@ from companion.grading.intake import Intake, Submission, missing, take_in
 from companion.grading.journal import Journal
 from companion.grading.limits import RANGES
 from companion.grading.lms import Target, canvas_target, moodle_target
+from companion.grading.machine import CAN_FORK
 from companion.grading.overrides import FILE, read_overrides
 from companion.grading.roster import read_roster
 from companion.grading.session import Choices, Session
@@ -50,8 +51,11 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
         started = time.perf_counter()
         try:
             run(session, options, report)
-        finally:
-            failed = publish_all(folder, session, targets, report, time.perf_counter() - started)
+        except BaseException:
+            if journal.since_last_run():  # what has been graded is shown, though not all was
+                publish_all(folder, session, targets, report, time.perf_counter() - started)
+            raise
+        failed = publish_all(folder, session, targets, report, time.perf_counter() - started)
     return int(failed)
 
 
@@ -119,6 +123,9 @@ def run(session: Session, options: argparse.Namespace, report: Report) -> None:
     report.facts([("to grade", f"{count} of {len(session.submissions)}" if count else "nothing new")])
     if not count:
         return
+    if options.no_fork or not CAN_FORK:
+        told = "a Python process each, which imports TensorFlow anew: slower, and with fewer protections"
+        report.facts([("processes", told)])
     with executor_of(options) as (executor, at_once), counting(report, count, "grading") as tell:
         try:
             session.grade_all(executor, at_once, lambda grade: tell(line_of(grade)))
@@ -131,8 +138,8 @@ def run(session: Session, options: argparse.Namespace, report: Report) -> None:
 def executor_of(options: argparse.Namespace) -> Iterator[tuple[Executor, int]]:
     """Give where to grade, and how many at one time."""
     if options.scheduler:
-        executor, at_once = cluster_executor(options.scheduler)
-        yield executor, at_once
+        with cluster_executor(options.scheduler) as on_cluster:
+            yield on_cluster
         return
     jobs = (
         options.jobs or len(os.sched_getaffinity(0))
@@ -177,7 +184,7 @@ def publish_all(
     grades = publish.scored(session.grades(), overrides)
     facts = [("seed", f"{session.choices.seed}: keep it to yourself; --seed repeats the run")]
     facts = publish.protections_of(grades) + facts
-    publish.publish(folder, grades, assignment.title, [("students", str(len(grades))), *facts])
+    publish.publish(folder, grades, assignment, [("students", str(len(grades))), *facts])
     notes = [note for name, target in targets.items() for note in publish.fill(target, grades, folder / name)]
     notes += [f"{name} in {FILE} is no student here" for name in overrides.keys() - {g["id"] for g in grades}]
     failed = [grade["id"] for grade in grades if grade["status"] == INTERNAL]

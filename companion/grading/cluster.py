@@ -1,22 +1,25 @@
 """Submissions graded by the workers of a Dask cluster."""
 
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 
 from companion.errors import UserError
 
 CONNECT = 20  # seconds
 
 
-def cluster_executor(address: str) -> tuple[Executor, int]:
-    """Connect to a Dask scheduler.
+@contextmanager
+def cluster_executor(address: str) -> Iterator[tuple[Executor, int]]:
+    """Connect to a Dask scheduler for as long as the ``with`` block lasts.
 
     Parameters
     ----------
     address : str
         Such as ``tcp://host:8786``.
 
-    Returns
-    -------
+    Yields
+    ------
     Executor
         That runs on its workers.
     int
@@ -37,9 +40,11 @@ def cluster_executor(address: str) -> tuple[Executor, int]:
     except (OSError, ValueError, TimeoutError) as error:
         told = f"--scheduler {address!r}: no Dask scheduler answers there ({error})"
         raise UserError(f"{told}; start one with 'dask scheduler'") from None
-    threads = sum(client.nthreads().values())
-    if not threads:
-        told = f"--scheduler {address!r} has no workers"
-        raise UserError(f"{told}; start some with 'dask worker {address}'")
-    # A worker whose process has ended is no fault of the submission that it had.
-    return client.get_executor(retries=2, pure=False), 2 * threads
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            told = f"--scheduler {address!r} has no workers"
+            raise UserError(f"{told}; start some with 'dask worker {address}'")
+        # A worker whose process has ended is no fault of the submission that it had.
+        with client.get_executor(retries=2, pure=False) as executor:
+            yield executor, 2 * threads

@@ -35,7 +35,7 @@ def grade_one(options: argparse.Namespace) -> int:
 
     def tell(grade: dict[str, Any]) -> None:
         (with_score,) = scored([grade], {})
-        _put(gradescope.results(with_score, feedback_text(with_score, assignment.title)))
+        _put(gradescope.results(with_score, feedback_text(with_score, assignment.title, assignment.setting)))
         Report(quiet=options.quiet).print(line_of(grade))
 
     with TemporaryDirectory() as folder, Journal(Path(folder, "journal.jsonl")) as journal:

@@ -34,7 +34,7 @@ def summary(grade: dict[str, Any]) -> str:
     return clean(f"{headline(grade)}. {told}.").replace("\n", " ")
 
 
-def feedback_page(grade: dict[str, Any], title: str) -> bytes:
+def feedback_page(grade: dict[str, Any], title: str, setting: str = "") -> bytes:
     """Make a student's page.
 
     Parameters
@@ -43,6 +43,8 @@ def feedback_page(grade: dict[str, Any], title: str) -> bytes:
         Overrides applied.
     title : str
         Of the assignment.
+    setting : str
+        What was run, in a sentence.
 
     Returns
     -------
@@ -53,6 +55,7 @@ def feedback_page(grade: dict[str, Any], title: str) -> bytes:
     parts.append(tag("p", headline(grade), class_="score"))
     if grade["told"]:
         parts.append(tag("p", f"{grade['status']}: {grade['told']}", class_="wrong"))
+    parts.append(tag("p", setting, class_="dim"))
     parts += [tag("h2", "Score by criterion"), _criteria(grade)]
     if grade["mistakes"] or grade["unknown"]:
         parts += [tag("h2", "What is not .fit"), *_mistakes(grade)]
@@ -103,7 +106,7 @@ def _mistakes(grade: dict[str, Any]) -> list[Element]:
     return parts
 
 
-def feedback_text(grade: dict[str, Any], title: str) -> str:
+def feedback_text(grade: dict[str, Any], title: str, setting: str = "") -> str:
     """Make the same as Markdown.
 
     Parameters
@@ -112,6 +115,8 @@ def feedback_text(grade: dict[str, Any], title: str) -> str:
         Overrides applied.
     title : str
         Of the assignment.
+    setting : str
+        What was run, in a sentence.
 
     Returns
     -------
@@ -120,6 +125,7 @@ def feedback_text(grade: dict[str, Any], title: str) -> str:
     lines = [f"# {title}", "", f"**{plain(headline(grade))}**", ""]
     if grade["told"]:
         lines += [f"{grade['status']}: {plain(grade['told'])}", ""]
+    lines += [plain(setting), ""] if setting else []
     lines += ["| criterion | | points | |", "| --- | --- | ---: | --- |"]
     for one in grade["criteria"]:
         points = f"{score_text(one['points'])} / {score_text(one['maximum'])}"

@@ -4,10 +4,9 @@
 """
 
 import atexit
-import json
 import re
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import companion
@@ -80,38 +79,27 @@ class Job:
     version: str = companion.__version__
 
 
-_machines: dict[str, Machine] = {}
+_machines: dict[bool, Machine] = {}  # of this process, forking or not; each is started when first asked for
 _starting = threading.Lock()
 
 
-def machine_for(
-    task: dict[str, int], limits: Limits, reference: bytes = b"", *, forks: bool = True, sandbox: bool = False
-) -> Machine:
-    """Give this process's machine for a task; it is started when first asked for.
+def machine(*, forks: bool = True, sandbox: bool = False) -> Machine:
+    """Give this process's machine.
 
     Parameters
     ----------
-    task : dict
-        The fields of `companion.grading.child.Task`.
-    limits : Limits
-        What a submission may use.
-    reference : bytes
-        What ``.fit`` gives, if known.
-    forks : bool
+    forks, sandbox : bool
         As in `Job`.
-    sandbox : bool
-        Whether to refuse where a protection is missing.
 
     Raises
     ------
     UserError
         If it cannot be started, or lacks a protection and `sandbox`.
     """
-    key = json.dumps([task, asdict(limits), forks], sort_keys=True)
     with _starting:
-        if key not in _machines:
-            _machines[key] = Machine(task, limits, reference, forks=forks)
-    found = _machines[key]
+        if forks not in _machines:
+            _machines[forks] = Machine(forks=forks)
+        found = _machines[forks]
     lacking = [PROTECTIONS[name] for name, holds in found.protections.items() if not holds]
     if sandbox and lacking:
         told = "; not so here: ".join(["--require-sandbox asks for all protections", *lacking])
@@ -144,19 +132,20 @@ def grade(job: Job) -> dict[str, Any]:
     UserError
         If nothing can be graded here, whatever is handed in.
     """
-    machine = _machine_of(job)
+    here = _machine_of(job)
     told = ""
     for _ in range(TRIES):
         try:
-            outcome = machine.run(job.file, job.files)
+            outcome = here.run(job.task, job.limits, job.file, job.files)
             if outcome.how == FAILED:
                 raise MachineError(outcome.told)
             text = job.files[job.file].decode("utf-8-sig")
-            answer = machine.judge(outcome.result, job.file, text) if outcome.how == DONE else {}
+            judged = (job.task, job.reference, outcome.result, job.file, text)
+            answer = here.judge(*judged) if outcome.how == DONE else {}
         except MachineError as error:
             told = f"the grader's own process failed ({error}); grade it again with --only {job.id}"
         else:
-            about = {"protections": machine.protections, "layers": machine.layers}
+            about = {"protections": here.protections, "layers": here.layers}
             return graded(job, outcome, answer) | about
     return not_run(job, INTERNAL, told)
 
@@ -169,14 +158,14 @@ def reference_for(job: Job) -> bytes:
     UserError
         As `grade`.
     """
-    return _machine_of(job).reference()
+    return _machine_of(job).reference(job.task)
 
 
 def _machine_of(job: Job) -> Machine:
     if job.version != companion.__version__:
         told = f"a worker has companion {companion.__version__}, and {job.version} is wanted"
         raise UserError(f"{told}; install the same version everywhere")
-    return machine_for(job.task, job.limits, job.reference, forks=job.forks, sandbox=job.sandbox)
+    return machine(forks=job.forks, sandbox=job.sandbox)
 
 
 def graded(job: Job, outcome: Outcome, answer: dict[str, Any]) -> dict[str, Any]:

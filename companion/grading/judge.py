@@ -37,7 +37,7 @@ def serve(stream: IO[bytes]) -> None:
         task = Task(**content["task"])
         with unchanged():
             if content["what"] == "prepare":
-                judges[task] = prepare(task, blob)
+                judges = {task: prepare(task, blob)}  # of the one before nobody asks again
                 send(stream, {}, reference_of(judges[task]))
             else:
                 send(stream, judge_one(judges[task], blob, content["file"], content["text"]))

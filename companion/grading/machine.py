@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -21,17 +22,19 @@ from companion.grading.probe import PROTECTIONS
 CAN_FORK = sys.platform == "linux"  # macOS can, but not safely after TensorFlow has been imported
 
 
+@dataclass
+class Bench:
+    """A judge that is not busy, and the tasks for which it is prepared."""
+
+    peer: Peer
+    prepared: set[str] = field(default_factory=set)
+
+
 class Machine:
     """Runs submissions in sandboxes and judges what they leave.
 
     Parameters
     ----------
-    task : dict
-        What all submissions are run on: the fields of `companion.grading.child.Task`.
-    limits : Limits
-        What each may use.
-    reference : bytes
-        What ``.fit`` gives on it, if that has been made already.
     forks : bool
         Whether to fork from one process, where that can be done; else each submission gets a Python
         process of its own.
@@ -42,16 +45,17 @@ class Machine:
         Which of `companion.grading.probe.PROTECTIONS` hold, once the sandbox has been tried out.
     layers : list of str
         The layers of protection that are on.
+
+    Raises
+    ------
+    UserError
+        If TensorFlow cannot be imported, or the sandbox not be tried out.
     """
 
-    def __init__(
-        self, task: dict[str, int], limits: Limits, reference: bytes = b"", *, forks: bool = True
-    ) -> None:
-        self.task, self.limits, self._reference = task, limits, reference
-        self.protections: dict[str, bool] = {}
-        self.layers: list[str] | None = None
+    def __init__(self, *, forks: bool = True) -> None:
         self._referring = threading.Lock()
-        self._judges: SimpleQueue[Peer] = SimpleQueue()
+        self._references: dict[str, bytes] = {}
+        self._judges: SimpleQueue[Bench] = SimpleQueue()
         if forks and CAN_FORK:
             from companion.grading.forked import Forked  # which Windows cannot import
 
@@ -60,9 +64,9 @@ class Machine:
             from companion.grading.separate import Separate
 
             self._processes = Separate()
-        self._try_out()
+        self.protections, self.layers = self._try_out()
 
-    def _try_out(self) -> None:
+    def _try_out(self) -> tuple[dict[str, bool], list[str]]:
         """Try the sandbox, from inside, before anybody's code is in it."""
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o777)
@@ -70,33 +74,49 @@ class Machine:
             secret.write_text("secret")
             secret.chmod(0o666)
             outside = {"file": str(secret), "folder": folder, "process": str(os.getpid())}
-            outcome = self._processes.run({"file": None, "outside": outside}, {}, self.limits, None)
+            outcome = self._processes.run({"file": None, "outside": outside}, {}, Limits(), None)
         try:
             found = json.loads(outcome.result)
         except ValueError:
             told = f"{outcome.how}: {outcome.told} {outcome.printed[-500:]}".strip()
             raise UserError(f"the sandbox cannot be tried out ({told}); nothing was graded") from None
-        self.protections = {name: bool(found.get(name)) for name in PROTECTIONS}
-        self.layers = list(outcome.layers)
+        return {name: bool(found.get(name)) for name in PROTECTIONS}, list(outcome.layers)
 
     def close(self) -> None:
         """End all processes."""
         self._processes.close()
 
-    def reference(self) -> bytes:
-        """Give what ``.fit`` makes of the task; made once."""
-        with self._referring:
-            if not self._reference:
-                judge = self._processes.judge()
-                _, self._reference = judge.ask({"what": "prepare", "task": self.task})
-                self._judges.put(judge)
-            return self._reference
+    def reference(self, task: dict[str, int], known: bytes = b"") -> bytes:
+        """Give what ``.fit`` makes of a task; made once.
 
-    def run(self, file: str, files: dict[str, bytes]) -> Outcome:
+        Parameters
+        ----------
+        task : dict
+            The fields of `companion.grading.child.Task`.
+        known : bytes
+            What another machine has made of it, if it has.
+        """
+        key = json.dumps(task, sort_keys=True)
+        with self._referring:
+            if known:
+                self._references = {key: known}
+            if key not in self._references:
+                bench = self._free_judge()
+                _, made = bench.peer.ask({"what": "prepare", "task": task})
+                bench.prepared.add(key)
+                self._judges.put(bench)
+                self._references = {key: made}  # of the run before nobody asks again
+            return self._references[key]
+
+    def run(self, task: dict[str, int], limits: Limits, file: str, files: dict[str, bytes]) -> Outcome:
         """Run a submission in a sandbox.
 
         Parameters
         ----------
+        task : dict
+            The fields of `companion.grading.child.Task`.
+        limits : Limits
+            What it may use.
         file : str
             The name of the one that defines ``train``.
         files : dict of str to bytes
@@ -111,9 +131,11 @@ class Machine:
         MachineError
             If the process that was to watch it has ended.
         """
-        return self._processes.run({"file": file, "task": self.task}, files, self.limits, self.layers)
+        return self._processes.run({"file": file, "task": task}, files, limits, self.layers)
 
-    def judge(self, result: bytes, file: str, text: str) -> dict[str, Any]:
+    def judge(
+        self, task: dict[str, int], reference: bytes, result: bytes, file: str, text: str
+    ) -> dict[str, Any]:
         """Judge what a submission has left; the keys are those of `companion.grading.judge.judge_one`.
 
         Raises
@@ -121,12 +143,17 @@ class Machine:
         MachineError
             If the judge has ended.
         """
-        reference = self.reference()
-        try:
-            judge = self._judges.get_nowait()
-        except Empty:
-            judge = self._processes.judge()
-            judge.ask({"what": "prepare", "task": self.task}, reference)
-        answer, _ = judge.ask({"what": "judge", "task": self.task, "file": file, "text": text}, result)
-        self._judges.put(judge)
+        reference = self.reference(task, reference)
+        bench, key = self._free_judge(), json.dumps(task, sort_keys=True)
+        if key not in bench.prepared:
+            bench.peer.ask({"what": "prepare", "task": task}, reference)
+            bench.prepared = {key}
+        answer, _ = bench.peer.ask({"what": "judge", "task": task, "file": file, "text": text}, result)
+        self._judges.put(bench)
         return answer
+
+    def _free_judge(self) -> Bench:
+        try:
+            return self._judges.get_nowait()
+        except Empty:
+            return Bench(self._processes.judge())

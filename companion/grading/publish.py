@@ -6,6 +6,7 @@ from typing import Any
 
 from companion.errors import OutputError
 from companion.grading import gradescope
+from companion.grading.assignment import Assignment
 from companion.grading.class_page import class_page
 from companion.grading.feedback import feedback_page, feedback_text, summary
 from companion.grading.files import file_name
@@ -30,7 +31,7 @@ def scored(grades: Sequence[dict[str, Any]], overrides: Mapping[str, Override]) 
 
 
 def publish(
-    folder: Path, grades: Sequence[dict[str, Any]], title: str, about: Sequence[tuple[str, str]]
+    folder: Path, grades: Sequence[dict[str, Any]], assignment: Assignment, about: Sequence[tuple[str, str]]
 ) -> None:
     """Write gradebook, pages and results.
 
@@ -40,8 +41,8 @@ def publish(
         Where.
     grades : sequence of dict
         With their scores.
-    title : str
-        Of the assignment.
+    assignment : Assignment
+        That was graded.
     about : sequence of tuple of str
         What to tell of the run.
 
@@ -52,10 +53,11 @@ def publish(
     """
     for name in ("feedback", "results"):
         make_folder(folder / name)
+    title, setting = assignment.title, assignment.setting
     for grade in grades:
         name = file_name(grade["id"])
-        text = feedback_text(grade, title)
-        put(folder / "feedback" / f"{name}.html", feedback_page(grade, title))
+        text = feedback_text(grade, title, setting)
+        put(folder / "feedback" / f"{name}.html", feedback_page(grade, title, setting))
         put(folder / "feedback" / f"{name}.md", text.encode())
         put(folder / "results" / f"{name}.json", gradescope.as_json(gradescope.results(grade, text)))
     put(folder / "class.html", class_page(grades, title, about))

@@ -106,13 +106,14 @@ class Session:
             return False
         if self.choices.only:
             return one.id in self.choices.only
-        changed = old is None or old["key"] != self.key(one) or old["status"] == INTERNAL
-        return changed or self.choices.force
+        if old is None or self.choices.force or old["status"] == INTERNAL:
+            return True
+        other_seed = self.choices.fixed and old["seed"] != self.choices.seed
+        return other_seed or old["key"] != self.key(one)
 
     def key(self, one: Submission) -> str:
         """Give a sum of all that a grade depends on."""
-        seed = self.choices.seed if self.choices.fixed else None
-        parts = [one.digest, asdict(self.assignment), companion.__version__, self.choices.lesson, seed]
+        parts = [one.digest, asdict(self.assignment), companion.__version__, self.choices.lesson]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
     def job(self, one: Submission, files: dict[str, bytes] | None = None) -> Job:
