@@ -31,12 +31,16 @@ class Judge:
         Of which.
     reference : Reference, optional
         ``.fit``, watched, where it has been made already.
+    trace_after : int, optional
+        As in `companion.diagnosis.replay.Replay`.
     """
 
-    def __init__(self, problem: Problem, reference: Reference | None = None) -> None:
+    def __init__(
+        self, problem: Problem, reference: Reference | None = None, trace_after: int | None = None
+    ) -> None:
         self.problem = problem
         self.reference = reference or Reference(problem)
-        self.replay = Replay(problem)
+        self.replay = Replay(problem, trace_after)
 
     @functools.cached_property
     def compiled(self) -> Result:

@@ -121,7 +121,7 @@ def _without_magics(code: str) -> str:
         magic = re.match(r"\s*%%(\w+)", code)
         if magic and magic[1] not in AROUND_PYTHON:
             return ""
-        return re.sub(r"^(\s*)([%!?].*|.*\?)$", r"\1pass", code, flags=re.MULTILINE)
+        return re.sub(r"^([ \t]*)([%!?].*|.*\?)$", r"\1pass", code, flags=re.MULTILINE)
     return code
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from companion.diagnosis.problem import Problem
 from companion.diagnosis.recorder import watch
 from companion.diagnosis.recording import Gradient, Place, Recording, State
+from companion.diagnosis.replaced import definer, replaced
 from companion.diagnosis.surroundings import unchanged
 from companion.errors import UserError
 from companion.learner import history_of
@@ -33,6 +35,8 @@ class Run:
         Of the loop when it was run eagerly and watched; None where it ends in an exception then.
     told : str
         That exception.
+    fits : int
+        How often ``fit`` or ``train_on_batch`` was called, of whatever network.
     report : Place or None
         The line where the losses that are returned are put together.
     """
@@ -41,6 +45,7 @@ class Run:
     end: State
     recording: Recording | None = None
     told: str = ""
+    fits: int = 0
     report: Place | None = None
 
 
@@ -65,12 +70,12 @@ def run_as_written(train: Train, problem: Problem, *, first: bool = True) -> Run
     """
     model = problem.start()
     try:
-        with contextlib.nullcontext() if first else silence():
+        with contextlib.nullcontext() if first else silence(), counted_fits() as fits:
             history = _call(train, problem, model, first=first)
     except LoopError as error:
         _look_closer(train, problem, error)
         raise
-    return Run(history, [np.array(variable.numpy()) for variable in model.variables])
+    return Run(history, [np.array(variable.numpy()) for variable in model.variables], fits=len(fits))
 
 
 def run_watched(train: Train, problem: Problem, *, first: bool = False) -> Recording:
@@ -114,6 +119,21 @@ def _look_closer(train: Train, problem: Problem, error: LoopError) -> None:
     gradients = [event for event in recording.events if isinstance(event, Gradient)]
     if gradients and any(gradients[-1].values[number] is None for number in gradients[-1].asked):
         error.name_it("no-gradient", NO_GRADIENT)
+
+
+@contextlib.contextmanager
+def counted_fits() -> Iterator[list[str]]:
+    """Give a list of the calls of ``fit`` and ``train_on_batch`` in the ``with`` block."""
+    called: list[str] = []
+
+    def count(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        called.append(original.__name__)
+        return original(*args, **kwargs)
+
+    with contextlib.ExitStack() as stack:
+        for name in ("fit", "train_on_batch"):
+            stack.enter_context(replaced(definer(keras.Model, name), name, count))
+        yield called
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """From a recording to named mistakes with their evidence, or to "unknown, but the difference is here"."""
 
+import itertools
+
 import numpy as np
 
 from companion.diagnosis.explanation import Explanation
@@ -47,13 +49,12 @@ def diagnose(
     by_hand = any(step.gradient.tape in recording.own_tapes for step in case.steps)
     if (ready_made or case.steps) and not by_hand:
         what = f"{ready_made[0].name} is called, and" if ready_made else "updates are made, but"
-        told = f"{what} your own code takes no gradient to make an update with"
-        at = Difference("tape", 0, 0, None, 0, len(reference.updates))
-        place = ready_made[0].place if ready_made else case.steps[0].gradient.place
-        return [Finding("fit-called-inside", START, at, told, place)], []
+        return [_copied(case, f"{what} your own code takes no gradient to make an update with")], []
     if not case.steps:
         return _without_steps(case), case.unwatched
     if is_same_result(recording, reference):
+        if _moved_by_ready_made(recording):
+            return [_copied(case, f"it is {ready_made[0].name} that moves the weights")], []
         # However it was done. What has made no difference is said, and what would with another optimizer.
         case.unwatched += [
             f"the optimizer has {key}={own!r}, that of .fit {fits!r}; it makes no difference here"
@@ -77,6 +78,22 @@ def diagnose(
         return [_too_many(case, warm_up)], case.unwatched  # which of the epochs are reported is not known
     found += reports
     return sorted(_merged(found), key=lambda finding: finding.order), case.unwatched
+
+
+def _copied(case: Case, told: str) -> Finding:
+    """Find that it is not the learner's own code that trains."""
+    ready_made = [event for event in case.recording.events if isinstance(event, ReadyMade)]
+    place = ready_made[0].place if ready_made else case.steps[0].gradient.place
+    at = Difference("tape", 0, 0, None, 0, len(case.reference.updates))
+    return Finding("fit-called-inside", START, at, told, place)
+
+
+def _moved_by_ready_made(recording: Recording) -> bool:
+    """Say whether a call of ``.fit``, in which no own code takes a gradient, has moved the weights."""
+    return any(
+        isinstance(called, ReadyMade) and isinstance(then, Update) and then.optimizer is None
+        for called, then in itertools.pairwise(recording.events)
+    )
 
 
 def _too_many(case: Case, more: int) -> Finding:

@@ -15,7 +15,7 @@ from companion.diagnosis.fed import RowNumbers
 from companion.diagnosis.followed import Followed
 from companion.diagnosis.lines import LEARNER, caller_of_wrapper, is_library, opened_by, own_place
 from companion.diagnosis.recording import ReadyMade, Recording
-from companion.diagnosis.replaced import replaced
+from companion.diagnosis.replaced import definer, replaced
 
 
 @contextlib.contextmanager
@@ -76,13 +76,13 @@ class _Watcher:
         yield tf.GradientTape, "stop_recording", self.on_stop_recording
         yield tf.GradientTape, "gradient", self.on_gradient
         for name in ("fit", "train_on_batch"):
-            yield keras.Model, name, functools.partial(self.on_ready_made, name)
+            yield definer(keras.Model, name), name, functools.partial(self.on_ready_made, name)
         function = type(tf.function(lambda: None))
         yield function, "get_concrete_function", self.on_concrete_function
         yield function, "__call__", self.on_function
         kind = type(self.given.model.variables[0].value)
         for name in ("assign", "assign_sub", "assign_add"):
-            yield next(base for base in kind.__mro__ if name in vars(base)), name, self.on_assign
+            yield definer(kind, name), name, self.on_assign
 
     def is_blind(self) -> bool:
         """Say whether there are no numbers to write down: TensorFlow is building a graph."""
@@ -174,6 +174,7 @@ class _Watcher:
             self.recording.graphs += self.is_blind()
         elif by is not None and not self.inside_ready_made:
             self.recording.events.append(ReadyMade(by, own_place()))
+            self.recording.fits += 1
             self.inside_ready_made = True
         if not self.is_blind():
             for followed in self.models:
@@ -225,6 +226,7 @@ class _Watcher:
         if self.into_fit:
             return original(model, *args, **kw)
         self.recording.compiled = True
+        self.recording.fits += 1
         of = next((f for f in self.models if f.model is model), self.given)
         if not self.inside_ready_made and (of.model is model or _holds(model, of.model)):
             of.settle()

@@ -152,6 +152,8 @@ class Recording:
     compiled : bool
         Whether the learner's code called a ``tf.function`` or ``.fit``, which would have built a graph: if
         not, the run is what it is without being watched.
+    fits : int
+        How often ``fit``, ``train_on_batch`` or a loop of the companion's was called, of whatever network.
     other_model : bool
         Whether the events are those of another model than the one that was handed in.
     history : list of float
@@ -166,6 +168,7 @@ class Recording:
     own_tapes: list[int] = field(default_factory=list)
     graphs: int = 0
     compiled: bool = False
+    fits: int = 0
     other_model: bool = False
     history: list[float] = field(default_factory=list)
 

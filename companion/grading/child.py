@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import companion
 from companion import both_ways, checking
 from companion.diagnosis import problem
 from companion.diagnosis.problem import Problem
@@ -24,6 +25,7 @@ from companion.source import line_of_report
 
 RESULT, OUTPUT = 1, 2  # file descriptors: where the result goes, and where what is printed
 LONGEST_TRACEBACK = 8000  # characters
+HIDDEN = ("companion.grading", "companion.diagnosis", "companion.judging", "companion.loop_run")
 ERROR = b"companion error\n"
 
 
@@ -64,9 +66,11 @@ def main(file: str, task: Task) -> None:
     try:
         content = _run(file, task)
     except LoopError as error:
-        content = _error("loop", error, name=error.name, file=error.file, line=error.line, shown=error.shown)
+        content = _error(str(error), error.name, error.file, error.line, error.shown)
     except UserError as error:
-        content = _error("user", error)
+        content = _error(str(error))
+    except BaseException as error:  # which the submission's own classes may raise in odd places
+        content = _error(f"reading or running it ends in {type(error).__name__}")
     with open(result, "wb") as way_out:
         way_out.write(content)
     for stream in (sys.stdout, sys.stderr):
@@ -82,6 +86,11 @@ def _forget_the_answers() -> None:
     for owner, names in ((problem, ("Reference", "_watched_fit")), (problem.Problem, ("compiled", "fit"))):
         for name in names:
             delattr(owner, name)
+    # What records and judges cannot be had by its name any more: the sandbox keeps its files unread.
+    for name in [name for name in sys.modules if name.startswith(HIDDEN)]:
+        del sys.modules[name]
+    for name in ("grading", "diagnosis", "judging", "loop_run"):
+        delattr(companion, name)
     for module, name in ((checking, "check_loop"), (both_ways, "compare_with_fit")):
         setattr(module, name, _not_here)  # which a file may call at its end, when it is imported
 
@@ -107,7 +116,8 @@ def _run(file: str, task: Task) -> bytes:
     return encode(run)
 
 
-def _error(kind: str, error: Exception, **more: Any) -> bytes:
-    content = {"kind": kind, "text": str(error)} | more
-    content["shown"] = content.get("shown", "")[-LONGEST_TRACEBACK:]
+def _error(
+    text: str, name: str = "", file: str | None = None, line: int | None = None, shown: str = ""
+) -> bytes:
+    content = {"text": text, "name": name, "file": file, "line": line, "shown": shown[-LONGEST_TRACEBACK:]}
     return ERROR + json.dumps(content).replace(os.getcwd() + os.sep, "").encode()

@@ -6,7 +6,6 @@ from typing import Any
 
 from companion.diagnosis.catalogue import MISTAKES
 from companion.grading.criteria import CRITERIA, NOT_JUDGED, RIGHT
-from companion.grading.files import file_name
 from companion.grading.gradebook import score_text
 from companion.grading.html import Element, page, table, tag
 from companion.grading.outcome import TIMEOUT
@@ -167,4 +166,4 @@ def _students(grades: Sequence[dict[str, Any]]) -> Element:
 
 
 def _link(grade: dict[str, Any]) -> Element:
-    return tag("a", grade["id"], href=f"feedback/{file_name(grade['id'])}.html")
+    return tag("a", grade["id"], href=f"feedback/{grade['file']}.html")

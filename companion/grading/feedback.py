@@ -5,7 +5,8 @@ from typing import Any
 from companion.grading.criteria import CRITERIA
 from companion.grading.curve import curves
 from companion.grading.gradebook import score_text
-from companion.grading.html import Element, clean, page, table, tag
+from companion.grading.html import Element, page, table, tag
+from companion.grading.text import clean, one_line
 
 SHOWN = 4000  # characters of what the submission printed
 
@@ -31,7 +32,7 @@ def summary(grade: dict[str, Any]) -> str:
     told = (
         names or grade["told"] or ("all right" if grade["score"] == grade["maximum"] else "see the feedback")
     )
-    return clean(f"{headline(grade)}. {told}.").replace("\n", " ")
+    return one_line(f"{headline(grade)}. {told}.")
 
 
 def feedback_page(grade: dict[str, Any], title: str, setting: str = "") -> bytes:
@@ -159,11 +160,10 @@ def feedback_text(grade: dict[str, Any], title: str, setting: str = "") -> str:
 
 def plain(text: str) -> str:
     """Give a text in which nothing is taken for Markdown or HTML, in one line."""
-    one_line = " ".join(clean(text).split())
-    return "".join(f"\\{c}" if c in "\\|<>[]`*_#!" else c for c in one_line)
+    return "".join(f"\\{c}" if c in "\\|<>[]`*_#!" else c for c in one_line(text))
 
 
 def code(text: str) -> str:
     """Give a line of code as Markdown, whatever stands in it."""
-    one_line = " ".join(clean(text).split())
-    return f"`` {one_line} ``" if "``" not in one_line else plain(one_line)
+    line = one_line(text)
+    return f"`` {line} ``" if "``" not in line else plain(line)

@@ -72,6 +72,10 @@ class Forked:
                 self._nursery = Nursery()
             return self._nursery.make(what)
 
+    def is_alive(self) -> bool:
+        """Say whether the nursery lives."""
+        return self._nursery.is_alive()
+
     def close(self) -> None:
         """End all processes."""
         self._closed = True

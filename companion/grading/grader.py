@@ -4,6 +4,7 @@
 """
 
 import atexit
+import contextlib
 import re
 import threading
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from companion.grading.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
 from companion.grading.limits import Limits
 from companion.grading.machine import Machine
 from companion.grading.outcome import DONE, FAILED, Outcome
-from companion.grading.peer import MachineError
+from companion.grading.peer import JudgeEndedError, MachineError
 from companion.grading.probe import PROTECTIONS
+from companion.grading.text import all_clean, clean, one_line
 from companion.learner import sources_of
 
 GRADED, ERROR, UNREADABLE, MISSING, INTERNAL = "graded", "error", "unreadable", "missing", "internal"
@@ -27,7 +29,8 @@ PRINTED = 4000  # characters kept of what was printed
 SUSPECT = re.compile(
     r"\b(_getframe|currentframe|inspect\.stack|gc\.get_objects|gc\.get_referrers|ctypes|__code__|__wrapped__|"
     r"__globals__|__closure__|os\._exit|os\.kill|os\.fork|subprocess|multiprocessing|socket|sys\.modules|"
-    r"settrace|setprofile|builtins|companion\.(?:grading|diagnosis|loop|judging)|mock|/proc/|importlib)"
+    r"settrace|setprofile|builtins|companion\.(?:grading|diagnosis|loop|judging)|mock|/proc/|importlib|"
+    r"from companion import [^\n]*(?:grading|diagnosis|judging|loop_run)|functions_run_eagerly)"
 )
 
 
@@ -140,14 +143,24 @@ def grade(job: Job) -> dict[str, Any]:
             if outcome.how == FAILED:
                 raise MachineError(outcome.told)
             text = job.files[job.file].decode("utf-8-sig")
-            judged = (job.task, job.reference, outcome.result, job.file, text)
-            answer = here.judge(*judged) if outcome.how == DONE else {}
+            answer = _judged(here, job, outcome.result, text) if outcome.how == DONE else {}
         except MachineError as error:
             told = f"the grader's own process failed ({error}); grade it again with --only {job.id}"
         else:
             about = {"protections": here.protections, "layers": here.layers}
             return graded(job, outcome, answer) | about
     return not_run(job, INTERNAL, told)
+
+
+def _judged(here: Machine, job: Job, result: bytes, text: str) -> dict[str, Any]:
+    """Have the result judged; where the judge ends of it, that costs the submission, and no second judge."""
+    try:
+        return here.judge(job.task, job.reference, result, job.file, text)
+    except JudgeEndedError:
+        told = "what it did takes too long to judge, or ended the judge"
+        states = dict.fromkeys(CRITERIA, (NOT_JUDGED, told)) | {"runs": (WRONG, told)}
+        criteria = [{"name": name, "state": state, "told": why} for name, (state, why) in states.items()]
+        return {"error": told, "criteria": criteria}
 
 
 def reference_for(job: Job) -> bytes:
@@ -173,11 +186,9 @@ def graded(job: Job, outcome: Outcome, answer: dict[str, Any]) -> dict[str, Any]
     if not answer:
         return not_run(job, outcome.how, outcome.told, outcome)
     status = ERROR if answer["error"] else GRADED
-    return (
-        not_run(job, status, answer["error"], outcome)
-        | answer
-        | {"criteria": pointed(job, answer["criteria"])}
-    )
+    whole = not_run(job, status, answer["error"], outcome)
+    whole |= all_clean(answer) | {"look": whole["look"] + answer.get("look", [])}
+    return whole | {"criteria": pointed(job, whole["criteria"])}
 
 
 def pointed(job: Job, criteria: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -194,7 +205,9 @@ def not_run(job: Job, status: str, told: str, outcome: Outcome | None = None) ->
     states = dict.fromkeys(CRITERIA, (NOT_JUDGED, "nothing ran that could be judged")) | {
         "runs": (WRONG, told)
     }
-    criteria = [{"name": name, "state": state, "told": why} for name, (state, why) in states.items()]
+    criteria = [
+        {"name": name, "state": state, "told": one_line(why)} for name, (state, why) in states.items()
+    ]
     return {
         "kind": "grade",
         "id": job.id,
@@ -204,10 +217,10 @@ def not_run(job: Job, status: str, told: str, outcome: Outcome | None = None) ->
         "key": job.key,
         "seed": job.task["seed"],
         "status": status,
-        "told": told,
+        "told": one_line(told),
         "seconds": outcome.seconds if outcome else None,
         "memory": outcome.memory if outcome else None,
-        "printed": outcome.printed[:PRINTED] if outcome else "",
+        "printed": clean(outcome.printed[:PRINTED]) if outcome else "",
         "criteria": pointed(job, criteria),
         "maximum": sum(job.points.values()),
         "mistakes": [],
@@ -226,12 +239,12 @@ def not_run(job: Job, status: str, told: str, outcome: Outcome | None = None) ->
 
 
 def suspect(job: Job) -> list[str]:
-    """List what the submission names that a loop has no use for."""
-    if not job.file:
-        return []
-    try:
-        text = job.files[job.file].decode("utf-8-sig")
-        code = "\n".join(code for _, code in sources_of(job.file, text))
-    except (KeyError, UserError, UnicodeDecodeError):
-        return []
-    return sorted({found[0] for found in SUSPECT.finditer(code)})
+    """List what the submission names that a loop has no use for, in any of its files."""
+    found: set[str] = set()
+    for name, content in job.files.items():
+        text = content.decode("utf-8", "replace")
+        with contextlib.suppress(UserError):  # a broken notebook is read as it is
+            text = "\n".join(code for _, code in sources_of(name, text))
+        if name.endswith((".py", ".ipynb")):
+            found |= {one[0] for one in SUSPECT.finditer(text)}
+    return sorted(found)

@@ -1,11 +1,9 @@
 """HTML pages made of elements, so that no text, whoever wrote it, is ever taken for markup."""
 
-import re
 from typing import Any
 from xml.etree import ElementTree
 
-NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # which would turn the text after them around
+from companion.grading.text import clean
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #ccc; --good: #1a7f37;
@@ -34,11 +32,6 @@ svg .dot { fill: var(--bar) } svg .first { stroke: var(--bad); stroke-dasharray:
 """
 
 Element = ElementTree.Element
-
-
-def clean(text: str) -> str:
-    """Leave out what cannot stand on a page, and what would turn the words around it around."""
-    return DIRECTIONS.sub("", NOT_PRINTABLE.sub("\ufffd", text))
 
 
 def tag(kind: str, /, *content: Any, **attributes: Any) -> Element:

@@ -8,12 +8,16 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from companion.errors import UserError
-from companion.grading.layouts import Owner, owner_of, wrapper_of
+from companion.grading.layouts import Owner, owner_of, system_of, wrapper_of
 from companion.grading.metadata import METADATA, read_metadata
+from companion.grading.text import one_line
 from companion.grading.tree import MOST_BYTES, Entry, entries_in, list_entries
 
 LOOPS = (".py", ".ipynb")
-DEFINES_TRAIN = re.compile(rb"(^|\"|\n)\s*(async\s+)?(def|class)\s+train\b|(^|\"|\n)train\s*=", re.MULTILINE)
+# At the beginning of a line, of the file or of a string in a notebook; in time that grows with the file.
+DEFINES_TRAIN = re.compile(
+    rb'(?:^|["\n]|\\n)(?:[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+train\b|train[ \t]*=)'
+)
 NOTHING = "nothing was handed in"
 
 
@@ -89,11 +93,13 @@ def take_in(source: Path, due: datetime | None = None) -> Intake:
     """
     entries = list_entries(source)
     wrapper = wrapper_of([entry.path for entry in entries], source.stem)
+    names = [entry.path.removeprefix(wrapper) for entry in entries]
+    system = system_of(name for name in names if name != METADATA)
     owned: dict[str, list[tuple[Owner, Entry]]] = {}
     ignored, metadata = [], {}
     for entry in entries:
         path = entry.path.removeprefix(wrapper)
-        owner = owner_of(path)
+        owner = owner_of(path, system)
         if path == METADATA:
             metadata = read_metadata(entry, due)
         elif owner is None:
@@ -102,10 +108,16 @@ def take_in(source: Path, due: datetime | None = None) -> Intake:
             owned.setdefault(owner.id, []).append((owner, entry))
     if not owned:
         raise UserError(f"there are no submissions in {str(source)!r}: it needs a file or a folder a student")
-    submissions = [_submission(files) for files in owned.values()]
+    submissions = [_shown(_submission(files)) for files in owned.values()]
     known = [_with(one, *metadata[one.id]) if one.id in metadata else one for one in submissions]
     systems = {owner.system for files in owned.values() for owner, _ in files}
     return Intake(sorted(_unique(known), key=lambda one: one.id), " and ".join(sorted(systems)), ignored)
+
+
+def _shown(one: Submission) -> Submission:
+    """Make what names a submission fit to be shown."""
+    student, problem = one_line(one.id) or "no name", one_line(one.problem)
+    return replace(one, id=student, name=one_line(one.name), source=one_line(one.source), problem=problem)
 
 
 def _with(one: Submission, student: str, name: str, late: bool) -> Submission:
@@ -126,9 +138,13 @@ def _unique(submissions: Iterable[Submission]) -> Iterable[Submission]:
 def _submission(files: list[tuple[Owner, Entry]]) -> Submission:
     """Put together what one student has handed in."""
     owner = files[0][0]
+    names, paths = {one.name for one, _ in files}, [one.file for one, _ in files]
     late = any(one.late for one, _ in files)
     nothing = Submission(owner.id, owner.name, late, files[0][1].path, "", "", "", dict)
     try:
+        if len(names) > 1 or len(set(paths)) < len(paths):
+            told = ", ".join(sorted(_name(entry) for _, entry in files)[:3])
+            raise UnreadableError(f"files of two students, or two of one name, have this id: {told}")
         named = {one.file: entry for one, entry in files if not one.file.lower().endswith(".zip")}
         for one, entry in files:
             if one.file.lower().endswith(".zip"):

@@ -1,8 +1,12 @@
 """The process that judges: it holds the reference and what came out of a sandbox, and runs no submission."""
 
+import contextlib
 import io
 import json
 import os
+import threading
+import traceback
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import IO, Any, cast
 
@@ -18,13 +22,15 @@ from companion.formats import spell_out
 from companion.grading.child import ERROR, Task
 from companion.grading.criteria import RIGHT
 from companion.grading.frames import receive, send
-from companion.grading.rubric import Judged, judge_criteria, none_runs
+from companion.grading.rubric import Judged, judge_criteria, none_runs, own_updates
 from companion.grading.wire import WireError, decode, encode
 from companion.judging import Judge
 from companion.learner import sources_of
 from companion.loop_run import Run
 from companion.outcome import Mistake, OneProblem, mistake
 
+TRACE_AFTER = 60  # steps: some six submissions
+LONGEST = 40  # seconds of judging, or of making the reference
 LONGEST_LINE = 200  # characters of a line of code
 FORGED = "its result is not one that the recorder writes"
 
@@ -35,24 +41,45 @@ def serve(stream: IO[bytes]) -> None:
     while (message := receive(stream)) is not None:
         content, blob = message
         task = Task(**content["task"])
-        with unchanged():
+        with unchanged(), _deadline():
             if content["what"] == "prepare":
                 judges = {task: prepare(task, blob)}  # of the one before nobody asks again
-                send(stream, {}, reference_of(judges[task]))
+                answer, blob = {}, reference_of(judges[task])
             else:
-                send(stream, judge_one(judges[task], blob, content["file"], content["text"]))
+                answer, blob = judge_safely(judges[task], blob, content["file"], content["text"]), b""
+        send(stream, answer, blob)
+
+
+@contextlib.contextmanager
+def _deadline() -> Iterator[None]:
+    """End this process if what is in the ``with`` block takes too long; another judge is then made."""
+    timer = threading.Timer(LONGEST, os._exit, [1])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def judge_safely(judge: Judge, result: bytes, file: str, text: str) -> dict[str, Any]:
+    """Do as `judge_one`; an exception in it is told in the answer, since the result may be to blame."""
+    try:
+        return judge_one(judge, result, file, text)
+    except Exception as error:
+        told = f"the judge met {type(error).__name__} in what it left: {str(error)[:LONGEST_LINE]}"
+        return _answer(none_runs(told), error=told, shown=traceback.format_exc())
 
 
 def prepare(task: Task, reference: bytes = b"") -> Judge:
     """Make the judge of a task, from a reference that another has made, if there is one."""
     problem = task.problem()
     if not reference:
-        return Judge(problem)
+        return Judge(problem, trace_after=TRACE_AFTER)
     model = problem.start()
     with watch(model, problem.x) as like:  # whose variables are like those of the reference
         pass
     fit = decode(reference, like, len(problem.x))
-    judge = Judge(problem, Reference(problem, fit.recording))
+    judge = Judge(problem, Reference(problem, fit.recording), TRACE_AFTER)
     judge.compiled = fit.history, fit.end
     return judge
 
@@ -102,7 +129,10 @@ def judge_one(judge: Judge, result: bytes, file: str, text: str) -> dict[str, An
     ]
     unknown = [finding for finding in one.findings if not finding.name]
     trajectory = "" if all(c.state == RIGHT for c in criteria) else fingerprint(run)
-    return _answer(criteria, mistakes, unknown, one, trajectory)
+    answer = _answer(criteria, mistakes, unknown, one, trajectory)
+    if not one.findings and own_updates(run, judge) < len(judge.reference.updates):
+        answer["look"] = ["(only its result could be compared)"]
+    return answer
 
 
 class Lines:

@@ -1,6 +1,8 @@
 """Whose file is it? The ways in which course systems name what students hand in."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -30,19 +32,47 @@ class Owner:
     system: str
 
 
-MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)", re.DOTALL)
+MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)", re.DOTALL)
 CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.DOTALL)
 GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
 WRAPPERS = {"submissions", "exercise", "download"}
 
 
-def owner_of(path: str) -> Owner | None:
+def system_of(paths: Iterable[str]) -> str:
+    """Find out which system most names follow, so that a student's choice of a name cannot change it.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Of all files.
+
+    Returns
+    -------
+    str
+        "moodle", "canvas", "gradescope", or "" for none.
+    """
+    found: Counter[str] = Counter()
+    for first, rest in {(path.partition("/")[0], "/" in path) for path in paths}:
+        if rest and GRADESCOPE.fullmatch(first):
+            found["gradescope"] += 1
+        elif CANVAS.fullmatch(first) and not rest:
+            found["canvas"] += 1  # before Moodle, whose word a student may put into the file's name
+        elif MOODLE.fullmatch(first):
+            found["moodle"] += 1
+        else:
+            found[""] += 1
+    return max(found, key=lambda system: (found[system], system), default="")
+
+
+def owner_of(path: str, system: str) -> Owner | None:
     """Work out whose file it is.
 
     Parameters
     ----------
     path : str
         Relative to the folder or archive, with slashes.
+    system : str
+        As `system_of` gives it.
 
     Returns
     -------
@@ -50,14 +80,14 @@ def owner_of(path: str) -> Owner | None:
         None for what is nobody's, such as a list beside the submissions.
     """
     first, _, rest = path.partition("/")
-    if moodle := MOODLE.fullmatch(first):
+    if system == "moodle" and (moodle := MOODLE.fullmatch(first)):
         file = rest or moodle["rest"]
         return Owner(moodle["id"], moodle["name"], False, file or first, "a Moodle download")
     if rest:
-        if gradescope := GRADESCOPE.fullmatch(first):
+        if system == "gradescope" and (gradescope := GRADESCOPE.fullmatch(first)):
             return Owner(gradescope["id"], "", False, rest, "a Gradescope export")
         return Owner(first, "", False, rest, "one folder a student")
-    if canvas := CANVAS.fullmatch(first):
+    if system == "canvas" and (canvas := CANVAS.fullmatch(first)):
         late = canvas["late"] is not None
         return Owner(canvas["id"], canvas["name"], late, canvas["rest"], "a Canvas download")
     name = PurePosixPath(first)

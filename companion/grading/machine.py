@@ -16,7 +16,7 @@ from typing import Any
 from companion.errors import UserError
 from companion.grading.limits import Limits
 from companion.grading.outcome import Outcome
-from companion.grading.peer import Peer
+from companion.grading.peer import JudgeEndedError, MachineError, Peer
 from companion.grading.probe import PROTECTIONS
 
 CAN_FORK = sys.platform == "linux"  # macOS can, but not safely after TensorFlow has been imported
@@ -140,15 +140,22 @@ class Machine:
 
         Raises
         ------
+        JudgeEndedError
+            If the judge has ended of it.
         MachineError
-            If the judge has ended.
+            If all have.
         """
         reference = self.reference(task, reference)
         bench, key = self._free_judge(), json.dumps(task, sort_keys=True)
         if key not in bench.prepared:
             bench.peer.ask({"what": "prepare", "task": task}, reference)
             bench.prepared = {key}
-        answer, _ = bench.peer.ask({"what": "judge", "task": task, "file": file, "text": text}, result)
+        try:
+            answer, _ = bench.peer.ask({"what": "judge", "task": task, "file": file, "text": text}, result)
+        except MachineError as error:
+            if self._processes.is_alive():
+                raise JudgeEndedError(str(error)) from None
+            raise
         self._judges.put(bench)
         return answer
 

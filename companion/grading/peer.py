@@ -10,6 +10,10 @@ class MachineError(Exception):
     """A process of the grader's own has ended; the submission need not be to blame."""
 
 
+class JudgeEndedError(MachineError):
+    """A judge has ended while it judged; the nursery lives, so what it judged is to blame."""
+
+
 @dataclass
 class Peer:
     """A stream to a process that answers requests.

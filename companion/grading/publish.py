@@ -9,7 +9,7 @@ from companion.grading import gradescope
 from companion.grading.assignment import Assignment
 from companion.grading.class_page import class_page
 from companion.grading.feedback import feedback_page, feedback_text, summary
-from companion.grading.files import file_name
+from companion.grading.files import file_names
 from companion.grading.gradebook import gradebook
 from companion.grading.lms import Target, fill_in
 from companion.grading.overrides import Override
@@ -20,10 +20,12 @@ from companion.outputs import write
 def scored(grades: Sequence[dict[str, Any]], overrides: Mapping[str, Override]) -> list[dict[str, Any]]:
     """Give the grades their scores; those set by hand win, and are marked."""
     found = []
+    files = file_names([grade["id"] for grade in grades])
     for grade in grades:
         score = round(sum(one["points"] for one in grade["criteria"]), 2)
         override = overrides.get(grade["id"])
         grade = grade | {"graded": score, "score": score, "override": None, "reason": ""}
+        grade["file"] = files[grade["id"]]
         if override is not None:
             grade |= {"score": override.score, "override": override.score, "reason": override.reason}
         found.append(grade)
@@ -55,7 +57,7 @@ def publish(
         make_folder(folder / name)
     title, setting = assignment.title, assignment.setting
     for grade in grades:
-        name = file_name(grade["id"])
+        name = grade["file"]
         text = feedback_text(grade, title, setting)
         put(folder / "feedback" / f"{name}.html", feedback_page(grade, title, setting))
         put(folder / "feedback" / f"{name}.md", text.encode())

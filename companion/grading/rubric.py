@@ -68,15 +68,20 @@ def judge_criteria(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
     list of Judged
         In the order of `CRITERIA`.
     """
-    if not one.findings:
-        return [Judged(name, RIGHT) for name in CRITERIA]
     copied = next((finding for finding in one.findings if finding.name == "fit-called-inside"), None)
     if copied is not None:
         return none_runs(f"no loop by hand: {copied.evidence}")
-    if run.recording is None:
-        return _by_result_only(one, run, judge)
-    if not steps_of(run.recording, judge.problem.epochs).steps:
-        if one.unwatched:
+    wanted = len(judge.reference.updates)
+    if not one.findings:
+        seen = own_updates(run, judge)
+        if seen == wanted:
+            return [Judged(name, RIGHT) for name in CRITERIA]
+        told = f"of {wanted} updates, {seen} were seen to be made by a gradient that your own code takes"
+        if run.fits or (run.recording is not None and run.recording.fits):
+            return none_runs(f"no loop by hand: .fit, train_on_batch or a loop like it is called, and {told}")
+        return [Judged(name, RIGHT) for name in CRITERIA]  # as far as one can see; it is listed to be read
+    if run.recording is None or not steps_of(run.recording, judge.problem.epochs).steps:
+        if run.recording is None or one.unwatched:
             return _by_result_only(one, run, judge)
         return none_runs(f"no training: {one.findings[0].evidence}")
     found = _by_criterion(one.findings)
@@ -87,6 +92,19 @@ def judge_criteria(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
     judged = [_judged(name, found, one) for name in CRITERIA]
     # However they were reached: a new optimizer every step, say, makes no difference here.
     return [*judged[:-1], Judged("final_weights", RIGHT)] if judge.has_same_end(run) else judged
+
+
+def own_updates(run: Run, judge: Judge) -> int:
+    """Count the updates of ``.fit`` that the run makes too, with a gradient of its own code's taking."""
+    if run.recording is None:
+        return 0
+    steps = steps_of(run.recording, judge.problem.epochs).steps
+    own = [step.updates[-1].after for step in steps if step.gradient.tape in run.recording.own_tapes]
+    pairs = zip(own, judge.reference.updates, strict=False)
+    return sum(
+        all(np.allclose(a, b, rtol=NOISE, atol=NOISE) for a, b in zip(mine, fit.after, strict=True))
+        for mine, fit in pairs
+    )
 
 
 def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:

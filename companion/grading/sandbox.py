@@ -25,6 +25,7 @@ DIE_WITH_PARENT, NO_NEW_PRIVILEGES, ADOPT_ORPHANS, KEEP_CAPABILITIES = 1, 38, 36
 CAP_DAC_READ_SEARCH = 2
 FIRST_OWN_USERS = (2_000_000_000, 60_000)  # numbers that no account has; the second in small containers
 OWN_USERS = 4096
+OPEN_FILES = 128
 HEADROOM = 1024  # megabytes of addresses that TensorFlow's threads reserve, used or not
 
 # System calls that a training has no use for, and that open ways out.
@@ -34,6 +35,7 @@ REFUSED_CALLS = (
     "io_uring_enter", "io_uring_register", "userfaultfd", "open_by_handle_at", "kexec_load", "init_module",
     "finit_module", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "rt_sigqueueinfo",
     "rt_tgsigqueueinfo", "setpriority", "sched_setaffinity", "mq_open", "msgget", "semget", "shmget",
+    "memfd_create", "memfd_secret",
 )  # fmt: skip
 
 
@@ -133,7 +135,7 @@ def set_limits(limits: Limits, user: int | None) -> list[str]:
         "RLIMIT_CORE": 0,
         "RLIMIT_CPU": seconds,
         "RLIMIT_FSIZE": limits.file_size * MEGABYTE,
-        "RLIMIT_NOFILE": 256,
+        "RLIMIT_NOFILE": OPEN_FILES,
     }
     if LINUX:
         wanted["RLIMIT_AS"] = mapped_memory() + (limits.memory + HEADROOM) * MEGABYTE
@@ -255,6 +257,7 @@ def restrict_calls() -> list[str]:
         me = os.getpid()
         for name in ("kill", "tgkill"):
             rules.add_rule(refuse, name, seccomp.Arg(0, seccomp.NE, me))
+        rules.add_rule(refuse, "tkill")
         rules.load()
     except OSError:
         return []

@@ -2,9 +2,9 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from companion.grading.limits import Limits
 from companion.grading.outcome import Outcome
 from companion.grading.peer import Peer
 from companion.grading.usage import descendants, disk_usage, memory_of, threads_of
-from companion.grading.warden import lay_out
+from companion.grading.warden import lay_out, remove
 from companion.grading.watch import Usage, Watch
 
 PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
@@ -28,13 +28,14 @@ class Separate:
 
     def __init__(self) -> None:
         self._judges: list[subprocess.Popen] = []
+        self._numbers = itertools.count(os.getpid())
 
     def run(
         self, content: dict[str, Any], files: dict[str, bytes], limits: Limits, layers: list[str] | None
     ) -> Outcome:
         """Run a submission, or the probe; parameters and result as `companion.grading.forked.Forked.run`."""
         folder = tempfile.mkdtemp(prefix="companion-grade-")
-        user = sandbox.own_user(os.getpid())
+        user = sandbox.own_user(next(self._numbers))
         try:
             if user is not None:
                 os.chmod(folder, 0o711)
@@ -42,7 +43,7 @@ class Separate:
             wish = content | {"limits": asdict(limits), "layers": layers, "scratch": scratch, "user": user}
             return _run(wish, scratch, limits)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
     def judge(self) -> Peer:
         """Start a judge."""
@@ -52,6 +53,10 @@ class Separate:
         assert process.stdin is not None
         assert process.stdout is not None
         return Peer(cast(Any, io.BufferedRWPair(cast(Any, process.stdout), cast(Any, process.stdin))))
+
+    def is_alive(self) -> bool:
+        """Say whether processes can be started."""
+        return True
 
     def close(self) -> None:
         """End all processes."""
@@ -76,7 +81,8 @@ def _run(wish: dict[str, Any], scratch: str, limits: Limits) -> Outcome:
 
     def usage() -> Usage:
         family = [process.pid, *descendants(process.pid)]
-        return Usage([memory_of(one) for one in family], sum(map(threads_of, family)), disk_usage(scratch))
+        memory, disk = [memory_of(one) for one in family], disk_usage(scratch, family)
+        return Usage(memory, sum(map(threads_of, family)), disk)
 
     with process.stdout, process.stderr:
         ends = process.stdout.fileno(), process.stderr.fileno()

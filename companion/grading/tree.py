@@ -1,10 +1,13 @@
 """The files of a folder or a zip archive, listed and read without trusting any of them."""
 
 import io
+import lzma
 import os
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +16,12 @@ from companion.errors import UserError
 
 MOST_FILES = 200_000  # in all; a zip may hold millions in a few kilobytes
 MOST_BYTES = 20 << 20  # of a file
+DEEPEST = 40  # folders in each other
+# What the library raises for archives that are no good.
+DAMAGED = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, IndexError, zlib.error,
+    lzma.LZMAError, struct.error, UnicodeError,
+)  # fmt: skip
 JUNK = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"}
 
 
@@ -61,7 +70,7 @@ def list_entries(source: Path) -> list[Entry]:
         else:
             what = "is neither a folder nor a zip archive" if source.exists() else "does not exist"
             raise UserError(f"{str(source)!r} {what}: name the folder or the zip of the submissions")
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, *DAMAGED) as error:
         raise UserError(f"{str(source)!r} cannot be read ({error}); download it again") from None
     return sorted((entry for entry in entries if not _is_junk(entry.path)), key=lambda entry: entry.path)
 
@@ -82,7 +91,8 @@ def _of_folder(folder: Path) -> Iterator[Entry]:
                 )
             file = Path(path, name)
             relative = file.relative_to(folder).as_posix()
-            yield Entry(relative, _problem_of_file(file), lambda file=file: read_file(file))  # type: ignore[misc]
+            deep = f"lies in more than {DEEPEST} folders" if relative.count("/") > DEEPEST else ""
+            yield Entry(relative, deep or _problem_of_file(file), lambda file=file: read_file(file))  # type: ignore[misc]
 
 
 def _problem_of_file(file: Path) -> str:
@@ -120,7 +130,7 @@ def _of_zip(archive: zipfile.ZipFile) -> Iterator[Entry]:
     if len(infos) > MOST_FILES:
         raise UserError(f"the zip archive has more than {MOST_FILES} files")
     for info in infos:
-        if not info.is_dir():
+        if not info.filename.endswith("/"):
             path = info.filename.replace("\\", "/")
             read = lambda info=info: _read_member(archive, info)  # noqa: E731
             yield Entry(path.lstrip("/"), _problem_of_member(info, path), read)
@@ -133,6 +143,8 @@ def _problem_of_member(info: zipfile.ZipInfo, path: str) -> str:
         return "is a symbolic link, not a file: hand in the file itself"
     if info.flag_bits & 1:
         return "is encrypted"
+    if path.count("/") > DEEPEST:
+        return f"lies in more than {DEEPEST} folders"
     return _problem_of_size(info.file_size)
 
 
@@ -140,7 +152,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(info) as stream:
             content = stream.read(MOST_BYTES + 1)  # whatever the archive says of its size
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except (OSError, *DAMAGED) as error:
         raise OSError(f"the archive is damaged: {error}") from None
     if len(content) > MOST_BYTES:
         raise OSError(f"it is larger than {MOST_BYTES >> 20} MB")
@@ -157,7 +169,7 @@ def entries_in(content: bytes) -> list[Entry]:
     """
     try:
         entries = list(_of_zip(zipfile.ZipFile(io.BytesIO(content))))
-    except (zipfile.BadZipFile, NotImplementedError, UserError, ValueError) as error:
+    except (OSError, UserError, *DAMAGED) as error:
         raise OSError(f"is no zip archive that can be read ({error})") from None
     for entry in entries:
         if entry.problem.startswith("climbs"):

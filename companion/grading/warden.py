@@ -16,6 +16,8 @@ from companion.grading.outcome import Outcome
 from companion.grading.usage import descendants, disk_usage, memory_of, threads_of
 from companion.grading.watch import Usage, Watch
 
+MOST_REMOVED = 1_000_000  # files and folders
+
 
 def run(
     files: dict[str, bytes],
@@ -51,7 +53,28 @@ def run(
     try:
         return _run_in(scratch, limits, user, main, layers)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove(scratch)
+
+
+def remove(folder: str) -> None:
+    """Remove a folder, however deep what is in it goes."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    number = 0
+    while os.path.isdir(folder) and number < MOST_REMOVED:
+        for entry in list(os.scandir(folder)):
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    os.chmod(entry.path, 0o700)
+                    for inner in list(os.scandir(entry.path)):  # what is deep comes up, level by level
+                        number += 1
+                        os.rename(inner.path, os.path.join(folder, f"up{number}"))
+                    os.rmdir(entry.path)
+                else:
+                    os.unlink(entry.path)
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+        number += 1
 
 
 def lay_out(files: dict[str, bytes], folder: str, user: int | None) -> str:
@@ -59,7 +82,8 @@ def lay_out(files: dict[str, bytes], folder: str, user: int | None) -> str:
     scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
     for name, content in files.items():
         path = Path(scratch, name)
-        with contextlib.suppress(OSError, ValueError):  # a name that this system does not take
+        # a name that this system does not take, or too many folders in each other
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     if user is not None:
@@ -90,7 +114,8 @@ def _run_in(
 
     def usage() -> Usage:
         family = descendants(os.getpid())
-        return Usage([memory_of(one) for one in family], sum(map(threads_of, family)), disk_usage(scratch))
+        memory, disk = [memory_of(one) for one in family], disk_usage(scratch, family)
+        return Usage(memory, sum(map(threads_of, family)), disk)
 
     watch = Watch(limits, result_out, output_out, is_over, usage)
     how, told = watch.until_over()

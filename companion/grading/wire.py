@@ -16,7 +16,8 @@ from companion.loop_run import Run
 
 MAGIC = b"companion run 1\n"
 MOST_HEADER = 8 << 20  # bytes
-MOST_EVENTS = 20_000
+MOST_EVENTS = 20_000  # and of those that the run by ``.fit`` has, so many times as many:
+TIMES_AS_MANY = 60
 MOST_TARGET = 1 << 16  # numbers in what a tape differentiates
 LONGEST_TEXT = 200
 _LENGTH = struct.Struct(">Q")
@@ -64,13 +65,15 @@ def encode(run: Run) -> bytes:
                 content = {"name": name}
         return content | {"kind": type(one).__name__, "place": place}
 
-    header: dict[str, Any] = {"history": run.history, "end": state(run.end), "told": run.told}
+    header: dict[str, Any] = {"history": run.history, "end": state(run.end)}
+    header |= {"told": run.told, "fits": run.fits}
     header["report"] = None if run.report is None else [run.report.file, run.report.line]
     recording = run.recording
     if recording is not None:
         header["recording"] = {
             "start": state(recording.start), "end": state(recording.end), "history": recording.history,
             "own_tapes": recording.own_tapes, "graphs": recording.graphs, "compiled": recording.compiled,
+            "fits": recording.fits,
             "other_model": recording.other_model, "events": [event(one) for one in recording.events],
         }  # fmt: skip
     header["arrays"] = [[array.dtype.str, array.shape] for array in arrays]
@@ -166,11 +169,11 @@ class _Reader:
         header = self.header
         recording = self.recording(_dict(header["recording"])) if "recording" in header else None
         end = self.state(header["end"], self.like.start)
-        return Run(
-            _floats(header["history"]), end, recording, _text(header["told"]), _place(header["report"])
-        )
+        told, fits = _text(header["told"]), _int(header["fits"], MOST_EVENTS)
+        return Run(_floats(header["history"]), end, recording, told, fits, _place(header["report"]))
 
     def recording(self, content: dict) -> Recording:
+        most = TIMES_AS_MANY * len(self.like.events)
         kinds: dict[str, Callable[[dict], Event]] = {"Forward": self.forward, "Gradient": self.gradient}
         kinds |= {"Update": self.update, "ReadyMade": self.ready_made}
         like = self.like
@@ -179,10 +182,11 @@ class _Reader:
             like.trainable,
             self.state(content["start"], like.start),
             self.state(content["end"], like.start),
-            [kinds[one["kind"]](_dict(one)) for one in _list(content["events"], MOST_EVENTS)],
+            [kinds[one["kind"]](_dict(one)) for one in _list(content["events"], most)],
             _ints(content["own_tapes"]),
             _int(content["graphs"], MOST_EVENTS),
             _bool(content["compiled"]),
+            _int(content["fits"], MOST_EVENTS),
             _bool(content["other_model"]),
             _floats(content["history"]),
         )
@@ -203,7 +207,8 @@ class _Reader:
         return [None if one is None else self.state([one, 1], [its])[0] for one, its in pairs]
 
     def forward(self, one: dict) -> Forward:
-        rows = None if one["rows"] is None else np.array(_ints(one["rows"]), dtype="int64")
+        given = one["rows"]
+        rows = None if given is None else np.array(_ints(_list(given, 4 * self.rows)), dtype="int64")
         _must(rows is None or bool(len(rows) and rows.max() < self.rows), "there is no such row")
         training = None if one["training"] is None else _bool(one["training"])
         before = self.state(one["state"], self.like.start)
@@ -295,6 +300,8 @@ def _settings(value: Any) -> dict[str, Any]:
 
 
 def _scalar(value: Any) -> Any:
+    if isinstance(value, int):
+        _must(abs(value) < 1 << 63, "a whole number is too large")
     if value is None or isinstance(value, bool | int | float):
         return value
     return _text(value)

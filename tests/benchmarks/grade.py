@@ -165,7 +165,7 @@ def kill(options):
         lay(folder, options.count, hostile=True)
         resume, kills = [], 0
         while True:
-            words = grader(folder, output, *LIMITS, "--quiet") if not resume else resume
+            words = resume or grader(folder, output, *LIMITS, "--quiet")
             process = subprocess.Popen(words, start_new_session=True)
             if kills < options.times:
                 timer = threading.Timer(
@@ -177,11 +177,9 @@ def kill(options):
             if status >= 0:
                 break
             kills += 1
-            began = (output / "journal.jsonl").exists()
-            resume = (
-                [word for word in grader(folder, output, *LIMITS, "--quiet", "--resume")] if began else []
-            )
-            resume = [word for word in resume if word not in ("--seed", "5")]
+            if (output / "journal.jsonl").exists():
+                whole = grader(folder, output, *LIMITS, "--quiet", "--resume")
+                resume = [word for word in whole if word not in ("--seed", "5")]
         subprocess.run(grader(folder, Path(name, "calm"), *LIMITS, "--quiet"), check=True)
         books = [without_seconds(Path(name, run, "gradebook.csv")) for run in ("killed", "calm")]
         lines = [json.loads(line) for line in (output / "journal.jsonl").read_text().splitlines()]

@@ -1,0 +1,27 @@
+"""Text that strangers wrote, made fit to be shown: in a terminal, a file, a page."""
+
+import re
+from typing import Any
+
+# What no page may hold, what a terminal takes for commands, and halves of characters.
+NOT_PRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # turn the text after them around
+
+
+def clean(text: str) -> str:
+    """Leave out what cannot be shown, and what would turn the words around it around."""
+    return DIRECTIONS.sub("", NOT_PRINTABLE.sub("\ufffd", text.replace("\r\n", "\n")))
+
+
+def all_clean(value: Any) -> Any:
+    """Do the same with all texts in nested lists and dicts."""
+    if isinstance(value, dict):
+        return {key: all_clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [all_clean(item) for item in value]
+    return clean(value) if isinstance(value, str) else value
+
+
+def one_line(text: str) -> str:
+    """Do the same, and make one line of it."""
+    return " ".join(clean(text).split())
