@@ -114,14 +114,14 @@ def counting(report: Report, total: int, what: str) -> Iterator[Callable[[str], 
     """
     terminal = Console(stderr=True)
     if not terminal.is_terminal or report.quiet:
-        yield report.print
+        yield functools.partial(report.print, soft_wrap=True)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=terminal, transient=True) as bars:
         task = bars.add_task(what, total=total)
 
         def tell(line: str) -> None:
-            report.print(line)
+            report.print(line, soft_wrap=True)
             bars.advance(task)
 
         yield tell

@@ -293,9 +293,8 @@ def test_a_student_cannot_hand_in_for_another_by_the_name_of_a_file(tmp_path):
     assert {one.id: (one.name, one.problem) for one in take_in(tmp_path).submissions} == {
         "111": ("mallory", ""), "222": ("victim", ""), "333": ("other", "")
     }  # fmt: skip
-    moodle = lay(
-        tmp_path / "moodle", {"Mal_111_assignsubmission_file_x_222_assignsubmission_file_loop.py": LOOP}
-    )
+    name = "Mal_111_assignsubmission_file_x_222_assignsubmission_file_loop.py"
+    moodle = lay(tmp_path / "moodle", {name: LOOP})
     assert list(found(moodle)) == ["111"]
     both = lay(tmp_path / "both", {"a_1_2_loop.py": LOOP, "b_1_3_loop.py": LOOP, "c_9_9_loop.py": LOOP})
     assert "files of two students" in found(both)["1"].problem
@@ -307,7 +306,7 @@ def test_names_that_no_terminal_or_file_should_see_are_made_harmless(tmp_path):
     os.rename(folder / "s1.py", os.fsencode(folder) + b"/al\xff.py")
     for one in take_in(folder).submissions:
         for text in (one.id, one.name, one.source, one.problem):
-            assert text.encode()
+            assert text.encode().decode() == text
             assert text.isprintable()
 
 

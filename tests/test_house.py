@@ -42,6 +42,8 @@ HOUSE = [
     ["checking"],
     ["__main__", "compare", "conformance", "check"],
     [
+        "grading.text",
+        "grading.checked",
         "grading.limits",
         "grading.criteria",
         "grading.frames",

@@ -28,6 +28,8 @@ from companion.grading.overrides import FILE, read_overrides
 from companion.grading.roster import read_roster
 from companion.grading.session import Choices, Session
 
+LONGEST_LINE = 160  # characters of what is told of a submission
+
 
 def read_given_assignment(options: argparse.Namespace) -> Assignment:
     """Read the assignment, and put the limits of the options in."""
@@ -172,7 +174,7 @@ def line_of(grade: dict[str, Any]) -> str:
     seconds = f"{grade['seconds']:.1f} s" if grade["seconds"] is not None else ""
     told = f"{grade['status']}: {why}" if why else grade["status"]
     points = f"{score_text(score)}/{score_text(grade['maximum'])}"
-    return f"{grade['id']:<16} {points:>7}  {told}  {seconds}  <- {grade['source']}"
+    return f"{grade['id']:<16} {points:>7}  {told[:LONGEST_LINE]}  {seconds}  <- {grade['source']}"
 
 
 def publish_all(

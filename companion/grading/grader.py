@@ -185,7 +185,7 @@ def graded(job: Job, outcome: Outcome, answer: dict[str, Any]) -> dict[str, Any]
     """Put the grade together from how the run ended and what the judge says."""
     if not answer:
         return not_run(job, outcome.how, outcome.told, outcome)
-    status = ERROR if answer["error"] else GRADED
+    status = INTERNAL if answer.pop("failed", False) else ERROR if answer["error"] else GRADED
     whole = not_run(job, status, answer["error"], outcome)
     whole |= all_clean(answer) | {"look": whole["look"] + answer.get("look", [])}
     return whole | {"criteria": pointed(job, whole["criteria"])}

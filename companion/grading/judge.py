@@ -19,11 +19,12 @@ from companion.diagnosis.recording import Place
 from companion.diagnosis.surroundings import unchanged
 from companion.errors import UserError
 from companion.formats import spell_out
+from companion.grading.checked import WireError
 from companion.grading.child import ERROR, Task
 from companion.grading.criteria import RIGHT
 from companion.grading.frames import receive, send
 from companion.grading.rubric import Judged, judge_criteria, none_runs, own_updates
-from companion.grading.wire import WireError, decode, encode
+from companion.grading.wire import decode, encode
 from companion.judging import Judge
 from companion.learner import sources_of
 from companion.loop_run import Run
@@ -67,7 +68,7 @@ def judge_safely(judge: Judge, result: bytes, file: str, text: str) -> dict[str,
         return judge_one(judge, result, file, text)
     except Exception as error:
         told = f"the judge met {type(error).__name__} in what it left: {str(error)[:LONGEST_LINE]}"
-        return _answer(none_runs(told), error=told, shown=traceback.format_exc())
+        return _answer(none_runs(told), error=told, shown=traceback.format_exc()) | {"failed": True}
 
 
 def prepare(task: Task, reference: bytes = b"") -> Judge:
