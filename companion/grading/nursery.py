@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from typing import IO, Any, cast
 
+import keras
 import tensorflow as tf
 
 import companion
@@ -68,6 +69,9 @@ def get_ready() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     # Graphs are made once and run nine times here, which is no reason to optimize them.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # A submission's traceback is cut to its own lines anyway; filtering costs at every call.
+    tf.debugging.disable_traceback_filtering()
+    keras.config.disable_traceback_filtering()
     gc.collect()
     gc.freeze()  # what is never looked through is never copied
 

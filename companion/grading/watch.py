@@ -24,7 +24,7 @@ from companion.grading.outcome import (
 )
 
 START_UP = 120  # seconds until a submission's own code runs, where TensorFlow must be imported first
-GLANCE = 0.03  # seconds between two looks at what the submission uses
+GLANCE = 0.06  # seconds between two looks at what the submission uses
 PIECE = 1 << 16  # bytes read at once
 MOST_RESULT = 64 << 20  # bytes
 SHOWN = 20_000  # bytes of what is printed that are kept
