@@ -240,7 +240,8 @@ def test_a_gradescope_container_gets_its_results(capsys, tmp_path, monkeypatch):
         (("in", "--output", "out", "--resume", "--force"), "--resume goes on as the run began"),
         (("in", "--output", "out", "--resume"), "there is no run to resume in this folder"),
         (("in", "--output", "out", "--only", "s99"), "--only 's99': no submission is of that student"),
-        (("in", "--output", "in/s1.py"), "'in/s1.py' cannot be made: File exists"),
+        (("in", "--output", "file"), "'file' cannot be made: File exists"),
+        (("in", "--output", "in/grades"), "--output 'in/grades' lies in the folder of the submissions"),
         (("in", "--output", "out", "--seconds", "0"), "--seconds: '0' is not a whole number from 1 to 3600"),
         (("in", "--output", "out", "--due", "noon"), "--due: 'noon' is no time; try 2026-11-22T23:59"),
         (("in", "--output", "out", "--column", "x"), "--column belongs to --canvas"),
@@ -252,7 +253,7 @@ def test_a_gradescope_container_gets_its_results(capsys, tmp_path, monkeypatch):
 def test_misuse_gets_one_line_and_status_2(capsys, tmp_path, monkeypatch, words, told):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("companion.grading.cluster.CONNECT", 0.5)
-    lay(tmp_path / "in", {"s1.py": RIGHT})
+    lay(tmp_path, {"in/s1.py": RIGHT, "file": ""})
     status, _, err = run(capsys, *words)
     errors = [line for line in err.splitlines() if "error:" in line]
     assert (status, len(errors)) == (2, 1), err

@@ -14,6 +14,7 @@ from typing import Any
 
 from companion.arguments import LARGEST_SEED
 from companion.console import Report, counting
+from companion.errors import UserError
 from companion.grading import publish
 from companion.grading.assignment import Assignment, own_assignment, read_assignment
 from companion.grading.cluster import cluster_executor
@@ -27,6 +28,7 @@ from companion.grading.machine import CAN_FORK
 from companion.grading.overrides import FILE, read_overrides
 from companion.grading.roster import read_roster
 from companion.grading.session import Choices, Session
+from companion.grading.text import one_line
 
 LONGEST_LINE = 160  # characters of what is told of a submission
 
@@ -46,6 +48,9 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
     show_intake(report, intake, submissions)
     targets = read_targets(options, assignment.maximum)
     folder = Path(options.output)
+    if folder.resolve().is_relative_to(Path(options.submissions).resolve()):
+        told = f"--output {options.output!r} lies in the folder of the submissions; name one beside it"
+        raise UserError(told)
     publish.make_folder(folder)
     read_overrides(folder / FILE, assignment.maximum)  # a mistake in there shows before the work
     with Journal(folder / "journal.jsonl") as journal:
@@ -88,7 +93,9 @@ def show_intake(report: Report, intake: Intake, submissions: Sequence[Submission
     if late:
         facts.append(("late", str(late)))
     if intake.ignored:
-        facts.append(("ignored", ", ".join(intake.ignored[:5]) + (" ..." if len(intake.ignored) > 5 else "")))
+        facts.append(
+            ("ignored", one_line(", ".join(intake.ignored[:5])) + (" ..." if len(intake.ignored) > 5 else ""))
+        )
     report.facts(facts)
 
 

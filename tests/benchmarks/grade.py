@@ -116,7 +116,7 @@ def memory_of(process):
     """Give the resident megabytes of the grader, and of the nursery and its judges."""
     found = {}
     for entry in os.scandir("/proc"):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, IndexError):
             if entry.name.isdigit():
                 words = Path(entry.path, "cmdline").read_bytes()
                 status = Path(entry.path, "status").read_text()
