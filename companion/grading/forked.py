@@ -135,7 +135,7 @@ class Nursery:
     def close(self) -> None:
         """End it, and with it all that it has made."""
         self.control.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
             self.process.wait(10)
         self.process.kill()
         self.process.wait()
