@@ -48,3 +48,9 @@ def test_two_mistakes_at_once_are_both_named(capsys):
         print("\n" + table({"two mistakes at once": list(said.values())}))
     assert [pair for pair, word in said.items() if word == "wrongly"] == []
     assert {pair: word for pair, word in said.items() if word != "rightly"} == {}
+
+
+def test_the_constraint_binds_under_a_seed_that_draws_a_short_kernel():
+    # Without a constraint that binds, updating by assign_sub is no mistake that shows.
+    check = check_loop(loop("eager", "updates-by-assign"), 3, problem="revealing", seed=75107384)
+    assert [one.name for one in check.mistakes] == ["updates-by-assign"]

@@ -205,7 +205,7 @@ def test_sheets_of_canvas_and_moodle_are_filled_in_beside_the_grades(capsys, tmp
     assert '"A, ""1""",5.00,10.00\r\n' in (tmp_path / "out" / "canvas.csv").read_bytes().decode()
     filled = (tmp_path / "out" / "moodle.csv").read_text().splitlines()
     assert filled[1].endswith('Submitted,10.00,10.00,Yes,-,"10 of 10 points, handed in late. all right."')
-    assert "7.00,10.00,Yes,-,7 of 10 points. The weights are never updated." in filled[2]
+    assert "7.00,10.00,Yes,-,old" in filled[2]  # what somebody wrote there is kept
     assert rows(tmp_path / "out")["101"]["late"] == "late"
 
 
@@ -259,6 +259,13 @@ def test_misuse_gets_one_line_and_status_2(capsys, tmp_path, monkeypatch, words,
     assert (status, len(errors)) == (2, 1), err
     assert told in errors[0]
     assert not any(tmp_path.rglob("gradebook.csv"))
+
+
+def test_grades_of_another_lesson_are_not_overwritten(graded, capsys):
+    before = (graded / "gradebook.csv").read_bytes()
+    status = grade.main(["lesson1", str(graded.parent / "in"), "--output", str(graded)])
+    assert (status, "holds those of lesson3" in capsys.readouterr().err) == (2, True)
+    assert (graded / "gradebook.csv").read_bytes() == before
 
 
 def test_help_and_usage_errors_do_without_tensorflow(command):

@@ -238,8 +238,7 @@ def test_a_moodle_worksheet_gets_grade_and_comment_and_nothing_else(tmp_path):
     assert lines_that_differ(path, target) == {
         1: "Participant 123456,Ada Lovelace,ada@example.org,Submitted,8.00,8.00,Yes,-,"
         '"\'=HYPERLINK(1), well done"',
-        2: "Participant 123457,Alan Turing,alan@example.org,Submitted,4.00,8.00,Yes,-,"
-        '"\'=HYPERLINK(1), well done"',
+        2: "Participant 123457,Alan Turing,alan@example.org,Submitted,4.00,8.00,Yes,-,old",
     }
     assert notes == [
         "123458: not filled in, the grade may not be changed there",
@@ -283,3 +282,9 @@ def test_another_file_is_no_journal(tmp_path):
     path.write_text("hello\n")
     with pytest.raises(UserError, match="line 1 is not of a journal"):
         Journal(path)
+
+
+def test_who_could_not_be_graded_gets_a_blank_and_no_zero():
+    (one,) = scored([grade("s1", 0.0, status="internal")], {})
+    assert one["score"] is None
+    assert rows_of(gradebook([one]))[1][2] == ""

@@ -191,7 +191,8 @@ def publish_all(
     assignment = session.assignment
     overrides = read_overrides(folder / FILE, assignment.maximum)
     grades = publish.scored(session.grades(), overrides)
-    facts = [("seed", f"{session.choices.seed}: keep it to yourself; --seed repeats the run")]
+    seed = f"{session.choices.seed}: keep it to yourself; --seed repeats the run"
+    facts = [("seed", seed)] if session.waiting else []
     facts = publish.protections_of(grades) + facts
     publish.publish(folder, grades, assignment, [("students", str(len(grades))), *facts])
     notes = [note for name, target in targets.items() for note in publish.fill(target, grades, folder / name)]

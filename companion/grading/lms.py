@@ -252,6 +252,6 @@ def fill_in(target: Target, grades: Sequence[Mapping[str, Any]], comment: Any) -
             notes.append(f"{grade['id']}: not filled in, the grade may not be changed there")
         else:
             target.sheet.put(rows[0], target.column, f"{grade['score']:.2f}")
-            if target.comments is not None:
+            if target.comments is not None and not target.sheet.value(rows[0], target.comments).strip():
                 target.sheet.put(rows[0], target.comments, harmless(comment(grade)))
     return notes

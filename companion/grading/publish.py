@@ -11,6 +11,7 @@ from companion.grading.class_page import class_page
 from companion.grading.feedback import feedback_page, feedback_text, summary
 from companion.grading.files import file_names
 from companion.grading.gradebook import gradebook
+from companion.grading.grader import INTERNAL
 from companion.grading.lms import Target, fill_in
 from companion.grading.overrides import Override
 from companion.grading.probe import PROTECTIONS
@@ -26,6 +27,8 @@ def scored(grades: Sequence[dict[str, Any]], overrides: Mapping[str, Override]) 
         override = overrides.get(grade["id"])
         grade = grade | {"graded": score, "score": score, "override": None, "reason": ""}
         grade["file"] = files[grade["id"]]
+        if grade["status"] == INTERNAL:  # no fault of the student's: a blank is no zero
+            grade["score"] = None
         if override is not None:
             grade |= {"score": override.score, "override": override.score, "reason": override.reason}
         found.append(grade)

@@ -86,6 +86,9 @@ class Session:
                 raise UserError(
                     f"the run to resume is of lesson{last['lesson']}: name that, or leave --resume out"
                 )
+        elif last is not None and last["lesson"] != choices.lesson:
+            told = f"the folder of the grades holds those of lesson{last['lesson']}"
+            raise UserError(f"{told}: name another --output for lesson{choices.lesson}")
         unknown = set(choices.only) - {one.id for one in submissions}
         if unknown:
             raise UserError(
