@@ -9,8 +9,10 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from companion.errors import UserError
 from companion.outputs import leave_stdout, stdout_refused
@@ -66,6 +68,10 @@ class Report(Console):
         """Open the next part of the report, numbered from 1."""
         self.parts += 1
         self.heading(f"{self.parts}. {title}")
+
+    def indented(self, text: str, style: str | None = None) -> None:
+        """Print a text with a margin, its further lines too."""
+        self.print(Padding(Text(text, style=style or ""), (0, 0, 0, 3), expand=False))
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Print a word and what it stands for, a pair after the other; long texts wrap beside their word."""

@@ -18,10 +18,11 @@ from test_grading_sheets import CANVAS, MOODLE
 
 from companion import grade
 from companion.grading import gradescope
-from companion.grading.assignment import own_assignment, read_assignment
+from companion.grading.assignment import read_assignment
 from companion.grading.intake import take_in
 from companion.grading.journal import Journal
 from companion.grading.session import Choices, Session
+from companion.lesson_files import lesson_file
 
 LOOPS = Path(__file__).parent / "loops"
 RIGHT = (LOOPS / "eager.py").read_text()
@@ -160,7 +161,7 @@ def test_only_what_has_changed_is_graded_again(graded, capsys, tmp_path):
     assert sorted(graded_now(run(capsys, *words, "--seed", 6)[1])) == ["s1", "s2", "s3"]
     assert graded_now(run(capsys, *words, "--seed", 6)[1]) == []
 
-    other = own_assignment(3).read_text().replace("epochs = 3", "epochs = 2")
+    other = lesson_file(3, "assignment.toml").read_text().replace("epochs = 3", "epochs = 2")
     (tmp_path / "own.toml").write_text(other)
     assert len(graded_now(run(capsys, *words, "--assignment", tmp_path / "own.toml")[1])) == 3
     assert {row["score"] for row in rows(tmp_path / "out").values()} == {"10"}
@@ -309,7 +310,7 @@ def test_any_executor_will_do(tmp_path, kind):
     lay(tmp_path / "in", {"s1.py": RIGHT, "s2.py": wrong("no-update")})
     told = []
     with Journal(tmp_path / "journal.jsonl") as journal, kind(1) as executor:
-        assignment = read_assignment(own_assignment(3))
+        assignment = read_assignment(lesson_file(3, "assignment.toml"))
         session = Session(assignment, take_in(tmp_path / "in").submissions, journal, Choices(3, seed=5))
         session.grade_all(executor, 2, told.append)
     assert {one["id"]: [m["name"] for m in one["mistakes"]] for one in told} == {

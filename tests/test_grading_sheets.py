@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from companion.errors import UserError
-from companion.grading.assignment import own_assignment, read_assignment
+from companion.grading.assignment import read_assignment
 from companion.grading.criteria import CRITERIA
 from companion.grading.gradebook import gradebook, harmless
 from companion.grading.journal import Journal
 from companion.grading.lms import canvas_target, fill_in, moodle_target, read_sheet
 from companion.grading.overrides import Override, read_overrides
 from companion.grading.publish import scored
+from companion.lesson_files import lesson_file
 
-OWN = own_assignment(3).read_text()
+OWN = lesson_file(3, "assignment.toml").read_text()
 
 
 def assignment(tmp_path, text):
@@ -28,7 +29,7 @@ def assignment(tmp_path, text):
 
 @pytest.mark.parametrize("lesson", range(1, 6))
 def test_each_lesson_has_an_assignment(lesson):
-    own = read_assignment(own_assignment(lesson))
+    own = read_assignment(lesson_file(lesson, "assignment.toml"))
     assert own.maximum == sum(own.points.values()) == 10
     assert list(own.points) == list(CRITERIA)
     assert str(lesson) in own.title
@@ -41,7 +42,7 @@ def test_each_lesson_has_an_assignment(lesson):
             "epochs = 3",
             "epoch = 3",
             "epoch = 3",
-            "epoch is no key of an assignment: there are batch_size, epochs",
+            "epoch is no key here: there are batch_size, epochs",
         ),
         (
             "gradients = 2",
@@ -72,7 +73,7 @@ def test_each_lesson_has_an_assignment(lesson):
             "which leaves no short last batch of 22 rows",
         ),
         ("seconds = 30", "seconds = 0", "seconds = 0", "seconds is 0: it must be a number from 1 to 3600"),
-        ("[points]", "[point]", "[point]", "point is no key of an assignment"),
+        ("[points]", "[point]", "[point]", "point is no key here"),
     ],
 )
 def test_a_wrong_assignment_is_refused_with_the_line(tmp_path, old, new, line, told):

@@ -12,8 +12,18 @@ LESSONS = [lesson1, lesson2, lesson3, lesson4, lesson5]
 
 # From the ground up: a file imports only from files before it.
 HOUSE = [
-    ["startup", "errors", "ulp", "curves", "formats", "keras_private", "retracing", "small_data"],
-    ["precision", "batches", "pipeline", "support", "datasets", "outputs", "plots", "gradients"],
+    [
+        "startup",
+        "errors",
+        "ulp",
+        "curves",
+        "formats",
+        "keras_private",
+        "retracing",
+        "small_data",
+        "lesson_files",
+    ],
+    ["precision", "batches", "pipeline", "support", "datasets", "outputs", "plots", "gradients", "toml_file"],
     ["comparison", "execution", "training", "user_file", "progress", "console", "arguments", "panels"],
     ["diagnosis.recording", "diagnosis.catalogue", "diagnosis.surroundings"],
     ["diagnosis.lines", "diagnosis.fed", "diagnosis.replaced", "diagnosis.concrete", "diagnosis.steps"],

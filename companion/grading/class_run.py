@@ -16,7 +16,7 @@ from companion.arguments import LARGEST_SEED
 from companion.console import Report, counting
 from companion.errors import UserError
 from companion.grading import publish
-from companion.grading.assignment import Assignment, own_assignment, read_assignment
+from companion.grading.assignment import Assignment, read_assignment
 from companion.grading.cluster import cluster_executor
 from companion.grading.gradebook import score_text
 from companion.grading.grader import INTERNAL, close_machines
@@ -29,13 +29,14 @@ from companion.grading.overrides import FILE, read_overrides
 from companion.grading.roster import read_roster
 from companion.grading.session import Choices, Session
 from companion.grading.text import one_line
+from companion.lesson_files import lesson_file
 
 LONGEST_LINE = 160  # characters of what is told of a submission
 
 
 def read_given_assignment(options: argparse.Namespace) -> Assignment:
     """Read the assignment, and put the limits of the options in."""
-    own = own_assignment(int(options.lesson.removeprefix("lesson")))
+    own = lesson_file(options.lesson, "assignment.toml")
     assignment = read_assignment(Path(options.assignment) if options.assignment else own)
     given = {name: getattr(options, name) for name in RANGES if getattr(options, name) is not None}
     return replace(assignment, limits=replace(assignment.limits, **given))

@@ -1,0 +1,143 @@
+"""A file of answers to a quiz: how it is written, read and marked."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from companion.errors import UserError
+from companion.questions import LETTERS, Question, Quiz, answer_text, is_right, read_answer
+from companion.toml_file import TomlFile
+
+Right = Callable[[Question], tuple[int | float, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What became of a question.
+
+    Attributes
+    ----------
+    question : Question
+        Which.
+    given : str
+        The answer, written out; empty if there is none.
+    right_answer : str
+        Likewise.
+    right : bool
+        Whether they are the same.
+    explanation : str
+        With the figures of the run.
+    """
+
+    question: Question
+    given: str
+    right_answer: str
+    right: bool
+    explanation: str
+
+
+def mark(question: Question, answer: float | None, right_of: Right) -> Mark:
+    """Mark an answer.
+
+    Parameters
+    ----------
+    question : Question
+        Which was asked.
+    answer : int, float or None
+        From `companion.questions.read_answer`; None if none was given.
+    right_of : callable
+        Gives the right answer, and what the explanation may name.
+
+    Returns
+    -------
+    Mark
+
+    Raises
+    ------
+    UserError
+        If the explanation names what there is not.
+    """
+    right, figures = right_of(question)
+    try:
+        explanation = question.explanation.format_map(dict(figures)) if figures else question.explanation
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
+        told = f"question {question.name!r}: its explanation cannot be filled in ({error})"
+        raise UserError(f"{told}; it may name {', '.join(figures)}") from None
+    good = answer is not None and is_right(question, answer, right)
+    given = "" if answer is None else answer_text(question, answer)
+    return Mark(question, given, answer_text(question, right), good, explanation)
+
+
+def read_answers(path: Path, quiz: Quiz) -> tuple[dict[str, float], list[str]]:
+    """Read a file of answers.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file: for each question its name and the answer.
+    quiz : Quiz
+        To which.
+
+    Returns
+    -------
+    answers : dict of str to int or float
+        By question; those left empty are missing.
+    notes : list of str
+        What stands in the file and can be no answer.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read at all.
+    """
+    content = TomlFile(path).content
+    questions = {question.name: question for question in quiz.questions}
+    answers, notes = {}, []
+    for name, given in content.items():
+        if name not in questions:
+            notes.append(f"{name!r} is no question of this quiz")
+        elif isinstance(given, str | int | float) and not isinstance(given, bool):
+            if str(given).strip():
+                try:
+                    answers[name] = read_answer(questions[name], given)
+                except UserError as error:
+                    notes.append(f"{name}: {error}")
+        else:
+            notes.append(f"{name}: {given!r} is neither a text nor a number")
+    return answers, notes
+
+
+def sheet(lesson: str, quiz: Quiz, answers: Mapping[str, float]) -> str:
+    """Write a file of answers, with the questions as comments.
+
+    Parameters
+    ----------
+    lesson : str
+        Such as "lesson4".
+    quiz : Quiz
+        What is asked.
+    answers : mapping of str to int or float
+        By question; the others are left empty.
+    """
+    lines = [
+        f"# Answers to the quiz of {lesson}, {quiz.title}. A letter or a number behind each =.",
+        f"# To mark them: python -m companion.quiz {lesson} --answers FILE",
+    ]
+    for number, question in enumerate(quiz.questions, start=1):
+        lines += ["", *(f"# {line}" for line in [f"{number}. {question.text}", *choices_of(question)])]
+        answer = answers.get(question.name)
+        written: Any = "" if answer is None else LETTERS[int(answer)] if question.choices else answer
+        lines.append(f"{key_text(question.name)} = {json.dumps(written)}")
+    return "\n".join(lines) + "\n"
+
+
+def key_text(name: str) -> str:
+    """Write a name as TOML has it on the left of a "="."""
+    return name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else json.dumps(name)
+
+
+def choices_of(question: Question) -> Sequence[str]:
+    """Give a line for each choice."""
+    return [answer_text(question, number) for number in range(len(question.choices))]

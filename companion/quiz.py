@@ -1,0 +1,174 @@
+"""``python -m companion.quiz lesson4``: asks, explains, keeps the score; marks a file of answers."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from companion.answers import Mark, choices_of, mark, read_answers, sheet
+from companion.arguments import OneLineParser, check_outputs
+from companion.console import Report, command
+from companion.errors import UserError
+from companion.lesson_files import lesson_file
+from companion.outputs import write
+from companion.questions import LETTERS, Question, Quiz, read_answer, read_quiz
+
+NAME = "python -m companion.quiz"
+LESSONS = tuple(f"lesson{number}" for number in range(1, 6))
+
+
+def quiz_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
+    parser = OneLineParser(
+        prog=NAME,
+        description="Asks the questions of a lesson's quiz, explains each answer, and gives a score. Where a "
+        "question asks what will happen, the lesson is run to find out.",
+        epilog="Exit status: 0 asked, or marked; 2 a file that cannot be read, or bad usage.",
+        allow_abbrev=False,
+    )
+    add, off = parser.add_argument, argparse.SUPPRESS
+    add("lesson", choices=LESSONS, metavar="LESSON", help="lesson1 to lesson5")
+    add("--answers", metavar="FILE", default=off, help="mark the answers in FILE instead of asking")
+    add("--sheet", metavar="FILE", default=off, help="write an empty file of answers, to fill in and hand in")
+    add("--save", metavar="FILE", default=off, help="write the answers that are given, to hand in")
+    add("--json", metavar="FILE", default=off, help="write the score and what became of each question")
+    add(
+        "--quiz",
+        metavar="FILE",
+        default=off,
+        help="questions of your own, in the form of lessons/*/quiz.toml",
+    )
+    return parser
+
+
+class RightAnswers:
+    """Gives right answers; runs the lesson for those that only a run can give."""
+
+    def __init__(self, lesson: str, report: Report) -> None:
+        self.lesson, self.report = lesson, report
+        self.predictions: Any = None
+
+    def __call__(self, question: Question) -> tuple[int | float, Mapping[str, Any]]:
+        """Give the right answer to a question, and what its explanation may name."""
+        if question.kind != "prediction":
+            assert question.answer is not None
+            return question.answer, {}
+        self.report.indented("(trains the network to see ...)", "dim")
+        if self.predictions is None:
+            from companion.predictions import Predictions  # TensorFlow: only when a run is needed
+
+            self.predictions = Predictions(self.lesson)
+        return self.predictions.answer(question)
+
+
+@command(NAME)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Ask, or mark; give 0."""
+    parser = quiz_parser()
+    options = argparse.Namespace(answers=None, sheet=None, save=None, json=None, quiz=None)
+    parser.parse_args(argv, options)
+    if options.answers is not None and (options.save or options.sheet):
+        parser.error("--answers: marks a file; --save and --sheet write one: give one of them")
+    to_stdout = check_outputs(parser, options, ("sheet", "save", "json"), read=options.answers)
+    quiz = read_quiz(Path(options.quiz) if options.quiz else lesson_file(options.lesson, "quiz.toml"))
+    if options.sheet is not None:
+        write(options.sheet, sheet(options.lesson, quiz, {}).encode())
+        return 0
+    # What goes to standard output goes there alone; questions must be seen all the same.
+    report = Report(stderr=to_stdout)
+    report.heading(f"Quiz of {options.lesson}: {quiz.title}")
+    right_of = RightAnswers(options.lesson, report)
+    if options.answers is not None:
+        given, notes = read_answers(Path(options.answers), quiz)
+        marks = [mark(question, given.get(question.name), right_of) for question in quiz.questions]
+        print_marks(report, marks, notes)
+    else:
+        given, marks = ask_all(report, quiz, right_of)
+    print_score(report, marks, quiz)
+    if options.save is not None:
+        write(options.save, sheet(options.lesson, quiz, given).encode())
+    if options.json is not None:
+        write(options.json, (json.dumps(as_dict(marks, quiz), indent=2) + "\n").encode())
+    return 0
+
+
+def ask_all(report: Report, quiz: Quiz, right_of: RightAnswers) -> tuple[dict[str, float], list[Mark]]:
+    """Ask one question after the other; stop where the input ends."""
+    given: dict[str, float] = {}
+    marks: list[Mark] = []
+    for number, question in enumerate(quiz.questions, start=1):
+        report.print()
+        report.print(f"{number}. {question.text}", style="bold")
+        for line in choices_of(question):
+            report.indented(line)
+        try:
+            answer = ask(report, question)
+        except EOFError:
+            report.print(f"\n(ended before question {number})", style="dim")
+            return given, marks
+        if answer is not None:
+            given[question.name] = answer
+        marks.append(mark(question, answer, right_of))
+        print_mark(report, marks[-1])
+    return given, marks
+
+
+def ask(report: Report, question: Question) -> float | None:
+    """Read an answer, again and again until it is one; None if it is left out."""
+    last = LETTERS[len(question.choices) - 1]
+    wanted = f"a letter from a to {last}" if question.choices else "a number"
+    while True:
+        report.print(f"   {wanted}, or Enter to leave it out: ", end="")
+        text = input().strip()
+        if not text:
+            return None
+        try:
+            return read_answer(question, text)
+        except UserError as error:
+            report.indented(str(error))
+
+
+def print_mark(report: Report, one: Mark) -> None:
+    """Say whether an answer is right, and why."""
+    if one.right:
+        report.indented("Right.", "bold green")
+    else:
+        told = "Not right" if one.given else "Left out"
+        report.indented(f"{told}: {one.right_answer}", "bold red" if one.given else "bold")
+    report.indented(one.explanation)
+
+
+def print_marks(report: Report, marks: Sequence[Mark], notes: Sequence[str]) -> None:
+    """Print what became of each question of a file."""
+    rows = [
+        [str(n), one.question.name, one.given or "-", "right" if one.right else one.right_answer]
+        for n, one in enumerate(marks, start=1)
+    ]
+    report.table(["", "question", "answer", "right answer"], rows, text_columns=(1, 2, 3))
+    for note in notes:
+        report.print(f"note: {note}")
+
+
+def print_score(report: Report, marks: Sequence[Mark], quiz: Quiz) -> None:
+    """Print how many answers are right."""
+    report.print()
+    report.print(f"Score: {score(marks)} of {len(quiz.questions)}", style="bold")
+
+
+def score(marks: Sequence[Mark]) -> int:
+    """Count the right answers."""
+    return sum(one.right for one in marks)
+
+
+def as_dict(marks: Sequence[Mark], quiz: Quiz) -> dict[str, Any]:
+    """Give score and marks as plain data."""
+    questions = [
+        {"name": one.question.name, "given": one.given, "right_answer": one.right_answer, "right": one.right}
+        for one in marks
+    ]
+    return {"score": score(marks), "maximum": len(quiz.questions), "questions": questions}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

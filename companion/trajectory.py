@@ -1,0 +1,119 @@
+"""A whole training by hand inside one compiled graph: no Python between two steps, nor between two epochs."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Trajectory:
+    """The way of a network's weights through training, a learning rate for each epoch.
+
+    The loop is the lessons' own, with the epochs too in the graph. TensorFlow's plain graph gives the weights
+    of ``.fit`` bit for bit. XLA, which is many times faster, gives other last bits: enough for a first look,
+    never for a comparison.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Trained in place, by plain SGD.
+    loss_function : keras.losses.Loss
+        A mean over the rows of a batch.
+    batches : sequence of pair of tf.Tensor
+        Of one epoch, in the order in which they are fed; all of one size, the last perhaps shorter.
+    epochs : int
+        The most that a call may go through.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        loss_function: keras.losses.Loss,
+        batches: Sequence[tuple[tf.Tensor, tf.Tensor]],
+        epochs: int,
+    ) -> None:
+        self.model, self.loss_function, self.epochs = model, loss_function, epochs
+        self.sizes = np.array([len(x) for x, _ in batches])
+        full = [batch for batch in batches if len(batch[0]) == self.sizes[0]]
+        self.full = tuple(tf.stack(arrays) for arrays in zip(*full, strict=True))
+        self.short = batches[-1] if len(full) < len(batches) else None
+        self.optimizer = keras.optimizers.SGD()
+        self.optimizer.build(model.trainable_variables)
+        float_type = model.trainable_variables[0].dtype
+        signature = [
+            tf.TensorSpec([model.count_params()], float_type),
+            tf.TensorSpec([epochs], float_type),
+            tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([], tf.int32),
+        ]
+        self._as_fit = tf.function(self._train, input_signature=signature)
+        self._by_xla = tf.function(self._train, input_signature=signature, jit_compile=True)
+
+    def weights(self) -> np.ndarray:
+        """Give the weights the model has now, one after the other, shape (parameters,)."""
+        return np.concatenate([variable.numpy().ravel() for variable in self.model.trainable_variables])
+
+    def train(
+        self, weights: np.ndarray, rates: Sequence[float], start: int, end: int, *, by_xla: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Train through the epochs from `start` up to `end`.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (parameters,)
+            With which epoch `start` begins.
+        rates : sequence of float
+            The learning rate of each of the `epochs` epochs.
+        start, end : int
+            From 0 to `epochs`.
+        by_xla : bool
+            Whether speed counts more than the last bit.
+
+        Returns
+        -------
+        losses : ndarray of shape (end - start,), float64
+            The mean loss of each epoch's rows, each measured before its update.
+        weights : ndarray of shape (end - start, parameters)
+            At the end of each epoch; the model has the last of them.
+        """
+        run = self._by_xla if by_xla else self._as_fit
+        cast = np.asarray(rates, self.optimizer.learning_rate.dtype)
+        losses, after = (array.numpy()[start:end] for array in run(weights, cast, start, end))
+        # Added up outside, batch after batch: inside, a compiler may divide by multiplying.
+        total = np.zeros(len(losses), losses.dtype)
+        for batch, size in enumerate(self.sizes):
+            total += losses[:, batch] * losses.dtype.type(size)
+        return (total / losses.dtype.type(self.sizes.sum())).astype("float64"), after
+
+    def _train(
+        self, weights: tf.Tensor, rates: tf.Tensor, start: tf.Tensor, end: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        variables = self.model.trainable_variables
+        sizes = [int(np.prod(variable.shape)) for variable in variables]
+        for variable, part in zip(variables, tf.split(weights, sizes), strict=True):
+            variable.assign(tf.reshape(part, variable.shape))
+        losses = tf.TensorArray(weights.dtype, size=self.epochs, element_shape=[len(self.sizes)])
+        after = tf.TensorArray(weights.dtype, size=self.epochs, element_shape=[sum(sizes)])
+        for epoch in tf.range(start, end):
+            self.optimizer.learning_rate.assign(rates[epoch])
+            losses = losses.write(epoch, self._epoch())
+            flat = [tf.reshape(variable, [-1]) for variable in variables]
+            after = after.write(epoch, tf.concat(flat, axis=0))
+        return losses.stack(), after.stack()
+
+    def _epoch(self) -> tf.Tensor:
+        x, y = self.full
+        losses = tf.TensorArray(x.dtype, size=len(self.sizes), element_shape=[])
+        for batch in tf.range(len(x)):
+            losses = losses.write(batch, self._step(x[batch], y[batch]))
+        if self.short is not None:
+            losses = losses.write(len(self.sizes) - 1, self._step(*self.short))
+        return losses.stack()
+
+    def _step(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = self.loss_function(y, self.model(x, training=True))
+        gradients = tape.gradient(loss, self.model.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
+        return loss
