@@ -54,6 +54,24 @@ def behavior(history: Sequence[float]) -> str:
     return "crawls" if last > CRAWLING_SHARE * first else "learns"
 
 
+def blew_up_at(history: Sequence[float]) -> int | None:
+    """Find where a training that ends above its first loss, or not as a number, first was above it.
+
+    Parameters
+    ----------
+    history : sequence of float
+        A loss an epoch.
+
+    Returns
+    -------
+    int or None
+        The epoch, counted from 0; None of a training that ends no higher than it began.
+    """
+    if history[-1] <= history[0]:
+        return None
+    return next(epoch for epoch, loss in enumerate(history) if not loss <= history[0])
+
+
 def first_epoch_apart(one: Sequence[float], other: Sequence[float], gap: float) -> int | None:
     """Find where two curves are first more than `gap` apart, or only one of them is a number.
 

@@ -12,8 +12,10 @@ deep learning, whose call of ``.fit`` this is.
 Run it with ``python -m companion.lesson4``; ``--help`` lists the options.
 """
 
+import argparse
 import functools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -24,11 +26,16 @@ from companion.batches import batches_of_fit, order_of_fit
 from companion.console import Report, command
 from companion.curves import behavior
 from companion.datasets import moons
-from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
+from companion.dial import Dial
+from companion.lesson_arguments import add_live, check_live, lesson_parser, parse_lesson, settings_of
+from companion.precision import precision
 from companion.progress import FitProgress, progress, track
 from companion.rates import print_scan
 from companion.result import Printed, Result
 from companion.runs import Runs, histories_of
+
+if TYPE_CHECKING:
+    from companion.live import LiveDial
 
 TITLE = "the learning-rate dial"
 LEARNING_RATE = 0.1
@@ -155,7 +162,10 @@ def train_with_textbook_fit(
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in two ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     parser = lesson_parser("lesson4", TITLE, LEARNING_RATE, EPOCHS, HIDDEN, "float32")
+    add_live(parser)
     options = parse_lesson(parser, argv)
+    if check_live(parser, options, (SCANNED_RATES[0], SCANNED_RATES[-1])):
+        return show_dial(options)
     (x, y), (x_test, y_test) = moons()
     settings = settings_of(options, BATCH_SIZE)
     runs = Runs(build_model, x, y, settings)
@@ -178,6 +188,56 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = Result(4, TITLE, settings, histories_of(trained), comparison, right, scan, printed)
     boundary = functools.partial(panels.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
     return report.deliver(result, options, functools.partial(plots.draw_lesson, panels=[boundary]))
+
+
+def live_dial(
+    *,
+    learning_rate: float = LEARNING_RATE,
+    hidden: int = HIDDEN,
+    batch_size: int = BATCH_SIZE,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+) -> "LiveDial":
+    """Open the dial on a figure of pyplot's: in a notebook after ``%matplotlib widget``.
+
+    Parameters
+    ----------
+    learning_rate, hidden, batch_size
+        Where the dial and the two sliders stand to begin with.
+    epochs : int
+        How far the training goes.
+    seed : int
+        As for `build_model`; Keras' global seed is set to it.
+
+    Returns
+    -------
+    LiveDial
+        Keep it in a variable: what is thrown away answers no more.
+
+    Raises
+    ------
+    OutputError
+        If the figure is none that can be clicked on.
+    """
+    from companion.live import open_dial  # matplotlib's widgets, for those who ask for them
+
+    choices = {"hidden": hidden, "batch_size": batch_size, "epochs": epochs, "seed": seed}
+    x, y = load_data()
+    make = functools.partial(Dial, build_model, x, y, rate=learning_rate, **choices)
+    return open_dial(make, f"Lesson 4: {TITLE} (SGD, seed {seed})")
+
+
+def show_dial(options: argparse.Namespace) -> int:
+    """Open the dial in a window or a web page, and wait until it is closed."""
+    from companion.live import choose_canvas
+
+    choose_canvas(options.browser)
+    settings = settings_of(options, BATCH_SIZE)
+    with precision(settings.pop("dtype")):
+        dial = live_dial(**settings)
+        plots.show_windows()
+    dial.close()
+    return 0
 
 
 def what_goes_in(rows: int, test_rows: int, settings: dict) -> list[tuple[str, str]]:

@@ -105,6 +105,53 @@ def lesson_parser(
     return parser
 
 
+def add_live(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the live dial, to a lesson that has one."""
+    add, off = parser.add_argument, argparse.SUPPRESS
+    add("--live", action="store_true", default=off, help="open the dial in a window, and no report")
+    add(
+        "--browser",
+        action="store_true",
+        default=off,
+        help="open the dial in a web page (pip install 'companion[live]')",
+    )
+
+
+def check_live(parser: argparse.ArgumentParser, options: argparse.Namespace, rates: Sequence[float]) -> bool:
+    """Say whether the live dial is asked for, and refuse what it cannot do.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        With the options of `add_live`.
+    options : Namespace
+        As parsed.
+    rates : pair of float
+        The ends of the dial.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    SystemExit
+        With status 2 beside an option that is for the report.
+    """
+    live = getattr(options, "live", False) or getattr(options, "browser", False)
+    if not live:
+        return False
+    for name in ("plot", "json", "csv", "show", "quiet", "textbook_fit"):
+        if getattr(options, name):
+            option = f"--{name.replace('_', '-')}"
+            parser.error(f"{option}: the live dial has no report; leave out {option}, or --live")
+    low, high = rates
+    if not low <= options.learning_rate <= high:
+        told = f"{options.learning_rate:g} is not on the dial, which goes from {low:g} to {high:g}"
+        parser.error(f"--learning-rate: {told}; leave out --live, or take another")
+    return True
+
+
 def parse_lesson(
     parser: argparse.ArgumentParser,
     argv: Sequence[str] | None,

@@ -40,8 +40,15 @@ STYLE: Any = {
 }
 
 
-def check_display() -> None:
-    """Refuse ``--show`` where no window can be opened.
+def check_display(option: str = "--show", instead: str = "use --plot FILE") -> None:
+    """Refuse an option where no window can be opened.
+
+    Parameters
+    ----------
+    option : str
+        Which opens it.
+    instead : str
+        What to do where there is none.
 
     Raises
     ------
@@ -55,9 +62,9 @@ def check_display() -> None:
         backend = matplotlib.get_backend()
         pyplot.switch_backend(backend)
     except ImportError as error:
-        raise OutputError(f"--show: no window can be opened ({error}); use --plot FILE instead") from None
+        raise OutputError(f"{option}: no window can be opened ({error}); {instead} instead") from None
     if backend.lower() not in backend_registry.list_builtin(BackendFilter.INTERACTIVE):
-        raise OutputError(f"--show: no display was found (backend {backend!r}); use --plot FILE instead")
+        raise OutputError(f"{option}: no display was found (backend {backend!r}); {instead} instead")
 
 
 def new_figure(show: bool, width: float, height: float) -> Figure:

@@ -22,8 +22,6 @@ class Trajectory:
         A mean over the rows of a batch.
     batches : sequence of pair of tf.Tensor
         Of one epoch, in the order in which they are fed; all of one size, the last perhaps shorter.
-    epochs : int
-        The most that a call may go through.
     """
 
     def __init__(
@@ -31,9 +29,8 @@ class Trajectory:
         model: keras.Model,
         loss_function: keras.losses.Loss,
         batches: Sequence[tuple[tf.Tensor, tf.Tensor]],
-        epochs: int,
     ) -> None:
-        self.model, self.loss_function, self.epochs = model, loss_function, epochs
+        self.model, self.loss_function = model, loss_function
         self.sizes = np.array([len(x) for x, _ in batches])
         full = [batch for batch in batches if len(batch[0]) == self.sizes[0]]
         self.full = tuple(tf.stack(arrays) for arrays in zip(*full, strict=True))
@@ -41,61 +38,55 @@ class Trajectory:
         self.optimizer = keras.optimizers.SGD()
         self.optimizer.build(model.trainable_variables)
         float_type = model.trainable_variables[0].dtype
-        signature = [
-            tf.TensorSpec([model.count_params()], float_type),
-            tf.TensorSpec([epochs], float_type),
-            tf.TensorSpec([], tf.int32),
-            tf.TensorSpec([], tf.int32),
-        ]
-        self._as_fit = tf.function(self._train, input_signature=signature)
-        self._by_xla = tf.function(self._train, input_signature=signature, jit_compile=True)
+        any_epochs = tf.TensorSpec([None], float_type)
+        of_weights = tf.TensorSpec([model.count_params()], float_type)
+        self._as_fit = tf.function(self._train, input_signature=[of_weights, any_epochs])
+        self._by_xla = tf.function(self._train, jit_compile=True)
 
     def weights(self) -> np.ndarray:
         """Give the weights the model has now, one after the other, shape (parameters,)."""
         return np.concatenate([variable.numpy().ravel() for variable in self.model.trainable_variables])
 
     def train(
-        self, weights: np.ndarray, rates: Sequence[float], start: int, end: int, *, by_xla: bool = False
+        self, weights: np.ndarray, rates: Sequence[float], *, by_xla: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Train through the epochs from `start` up to `end`.
+        """Train through as many epochs as there are rates.
 
         Parameters
         ----------
         weights : ndarray of shape (parameters,)
-            With which epoch `start` begins.
+            To begin with.
         rates : sequence of float
-            The learning rate of each of the `epochs` epochs.
-        start, end : int
-            From 0 to `epochs`.
+            The learning rate of each epoch.
         by_xla : bool
-            Whether speed counts more than the last bit.
+            Whether speed counts more than the last bit. XLA compiles anew, for a second or so, for each
+            number of epochs.
 
         Returns
         -------
-        losses : ndarray of shape (end - start,), float64
+        losses : ndarray of shape (len(rates),), float64
             The mean loss of each epoch's rows, each measured before its update.
-        weights : ndarray of shape (end - start, parameters)
+        weights : ndarray of shape (len(rates), parameters)
             At the end of each epoch; the model has the last of them.
         """
         run = self._by_xla if by_xla else self._as_fit
-        cast = np.asarray(rates, self.optimizer.learning_rate.dtype)
-        losses, after = (array.numpy()[start:end] for array in run(weights, cast, start, end))
+        cast = tf.constant(rates, self.optimizer.learning_rate.dtype)
+        losses, after = (array.numpy() for array in run(tf.constant(weights), cast))
         # Added up outside, batch after batch: inside, a compiler may divide by multiplying.
         total = np.zeros(len(losses), losses.dtype)
         for batch, size in enumerate(self.sizes):
             total += losses[:, batch] * losses.dtype.type(size)
         return (total / losses.dtype.type(self.sizes.sum())).astype("float64"), after
 
-    def _train(
-        self, weights: tf.Tensor, rates: tf.Tensor, start: tf.Tensor, end: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _train(self, weights: tf.Tensor, rates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         variables = self.model.trainable_variables
         sizes = [int(np.prod(variable.shape)) for variable in variables]
         for variable, part in zip(variables, tf.split(weights, sizes), strict=True):
             variable.assign(tf.reshape(part, variable.shape))
-        losses = tf.TensorArray(weights.dtype, size=self.epochs, element_shape=[len(self.sizes)])
-        after = tf.TensorArray(weights.dtype, size=self.epochs, element_shape=[sum(sizes)])
-        for epoch in tf.range(start, end):
+        epochs = tf.shape(rates)[0] if rates.shape[0] is None else rates.shape[0]
+        losses = tf.TensorArray(weights.dtype, size=epochs, element_shape=[len(self.sizes)])
+        after = tf.TensorArray(weights.dtype, size=epochs, element_shape=[sum(sizes)])
+        for epoch in tf.range(epochs):
             self.optimizer.learning_rate.assign(rates[epoch])
             losses = losses.write(epoch, self._epoch())
             flat = [tf.reshape(variable, [-1]) for variable in variables]

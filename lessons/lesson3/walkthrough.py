@@ -138,8 +138,8 @@ for rate in (0.1, 1.0):
 # ## Now you
 #
 # Copy `lessons/lesson3/exercise.py`, fill in `train`, and let
-# `python -m companion.check lesson3 exercise.py` compare it with `.fit`. In a notebook a call does the same; put
-# your own `train` here:
+# `python -m companion.check lesson3 exercise.py` compare it with `.fit`. In a notebook a call does the same;
+# put your own `train` here:
 
 # %%
 print(check_loop(lesson3.train_by_hand, lesson=3, problem="lesson"))

@@ -1,0 +1,81 @@
+"""A process beside this one, that works while this one goes on answering."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import keras
+
+Work = Callable[[Any], Any]
+
+
+class Beside:
+    """Does one task after another in a process of its own, which ends with this one.
+
+    Parameters
+    ----------
+    prepare : callable
+        ``prepare(*arguments)`` gives, in the other process, the function that does a task; can be imported
+        from there, as what it is called with.
+    *arguments
+        For `prepare`.
+    """
+
+    def __init__(self, prepare: Callable[..., Work], *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+        self._here, there = context.Pipe()
+        arguments = (there, keras.config.floatx(), prepare, arguments)
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
+        self._process.start()
+        there.close()
+        self.task: Any = None
+
+    def ask(self, task: Any) -> bool:
+        """Hand over a task; give whether it was taken, or another is still being done."""
+        if self.task is not None:
+            return False
+        self._here.send(task)
+        self.task = task
+        return True
+
+    def answer(self) -> tuple[Any, Any] | None:
+        """Give a task that is done and what came out, if there is one.
+
+        Raises
+        ------
+        RuntimeError
+            If the task could not be done.
+        EOFError
+            If the process has ended.
+        """
+        if self.task is None or not self._here.poll():
+            return None
+        task, self.task = self.task, None
+        done, result = self._here.recv()
+        if not done:
+            raise RuntimeError(result)
+        return task, result
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self._process.terminate()
+        self._here.close()
+
+
+def _serve(there: Connection, floatx: str, prepare: Callable[..., Work], arguments: tuple) -> None:
+    """Work until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one with the window
+    keras.config.set_floatx(floatx)
+    work = prepare(*arguments)
+    while True:
+        try:
+            task = there.recv()
+        except EOFError:
+            return
+        try:
+            answer = (True, work(task))
+        except Exception as error:  # told where it can be seen
+            answer = (False, f"{type(error).__name__}: {error}")
+        there.send(answer)

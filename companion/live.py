@@ -1,0 +1,217 @@
+"""The live dial: train a small network in front of one's eyes, in a window, a web page or a notebook."""
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.widgets import Slider
+
+from companion.dial import Dial
+from companion.errors import OutputError
+from companion.live_figure import LiveFigure, Place
+from companion.plots import check_display
+
+RATES = (0.001, 100.0)  # five powers of ten
+BATCH_SIZES = (8, 16, 32, 64, 200)
+HIDDEN_UNITS = (1, 2, 4, 8, 16, 32)
+TICK = 30  # milliseconds between two looks at what is to be done
+SIZE = (11, 6.4)  # inches
+
+
+class LiveDial:
+    """One figure for a window, a web page and a notebook: the dial, and what it does.
+
+    What is dragged is only noted, and drawn at the next tick, so that a slow machine skips pictures and
+    does not fall behind.
+
+    Parameters
+    ----------
+    dial : Dial
+        What is turned.
+    figure : Figure
+        Empty; one of pyplot's where it is to be shown.
+    title : str
+        Over all of it.
+
+    Attributes
+    ----------
+    dial : Dial
+        As given.
+    training : bool
+        Whether the epochs go on.
+    """
+
+    def __init__(self, dial: Dial, figure: Figure, title: str) -> None:
+        self.dial, self.training = dial, False
+        self._turned = False
+        self._timer: Any = None
+        self._page = LiveFigure(figure, title, dial.x, dial.y, dial.epochs)
+        self._add_controls()
+        figure.canvas.mpl_connect("draw_event", lambda _: self._start())
+        figure.canvas.mpl_connect("close_event", lambda _: self.close())
+        self._update()
+
+    def _add_controls(self) -> None:
+        page, (low, high) = self._page, np.log10(RATES)
+        left, width = 0.2, 0.6
+        self.rate = page.add_slider(
+            "rate", (left, 0.145, width, 0.04), "learning rate", (low, high), np.log10(self.dial.rate)
+        )
+        for power in np.arange(low, high + 1):
+            at = left + width * (power - low) / (high - low)
+            page.figure.text(at, 0.125, f"{10**power:g}", ha="center", color="dimgray", fontsize=8)
+        self.hidden = self._choice("hidden", (left, 0.085, 0.22, 0.03), "hidden units", HIDDEN_UNITS)
+        self.batch_size = self._choice("batch_size", (0.58, 0.085, 0.22, 0.03), "batch size", BATCH_SIZES)
+        buttons = [("Train", self.train), ("Step", self.step), ("Reset", self.reset)]
+        self.buttons = {
+            label: page.add_button((left + 0.21 * number, 0.015, 0.18, 0.05), label, pressed)
+            for number, (label, pressed) in enumerate(buttons)
+        }
+        self.rate.on_changed(lambda power: self._turn(10**power))
+
+    def _choice(self, name: str, place: Place, label: str, choices: tuple[int, ...]) -> Slider:
+        """Make a slider that stops at each choice; what is not among them begins at the next lower one."""
+        at = max([k for k, choice in enumerate(choices) if choice <= getattr(self.dial, name)], default=0)
+        slider = self._page.add_slider(name, place, label, (0, len(choices) - 1), at)
+        slider.valstep = 1
+        slider.on_changed(lambda place: self._choose(**{name: choices[int(place)]}))
+        return slider
+
+    def _turn(self, rate: float) -> None:
+        self.dial.rate = float(rate)
+        self._turned = True
+
+    def _choose(self, **choice: int) -> None:
+        self.training = False
+        self._page.set_words("makes the network and compiles its training ...", "")
+        self._page.show("words", "verdict")
+        self.dial.choose(**choice)
+        self._update()
+
+    def train(self) -> None:
+        """Start the training, stop it, or begin anew where it has come to its end."""
+        if self.dial.epoch == self.dial.epochs:
+            self.dial.reset()
+        self.training = not self.training
+        self._update()
+
+    def step(self) -> None:
+        """Train an epoch."""
+        self.training = False
+        self.dial.step()
+        self._update()
+
+    def reset(self) -> None:
+        """Go back to the initial weights."""
+        self.training = False
+        self.dial.reset()
+        self._update()
+
+    def tick(self) -> None:
+        """Do what there is to do: look where the dial was dragged to, train an epoch, see to ``.fit``."""
+        turned, self._turned = self._turned, False
+        if turned:
+            self.dial.turn(self.dial.rate)
+        trained = self.training and self.dial.step()
+        news = self.dial.look_beside()
+        if self.training and self.dial.epoch == self.dial.epochs:
+            self.training = False
+            self._update()
+        elif trained:
+            self._update_network()
+        if turned or trained or news:
+            self._update_curves()
+
+    def _update(self) -> None:
+        self._page.set_start(self.dial.network.start_loss)
+        label = self.buttons["Train"].label
+        wanted = "Pause" if self.training else "Train"
+        if label.get_text() != wanted:
+            label.set_text(wanted)
+            self._page.draw_all()
+        self.hidden.valtext.set_text(str(self.dial.hidden))
+        self.batch_size.valtext.set_text(str(self.dial.batch_size))
+        self._page.show("hidden", "batch_size")
+        self._update_network()
+        self._update_curves()
+
+    def _update_network(self) -> None:
+        dial = self.dial
+        self._page.set_network(dial.epoch, dial.probabilities(self._page.grid), dial.accuracy())
+        self._page.show("network")
+
+    def _update_curves(self) -> None:
+        dial = self.dial
+        self._page.set_curves(dial.curve, dial.epoch, dial.fit or [])
+        self._page.set_words(dial.words(), f"by hand and .fit: {dial.verdict or 'being trained beside ...'}")
+        self.rate.valtext.set_text(f"{dial.rate:.3g}")
+        self._page.show("curves", "words", "verdict", "rate")
+
+    def _start(self) -> None:
+        """Begin to tick: only when the figure is drawn is the loop there in which timers run."""
+        if self._timer is None:
+            self._timer = self._page.figure.canvas.new_timer(interval=TICK)
+            self._timer.add_callback(self.tick)
+            self._timer.start()
+
+    def close(self) -> None:
+        """End what runs beside."""
+        if self._timer is not None:
+            self._timer.stop()
+        self.dial.close()
+
+
+def choose_canvas(browser: bool) -> None:
+    """Have figures drawn in web pages, or make sure that windows can be opened.
+
+    Parameters
+    ----------
+    browser : bool
+        Whether it is to be a web page.
+
+    Raises
+    ------
+    OutputError
+        If there is no display, or no tornado to serve the page with.
+    """
+    if not browser:
+        check_display("--live", "use --live --browser, a web page,")
+        return
+    if importlib.util.find_spec("tornado") is None:
+        told = "--browser: tornado, which serves the page, is missing"
+        raise OutputError(f"{told}; pip install 'companion[live]'")
+    matplotlib.use("WebAgg")
+
+
+def open_dial(make_dial: Callable[[], Dial], title: str) -> LiveDial:
+    """Open the dial on a new figure of pyplot's.
+
+    Parameters
+    ----------
+    make_dial : callable
+        Gives what is turned.
+    title : str
+        Over all of it.
+
+    Returns
+    -------
+    LiveDial
+        Keep it: what is thrown away answers no more.
+
+    Raises
+    ------
+    OutputError
+        If the figure is none that can be clicked on.
+    """
+    with matplotlib.rc_context({"toolbar": "None"}):  # to zoom is of no use here
+        figure = pyplot.figure(figsize=SIZE)
+    if type(figure.canvas) is FigureCanvasAgg:
+        pyplot.close(figure)
+        told = "in a notebook, pip install 'companion[live]' and run %matplotlib widget first"
+        raise OutputError(f"the dial needs a figure that can be clicked on, and this one cannot be: {told}")
+    return LiveDial(make_dial(), figure, title)
