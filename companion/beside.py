@@ -1,6 +1,7 @@
 """A process beside this one, that works while this one goes on answering."""
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -67,6 +68,8 @@ class Beside:
 def _serve(there: Connection, floatx: str, prepare: Callable[..., Work], arguments: tuple) -> None:
     """Work until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one with the window
+    if hasattr(os, "nice"):
+        os.nice(10)  # the process that answers comes first
     keras.config.set_floatx(floatx)
     work = prepare(*arguments)
     while True:

@@ -231,16 +231,17 @@ class Dial:
         first, last = self.network.start_loss, self.curve[-1]
         curve = [first, *self.curve]
         kind, at = behavior(curve), blew_up_at(curve)
+        # Short, for it is drawn at each move of the dial, and text is what takes longest to draw.
+        down = f"{first:.3f} to {last:.3f}"
         told = {
-            "crawls": f"crawls: {self.epochs} epochs bring the loss from {first:.3f} to {last:.3f} only",
-            "learns": f"learns: {self.epochs} epochs bring the loss from {first:.3f} to {last:.3f}",
-            "bounces": f"bounces: goes up in {steps_up(curve)} of {self.epochs} steps, ends at {last:.3f}",
+            "crawls": f"crawls: {down} only",
+            "learns": f"learns: {down}",
+            "bounces": f"bounces: up in {steps_up(curve)} of {self.epochs} epochs, {down}",
         }.get(kind, kind)
         if kind == "blows up" and at is not None:
             verb = "blew" if at <= self.epoch else "blows"
-            told = f"{verb} up at epoch {at - 1}: above the {first:.3f} of the start"
-        now = f"epoch {self.epoch}: " if self.epoch else ""
-        return f"{now}rate {self.rate:.3g} {told}"
+            told = f"{verb} up at epoch {at - 1}: above {first:.3f}, its start"
+        return f"epoch {self.epoch}: {told}" if self.epoch else told
 
     def close(self) -> None:
         """End the process beside."""

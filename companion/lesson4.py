@@ -165,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_live(parser)
     options = parse_lesson(parser, argv)
     if check_live(parser, options, (SCANNED_RATES[0], SCANNED_RATES[-1])):
-        return show_dial(options)
+        return run_live(options)
     (x, y), (x_test, y_test) = moons()
     settings = settings_of(options, BATCH_SIZE)
     runs = Runs(build_model, x, y, settings)
@@ -227,15 +227,18 @@ def live_dial(
     return open_dial(make, f"Lesson 4: {TITLE} (SGD, seed {seed})")
 
 
-def show_dial(options: argparse.Namespace) -> int:
+def run_live(options: argparse.Namespace) -> int:
     """Open the dial in a window or a web page, and wait until it is closed."""
-    from companion.live import choose_canvas
+    from companion.live import choose_canvas, show_dial
 
-    choose_canvas(options.browser)
+    browser = getattr(options, "browser", False)
+    choose_canvas(browser)
     settings = settings_of(options, BATCH_SIZE)
     with precision(settings.pop("dtype")):
         dial = live_dial(**settings)
-        plots.show_windows()
+        report = Report()
+        show_dial(report, browser)
+        report.print(dial.told())
     dial.close()
     return 0
 

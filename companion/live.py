@@ -1,6 +1,7 @@
 """The live dial: train a small network in front of one's eyes, in a window, a web page or a notebook."""
 
 import importlib.util
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,16 +12,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.widgets import Slider
 
+from companion.console import Report
 from companion.dial import Dial
 from companion.errors import OutputError
 from companion.live_figure import LiveFigure, Place
-from companion.plots import check_display
+from companion.plots import check_display, show_windows
 
 RATES = (0.001, 100.0)  # five powers of ten
 BATCH_SIZES = (8, 16, 32, 64, 200)
 HIDDEN_UNITS = (1, 2, 4, 8, 16, 32)
-TICK = 30  # milliseconds between two looks at what is to be done
-SIZE = (11, 6.4)  # inches
+TICK = 10  # milliseconds between two looks at what is to be done
+EPOCHS_A_TICK = 2  # fast enough not to wait, slow enough to watch
+SIZE = (9.6, 5.6)  # inches; smaller is faster to draw
 
 
 class LiveDial:
@@ -117,14 +120,15 @@ class LiveDial:
         turned, self._turned = self._turned, False
         if turned:
             self.dial.turn(self.dial.rate)
-        trained = self.training and self.dial.step()
+        trained = self.training and sum(self.dial.step() for _ in range(EPOCHS_A_TICK)) > 0
         news = self.dial.look_beside()
         if self.training and self.dial.epoch == self.dial.epochs:
             self.training = False
             self._update()
         elif trained:
             self._update_network()
-        if turned or trained or news:
+            self._update_curves("network")
+        elif turned or news:
             self._update_curves()
 
     def _update(self) -> None:
@@ -136,21 +140,20 @@ class LiveDial:
             self._page.draw_all()
         self.hidden.valtext.set_text(str(self.dial.hidden))
         self.batch_size.valtext.set_text(str(self.dial.batch_size))
-        self._page.show("hidden", "batch_size")
         self._update_network()
-        self._update_curves()
+        self._update_curves("network", "hidden", "batch_size")
 
     def _update_network(self) -> None:
         dial = self.dial
         self._page.set_network(dial.epoch, dial.probabilities(self._page.grid), dial.accuracy())
-        self._page.show("network")
 
-    def _update_curves(self) -> None:
+    def _update_curves(self, *more: str) -> None:
         dial = self.dial
         self._page.set_curves(dial.curve, dial.epoch, dial.fit or [])
-        self._page.set_words(dial.words(), f"by hand and .fit: {dial.verdict or 'being trained beside ...'}")
+        verdict = f"by hand and .fit: {dial.verdict or 'being trained beside ...'}"
+        changed = self._page.set_words(dial.words(), verdict)
         self.rate.valtext.set_text(f"{dial.rate:.3g}")
-        self._page.show("curves", "words", "verdict", "rate")
+        self._page.show("curves", "rate", *changed, *more)
 
     def _start(self) -> None:
         """Begin to tick: only when the figure is drawn is the loop there in which timers run."""
@@ -158,6 +161,12 @@ class LiveDial:
             self._timer = self._page.figure.canvas.new_timer(interval=TICK)
             self._timer.add_callback(self.tick)
             self._timer.start()
+
+    def told(self) -> str:
+        """Say in a sentence where the training stands."""
+        dial = self.dial
+        right = f"right on {dial.accuracy():.1%} of the rows"
+        return f"rate {dial.rate:.3g}, {dial.epoch} of {dial.epochs} epochs trained, {right}; {dial.words()}"
 
     def close(self) -> None:
         """End what runs beside."""
@@ -186,6 +195,33 @@ def choose_canvas(browser: bool) -> None:
         told = "--browser: tornado, which serves the page, is missing"
         raise OutputError(f"{told}; pip install 'companion[live]'")
     matplotlib.use("WebAgg")
+    logging.getLogger("asyncio").addFilter(_is_no_closed_page)
+
+
+def _is_no_closed_page(record: logging.LogRecord) -> bool:
+    """Let pass what is not told of a page that is closed while a picture is on its way to it."""
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__name__ != "WebSocketClosedError"
+
+
+def show_dial(report: Report, browser: bool) -> None:
+    """Show what `open_dial` has opened, and come back when it is closed.
+
+    Parameters
+    ----------
+    report : Report
+        Where to say how to find and how to end it.
+    browser : bool
+        As for `choose_canvas`.
+    """
+    if browser:
+        from matplotlib.backends.backend_webagg import WebAggApplication
+
+        WebAggApplication.initialize()  # finds a port that is free
+        page: Any = WebAggApplication
+        address = f"http://{page.address}:{page.port}/"
+        report.print(f"The dial is at {address}")
+    show_windows()
 
 
 def open_dial(make_dial: Callable[[], Dial], title: str) -> LiveDial:
@@ -209,7 +245,7 @@ def open_dial(make_dial: Callable[[], Dial], title: str) -> LiveDial:
         If the figure is none that can be clicked on.
     """
     with matplotlib.rc_context({"toolbar": "None"}):  # to zoom is of no use here
-        figure = pyplot.figure(figsize=SIZE)
+        figure = pyplot.figure(title, figsize=SIZE)
     if type(figure.canvas) is FigureCanvasAgg:
         pyplot.close(figure)
         told = "in a notebook, pip install 'companion[live]' and run %matplotlib widget first"

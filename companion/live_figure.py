@@ -68,7 +68,7 @@ class LiveFigure:
         self.grid = np.column_stack([side.ravel() for side in np.meshgrid(self._across, self._up)])
         looks: dict[str, Any] = dict(cmap="PuOr_r", vmin=0, vmax=1, alpha=0.6, origin="lower", animated=True)
         nothing, extent = np.zeros((GRID, GRID)), (left, right, low, high)
-        self._answers = axes.imshow(nothing, extent=extent, aspect="auto", **looks)
+        self._answers = axes.imshow(nothing, extent=extent, aspect="auto", interpolation="bilinear", **looks)
         self._boundary = LineCollection([], colors="black", linewidths=1.5, animated=True)
         axes.add_collection(self._boundary)
         points = []
@@ -161,10 +161,14 @@ class LiveFigure:
         self._now.set_data(epochs[last:trained], by_hand[last:trained])
         self._fit.set_data(epochs[: len(fit)], fit)
 
-    def set_words(self, words: str, verdict: str) -> None:
-        """Set the two lines below the pictures."""
-        self._words.set_text(words)
-        self._verdict.set_text(verdict)
+    def set_words(self, words: str, verdict: str) -> list[str]:
+        """Set the two lines below the pictures; give the names of those that changed."""
+        changed = []
+        for name, line, text in (("words", self._words, words), ("verdict", self._verdict, verdict)):
+            if line.get_text() != text:
+                line.set_text(text)
+                changed.append(name)
+        return changed
 
     def set_start(self, loss: float) -> None:
         """Set the height of the curves by the loss at the start."""

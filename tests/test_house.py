@@ -12,17 +12,8 @@ LESSONS = [lesson1, lesson2, lesson3, lesson4, lesson5]
 
 # From the ground up: a file imports only from files before it.
 HOUSE = [
-    [
-        "startup",
-        "errors",
-        "ulp",
-        "curves",
-        "formats",
-        "keras_private",
-        "retracing",
-        "small_data",
-        "lesson_files",
-    ],
+    ["startup", "errors", "ulp", "curves", "formats", "keras_private", "retracing", "small_data"],
+    ["lesson_files", "beside", "trajectory"],
     ["precision", "batches", "pipeline", "support", "datasets", "outputs", "plots", "gradients", "toml_file"],
     ["comparison", "execution", "training", "user_file", "progress", "console", "arguments", "panels"],
     ["diagnosis.recording", "diagnosis.catalogue", "diagnosis.surroundings"],
@@ -47,10 +38,14 @@ HOUSE = [
     ["combination"],
     ["compile_options", "fit_options", "model_file"],
     ["table"],
+    ["dial"],
+    ["live_figure"],
+    ["live"],
     ["lesson1", "lesson2", "lesson3", "lesson4", "lesson5"],
-    ["problems", "loop_check"],
+    ["problems", "loop_check", "questions"],
+    ["predictions", "answers"],
     ["checking"],
-    ["__main__", "compare", "conformance", "check"],
+    ["__main__", "compare", "conformance", "check", "quiz"],
     [
         "grading.text",
         "grading.checked",
@@ -112,8 +107,11 @@ def test_imports_go_down_only(pytestconfig):
             assert name == "__init__" or FLOOR[imported] < FLOOR[name], f"{name} imports {imported}"
 
 
-def test_only_plots_and_panels_know_matplotlib_and_only_console_and_progress_know_rich(pytestconfig):
-    for library, known_by in (("matplotlib", {"plots", "panels"}), ("rich", {"console", "progress"})):
+def test_only_what_draws_knows_matplotlib_and_only_console_and_progress_know_rich(pytestconfig):
+    for library, known_by in (
+        ("matplotlib", {"plots", "panels", "live", "live_figure"}),
+        ("rich", {"console", "progress"}),
+    ):
         pattern = re.compile(rf"^\s*(from|import) {library}\b", re.MULTILINE)
         users = {name for name, path in modules(pytestconfig).items() if pattern.search(path.read_text())}
         assert users == known_by

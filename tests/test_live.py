@@ -1,0 +1,258 @@
+"""The live dial: its training is that of ``.fit``, its words are true, a mouse moves it in a browser."""
+
+import functools
+import io
+import re
+import time
+
+import numpy as np
+import pytest
+from live_page import live_page
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from companion import lesson4, live
+from companion.curves import blew_up_at
+from companion.dial import Dial, Network
+from companion.live import LiveDial
+
+X, Y = lesson4.load_data()
+NETWORK = (0.02, 0.37, 0.45, 0.95)  # parts of the figure: left, bottom, right, top
+CURVES = (0.51, 0.37, 0.97, 0.9)
+
+
+def network(hidden=8, batch_size=32):
+    return Network(lesson4.build_model, X, Y, 0, hidden, batch_size)
+
+
+def make_dial(**changes):
+    settings = {"seed": 0, "hidden": 8, "batch_size": 32, "epochs": 30, "rate": 0.1} | changes
+    return Dial(lesson4.build_model, X, Y, **settings)
+
+
+@pytest.fixture
+def dial():
+    dial = make_dial()
+    yield dial
+    dial.close()
+
+
+def wait_for_fit(dial, seconds=60):
+    end = time.monotonic() + seconds
+    while dial.fit is None and time.monotonic() < end:
+        dial.look_beside()
+        time.sleep(0.02)
+    return dial.fit
+
+
+@pytest.mark.parametrize("batch_size", [8, 32, 64, 200])
+@pytest.mark.parametrize("rate", [0.1, 30.0])
+def test_all_epochs_in_one_graph_give_the_bits_of_fit(batch_size, rate):
+    one, model = network(batch_size=batch_size), lesson4.build_model()
+    history = lesson4.train_with_fit(model, X, Y, learning_rate=rate, batch_size=batch_size, epochs=20)
+    assert one.by_hand([rate] * 20) == history
+    weights = one.model.get_weights()
+    assert all((own == its).all() for own, its in zip(weights, model.get_weights(), strict=True))
+    assert one.with_fit([rate] * 20) == history
+
+
+def test_xla_is_near_where_rounding_does_not_grow():
+    one = network()
+    exact, _ = one.trajectory.train(one.start, [0.1] * 50)
+    quick, _ = one.trajectory.train(one.start, [0.1] * 50, by_xla=True)
+    assert 0 < np.abs(exact - quick).max() < 1e-6  # 1.8e-7 was measured: another last bit, no other training
+
+
+def test_a_dial_that_is_turned_while_it_trains_stays_equal_to_fit(dial):
+    for rate, epochs in ((0.1, 7), (3.0, 5), (0.01, 4)):
+        dial.turn(rate)
+        for _ in range(epochs):
+            assert dial.step()
+    assert (dial.epoch, dial.plan) == (16, [0.1] * 7 + [3.0] * 5 + [0.01] * 18)
+    assert wait_for_fit(dial) == dial.curve  # trained and to come
+    assert dial.verdict == "identical: 30 of 30 epochs, all 4 weight arrays"
+    while dial.step():
+        pass
+    assert dial.fit == dial.losses
+
+
+def test_what_is_to_come_is_what_comes(dial):
+    wait_for_fit(dial)
+    expected = list(dial.curve)
+    while dial.step():
+        assert dial.curve == expected
+    assert dial.fit == expected
+
+
+def test_reset_and_other_choices_begin_anew(dial):
+    start = dial.weights
+    dial.step()
+    assert (dial.weights != start).any()
+    dial.reset()
+    assert (dial.epoch, dial.rates, (dial.weights == start).all()) == (0, [], True)
+    dial.step()
+    dial.choose(hidden=2)
+    assert (dial.epoch, len(dial.weights), dial.fit) == (0, 9, None)
+
+
+def test_a_process_beside_that_ends_is_told_and_the_dial_goes_on(dial):
+    dial.look_beside()
+    dial._beside._process.kill()
+    dial._beside._process.join()
+    while not dial.verdict:
+        dial.look_beside()
+    assert dial.verdict.startswith("not compared: .fit, in the process beside, failed")
+    dial.turn(1.0)
+    assert dial.step()
+    assert dial.look_beside() is False
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (0.001, "crawls: 0.744 to 0.715 only"),
+        (1.0, "learns: 0.744 to "),
+        (5.0, "bounces: up in 12 of 30 epochs, 0.744 to 0.375"),
+    ],
+)
+def test_the_words_say_what_happens(dial, rate, words):
+    dial.turn(rate)
+    assert dial.words().startswith(words)
+
+
+def test_the_words_say_when_it_blew_up(dial):
+    for _ in range(5):
+        dial.step()
+    dial.turn(100.0)
+    assert dial.words().startswith("epoch 5: blows up at epoch 5: above 0.744")
+    dial.step()
+    assert dial.words().startswith("epoch 6: blew up at epoch 5: above 0.744")
+
+
+@pytest.mark.parametrize(
+    ("history", "epoch"), [([1, 0.5, 2], 2), ([1, 2, 0.5], None), ([1, 2, 0.5, 3], 1), ([1, float("nan")], 1)]
+)
+def test_it_blew_up_where_it_first_was_above_its_start(history, epoch):
+    assert blew_up_at(history) == epoch
+
+
+@pytest.fixture
+def shown(dial):
+    figure = Figure(figsize=live.SIZE)
+    canvas = FigureCanvasAgg(figure)
+    shown = LiveDial(dial, figure, "title")
+    canvas.draw()
+    return shown, functools.partial(part_of, canvas)
+
+
+def part_of(canvas, corners):
+    pixels = np.asarray(canvas.buffer_rgba()).copy()
+    (height, width), (left, low, right, high) = pixels.shape[:2], corners
+    rows = slice(int((1 - high) * height), int((1 - low) * height))
+    return pixels[rows, int(left * width) : int(right * width)]
+
+
+def test_dragging_changes_the_curves_and_not_the_network(shown):
+    page, part = shown
+    before = part(NETWORK), part(CURVES)
+    page.rate.set_val(1.0)
+    assert (part(CURVES) == before[1]).all()  # only noted, until the next tick
+    page.tick()
+    assert ((part(NETWORK) == before[0]).all(), (part(CURVES) == before[1]).all()) == (True, False)
+    assert page.dial.plan[0] == pytest.approx(10)
+
+
+def test_what_moves_leaves_nothing_behind(shown):
+    page, part = shown
+    page.dial.verdict = "fixed"  # else .fit would come in between
+    everything = (0, 0, 1, 1)
+    page.rate.set_val(0.5)
+    page.tick()
+    first = part(everything)
+    for power in (-3, 2, 0.5):
+        page.rate.set_val(power)
+        page.tick()
+    assert (part(everything) == first).all()
+    page._page.figure.canvas.draw()
+    assert (part(everything) == first).all()  # drawn in parts or as a whole, it is the same picture
+
+
+def test_the_buttons_train_step_and_reset(shown):
+    page, part = shown
+    start = part(NETWORK)
+    page.train()
+    page.tick()
+    assert (page.dial.epoch, page.buttons["Train"].label.get_text()) == (live.EPOCHS_A_TICK, "Pause")
+    assert (part(NETWORK) != start).any()
+    page.step()
+    assert (page.dial.epoch, page.training) == (live.EPOCHS_A_TICK + 1, False)
+    page.tick()
+    assert page.dial.epoch == live.EPOCHS_A_TICK + 1
+    page.train()
+    for _ in range(30):
+        page.tick()
+    assert (page.dial.epoch, page.training) == (30, False)  # at the end it stops
+    page.train()
+    assert (page.dial.epoch, page.training) == (0, True)  # and begins anew
+    page.reset()
+    assert (page.dial.epoch, page.training) == (0, False)
+
+
+def test_hidden_units_and_batch_size_are_chosen(shown):
+    page, _ = shown
+    page.hidden.set_val(1)
+    page.batch_size.set_val(4)
+    assert (page.dial.hidden, page.dial.batch_size) == (2, 200)
+    assert (page.hidden.valtext.get_text(), page.batch_size.valtext.get_text()) == ("2", "200")
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def test_in_a_browser_the_dial_is_dragged_and_the_network_trained():
+    with live_page("--epochs", "60") as (page, process):
+        before = {part: pixels(page.picture(*part)) for part in (NETWORK, CURVES)}
+        page.drag_rate(0.4, 0.95)
+        page.page.wait_for_timeout(500)
+        dragged = {part: pixels(page.picture(*part)) for part in (NETWORK, CURVES)}
+        assert (dragged[NETWORK] == before[NETWORK]).all()
+        assert (dragged[CURVES] != before[CURVES]).any(axis=2).mean() > 0.01  # another curve
+        page.drag_rate(0.95, 0.6)
+        page.click("train")
+        page.page.wait_for_timeout(8000)
+        trained = pixels(page.picture(*NETWORK))
+        assert (trained != before[NETWORK]).any(axis=2).mean() > 0.5
+    out, err = process.communicate()
+    told = re.search(r"rate (\S+), 60 of 60 epochs trained, right on (\S+)%", out)
+    assert 0.9 < float(told[1]) < 1.1
+    assert float(told[2]) > 90  # 26.5 before
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["--live"],
+            "--live: no display was found (backend 'agg'); use --live --browser, a web page, instead",
+        ),
+        (["--live", "--plot", "x.png"], "--plot: the live dial has no report; leave out --plot, or --live"),
+        (["--browser", "--learning-rate", "200"], "200 is not on the dial, which goes from 0.001 to 100"),
+    ],
+)
+def test_what_cannot_be_shown_is_told_in_one_line(lesson4_main, words, told):
+    status, out, err = lesson4_main(*words)
+    assert (status, out, err.count("\n"), told in err) == (2, "", 1, True), err
+
+
+def test_a_missing_tornado_is_told_in_one_line(lesson4_main, monkeypatch):
+    monkeypatch.setattr(live.importlib.util, "find_spec", lambda name: None)
+    status, _, err = lesson4_main("--browser")
+    assert (status, err.count("\n"), "pip install 'companion[live]'" in err) == (2, 1, True)
+
+
+def test_a_figure_without_a_mouse_is_refused(dial):
+    with pytest.raises(live.OutputError, match="%matplotlib widget"):
+        lesson4.live_dial()
