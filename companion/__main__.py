@@ -17,6 +17,9 @@ LESSONS = {
 }
 TOOLS = {
     "check": "your own loop in a file: is it .fit, and if not, why and where?",
+    "quiz": "questions to each lesson, some answered by running it; a score",
+    "mistakes": "break a right loop on purpose, and see what comes of it",
+    "notebooks": "each lesson's walkthrough as a notebook",
     "grade": "a class's loops, each in a sandbox: scores, mistakes, feedback",
     "compare": "your own network in a file, by hand and by .fit, side by side",
     "conformance": "hundreds of small networks, by hand and by .fit: do any differ?",

@@ -5,6 +5,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,12 @@ from companion.errors import UserError
 from companion.outputs import STDOUT, write
 
 if TYPE_CHECKING:
+    from companion.exercises import Done
     from companion.loop_check import LoopCheck
 
 NAME = "python -m companion.check"
 LESSONS = tuple(f"lesson{number}" for number in range(1, 6))
-STATUS = {"identical": 0, "close": 0, "differs": 1, "error": MISUSE}
+STATUS = {"identical": 0, "close": 0, "differs": 1, "not done yet": 1, "error": MISUSE}
 
 
 def check_parser() -> argparse.ArgumentParser:
@@ -73,38 +75,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     to_stdout = check_outputs(parser, options, ("plot", "json"), read=options.file)
     # What the loop prints must not get into a result on standard output.
     with contextlib.redirect_stdout(sys.stderr) if to_stdout else contextlib.nullcontext():
-        check = run(options)
-    tell(check, Report(quiet=options.quiet or to_stdout), options)
+        check, exercises = run(options)
+    tell(check, exercises, Report(quiet=options.quiet or to_stdout), options)
     if options.json is not None:
-        write(options.json, (json.dumps(check.as_dict(), indent=2, allow_nan=False) + "\n").encode())
+        result = check.as_dict() | {"exercises": [asdict(one) for one in exercises]}
+        write(options.json, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
     if options.plot is not None and check.problems:
-        draw(check, options.plot)
-    return STATUS[check.verdict]
+        draw(check, options.plot, f"{Path(check.name).name}: {check.verdict}")
+    return max([STATUS[check.verdict], *(one.status != "right" for one in exercises)])
 
 
-def run(options: argparse.Namespace) -> "LoopCheck":
-    """Read the file and check its loop."""
-    from companion.learner import check_file, read_train
+def run(options: argparse.Namespace) -> "tuple[LoopCheck, list[Done]]":
+    """Read the file, check its loop, and those of the lesson's exercises that it defines."""
+    from companion.learner import check_file, find_train, read_module
 
     check_file(options.file)  # a wrong name need not wait for TensorFlow
     from companion.checking import check_loop
+    from companion.exercises import check_exercise, exercises_of
     from companion.loop_check import LoopCheck
 
     try:
-        train = read_train(options.file)
+        module = read_module(options.file)
+        train = find_train(module, options.file)
     except UserError as error:
-        return LoopCheck(options.file, error=error)
+        return LoopCheck(options.file, error=error), []
     chosen = {"problem": options.problem, "seed": options.seed, "epochs": options.epochs}
-    return check_loop(train, options.lesson, name=options.file, **chosen)
+    check = check_loop(train, options.lesson, name=options.file, **chosen)
+    exercises = exercises_of(int(options.lesson.removeprefix("lesson")))
+    defined = [one for one in exercises if callable(getattr(module, one.name, None))]
+    return check, [check_exercise(getattr(module, one.name), one) for one in defined]
 
 
-def tell(check: "LoopCheck", report: Report, options: argparse.Namespace) -> None:
+def tell(
+    check: "LoopCheck", exercises: "Sequence[Done]", report: Report, options: argparse.Namespace
+) -> None:
     """Print the report, and on standard error what went wrong."""
-    from companion.loop_check import print_check, verdict_text
+    from companion.loop_check import NOT_DONE, print_check, verdict_text
     from companion.loop_error import LoopError
 
-    if check.problems:
+    if check.problems or check.verdict == NOT_DONE:
         print_check(report, check, with_traceback=False)
+    if exercises:
+        report.part("The exercises of the lesson's page")
+        report.facts([(one.name, f"{one.status}{': ' if one.told else ''}{one.told}") for one in exercises])
+    if check.verdict == NOT_DONE:
+        return
     if isinstance(check.error, LoopError):
         print(check.error.shown, end="", file=sys.stderr)
     if check.error is not None:
@@ -113,7 +128,7 @@ def tell(check: "LoopCheck", report: Report, options: argparse.Namespace) -> Non
         print(f"{options.file}: {verdict_text(check)}", file=sys.stderr)
 
 
-def draw(check: "LoopCheck", path: str) -> None:
+def draw(check: "LoopCheck", path: str, title: str) -> None:
     """Draw the losses of the loop and of ``.fit``, with the first difference marked."""
     from companion import panels, plots
 
@@ -121,7 +136,7 @@ def draw(check: "LoopCheck", path: str) -> None:
         one.problem.title: ({"by_hand": one.learner, "fit": one.fit}, one.first_difference)
         for one in check.problems
     }
-    figure = panels.draw_check(curves, f"{Path(check.name).name}: {check.verdict}")
+    figure = panels.draw_check(curves, title)
     write(path, plots.as_bytes(figure, "png" if path == STDOUT else path.rpartition(".")[2].lower()))
 
 

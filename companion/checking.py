@@ -9,7 +9,7 @@ from companion.diagnosis.surroundings import unchanged
 from companion.errors import UserError
 from companion.judging import Judge
 from companion.learner import check_train
-from companion.loop_check import LoopCheck
+from companion.loop_check import NOT_DONE, LoopCheck
 from companion.loop_error import LoopError
 from companion.loop_run import Train, run_as_written, run_watched
 from companion.outcome import Mistake, OneProblem, mistake
@@ -119,7 +119,7 @@ def _sum_up(check: LoopCheck, train: Train) -> None:
             check.unknown += [(one.problem.title, finding) for finding in one.findings if not finding.name]
     if check.error is not None:
         check.mistakes = _of_error(check.error)
-        check.verdict = "error"
+        check.verdict = NOT_DONE if getattr(check.error, "not_done", False) else "error"
     elif check.problems:
         ranks = ["identical", "close", "differs"]
         check.verdict = max((one.verdict for one in check.problems), key=ranks.index)

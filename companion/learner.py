@@ -40,7 +40,18 @@ def check_file(path: str) -> Path:
 
 
 def read_train(path: str) -> Callable[..., Any]:
-    """Run a Python file or a notebook and give the ``train`` that it defines.
+    """Run a Python file or a notebook and give the ``train`` that it defines; errors as `read_module`.
+
+    Raises
+    ------
+    UserError
+        If it defines no ``train``.
+    """
+    return find_train(read_module(path), path)
+
+
+def read_module(path: str) -> ModuleType:
+    """Run a Python file or a notebook.
 
     Parameters
     ----------
@@ -49,12 +60,12 @@ def read_train(path: str) -> Callable[..., Any]:
 
     Returns
     -------
-    callable
+    module
 
     Raises
     ------
     UserError
-        If there is no such file, it cannot be read, or it defines no ``train``.
+        If there is no such file, or it cannot be read.
     LoopError
         If it fails while it is run.
     """
@@ -80,7 +91,7 @@ def read_train(path: str) -> Callable[..., Any]:
         raise
     except BaseException as error:  # SystemExit too
         raise LoopError(error, "while the file is run") from None
-    return find_train(module, path)
+    return module
 
 
 def sources_of(path: str, text: str) -> list[tuple[str, str]]:
@@ -200,10 +211,10 @@ def history_of(result: Any, epochs: int) -> list[float]:
         raise UserError(f"train returned a History, as .fit gives it: {wanted}, from a loop of your own")
     if hasattr(result, "shape"):
         raise UserError(
-            f"train returned {_a(kind)} of shape {tuple(result.shape)}: {wanted}, history.tolist() perhaps"
+            f"train returned {a(kind)} of shape {tuple(result.shape)}: {wanted}, history.tolist() perhaps"
         )
     if not isinstance(result, list | tuple):
-        raise UserError(f"train returned {_a(kind)}: {wanted}")
+        raise UserError(f"train returned {a(kind)}: {wanted}")
     for number, loss in enumerate(result[: epochs + 1]):
         shape = getattr(loss, "shape", ())
         if "Tensor" in type(loss).__name__ or "Variable" in type(loss).__name__:
@@ -214,7 +225,7 @@ def history_of(result: Any, epochs: int) -> list[float]:
             or tuple(shape)
         ):
             raise UserError(
-                f"train returned a list whose entry {number} is {_a(type(loss).__name__)}: {wanted}"
+                f"train returned a list whose entry {number} is {a(type(loss).__name__)}: {wanted}"
             )
     if len(result) != epochs:
         many = "too few" if len(result) < epochs else "too many"
@@ -225,5 +236,6 @@ def history_of(result: Any, epochs: int) -> list[float]:
         raise UserError(f"train returned a number too large for a float: {wanted}") from None
 
 
-def _a(kind: str) -> str:
+def a(kind: str) -> str:
+    """Put the article in front of a word."""
     return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"

@@ -3,6 +3,13 @@
 from pathlib import Path
 
 
+def course_file(*names: str) -> Path:
+    """Give the path of a file below ``lessons/``."""
+    package = Path(__file__).resolve().parent
+    inside = package / "lessons"
+    return (inside if inside.is_dir() else package.parent / "lessons").joinpath(*names)
+
+
 def lesson_file(lesson: int | str, name: str) -> Path:
     """Give the path of a file in a lesson's folder.
 
@@ -13,7 +20,4 @@ def lesson_file(lesson: int | str, name: str) -> Path:
     name : str
         Such as "quiz.toml".
     """
-    package = Path(__file__).resolve().parent
-    inside = package / "lessons"
-    folder = inside if inside.is_dir() else package.parent / "lessons"
-    return folder / f"lesson{str(lesson).removeprefix('lesson')}" / name
+    return course_file(f"lesson{str(lesson).removeprefix('lesson')}", name)

@@ -26,6 +26,8 @@ class LoopError(UserError):
         Type and first line of the message.
     file, line : str and int, or None
         The innermost line of the learner's code.
+    not_done : bool
+        Whether it is a NotImplementedError that this line raises: a stub that is not filled in.
     """
 
     def __init__(self, error: BaseException, during: str) -> None:
@@ -37,6 +39,9 @@ class LoopError(UserError):
         self.line: int | None = frames[-1].lineno if frames else None
         if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
             self.file, self.line = error.filename, error.lineno
+        raised = traceback.extract_tb(error.__traceback__)[-1:]
+        at = [(frame.filename, frame.lineno) for frame in raised]
+        self.not_done = isinstance(error, NotImplementedError) and at == [(self.file, self.line)]
         message = _from_graph(message_of(error))[1].strip().partition("\n")[0][:LONGEST]
         self.told = f"{type(error).__name__}: {message}".removesuffix(": ")
         where = f"{self.file}, line {self.line}, " if self.file else ""

@@ -1,5 +1,6 @@
 """Pictures that only one command has."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -192,5 +193,5 @@ def draw_check(curves: Mapping[str, tuple[Mapping[str, Sequence[float]], Any]], 
                 axes.axvline(at.epoch, color="#CC3311", linewidth=1.2, linestyle=":", label=label)
             axes.margins(x=0.08)
             axes.legend()
-        figure.suptitle(title)
+        figure.suptitle(textwrap.fill(title, 60 * len(curves)))
     return figure

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import keras
@@ -124,6 +124,34 @@ def revealing_problem(
         shuffle=assignment.shuffle,
         seed=seed,
     )
+
+
+def telling_problem(mistake: str, epochs: int | None = None) -> Problem:
+    """Give a problem on which a mistake shows: the revealing one of lesson 3, or of another kind if need be.
+
+    Parameters
+    ----------
+    mistake : str
+        A name of the catalogue.
+    epochs : int, optional
+        3 unless told.
+
+    Returns
+    -------
+    Problem
+    """
+    problem = revealing_problem(4 if mistake == "not-shuffled" else 3, epochs=epochs)
+    if mistake in ("class-weights-left-out", "class-weights-normalized"):
+        return replace(problem, class_weight={0: 1.0, 1: 3.0})
+    if mistake == "clipping-left-out":
+        return replace(problem, optimizer=functools.partial(keras.optimizers.SGD, clipnorm=0.1))
+    if mistake == "schedule-missing":
+        return replace(problem, callbacks=lambda: [keras.callbacks.LearningRateScheduler(_halved)])
+    return problem
+
+
+def _halved(epoch: int, rate: float) -> float:
+    return rate / 2 if epoch else rate
 
 
 @functools.cache

@@ -3,47 +3,34 @@
 import functools
 import itertools
 from collections import Counter
-from dataclasses import replace
 
-import keras
 from mistaken_loops import MISTAKES, loop, source
 
 from companion.diagnosis.diagnose import diagnose
 from companion.diagnosis.problem import Reference
 from companion.diagnosis.recorder import watch
 from companion.diagnosis.replay import Replay
-from companion.problems import revealing_problem
+from companion.problems import telling_problem
 
 ENDS_IN_AN_EXCEPTION = ("no-gradient", "variables-in-tf-function")
 
 
-def _halving(epoch, rate):
-    return rate / 2 if epoch else rate
-
-
-PROBLEMS = {
-    "": lambda: revealing_problem(3),
-    "not-shuffled": lambda: revealing_problem(4),
-    "class-weights-left-out": lambda: replace(revealing_problem(3), class_weight={0: 1.0, 1: 3.0}),
-    "class-weights-normalized": lambda: replace(revealing_problem(3), class_weight={0: 1.0, 1: 3.0}),
-    "clipping-left-out": lambda: replace(
-        revealing_problem(3), optimizer=functools.partial(keras.optimizers.SGD, clipnorm=0.1)
-    ),
-    "schedule-missing": lambda: replace(
-        revealing_problem(3), callbacks=lambda: [keras.callbacks.LearningRateScheduler(_halving)]
-    ),
-}
+# Those that show on a problem of their own only.
+SPECIAL = (
+    "not-shuffled", "class-weights-left-out", "class-weights-normalized", "clipping-left-out",
+    "schedule-missing",
+)  # fmt: skip
 
 
 @functools.cache
 def _prepared(name):
-    problem = PROBLEMS.get(name, PROBLEMS[""])()
+    problem = telling_problem(name)
     return problem, Reference(problem), Replay(problem)
 
 
 def findings_of(train, problem_name=""):
     """Give what is found in a loop when it is run eagerly and watched."""
-    problem, reference, replay = _prepared(problem_name if problem_name in PROBLEMS else "")
+    problem, reference, replay = _prepared(problem_name if problem_name in SPECIAL else "")
     model = problem.start()
     with watch(model, problem.x) as recording:
         recording.history = [float(loss) for loss in problem.train(train, model)]
@@ -52,7 +39,7 @@ def findings_of(train, problem_name=""):
 
 def said_of(style, *mistakes):
     """Say whether the mistakes of a loop are named: "rightly", "wrongly", "partly" or "unknown"."""
-    problem = next((name for name in mistakes if name in PROBLEMS), "")
+    problem = next((name for name in mistakes if name in SPECIAL), "")
     named = {finding.name for finding in findings_of(loop(style, *mistakes), problem)}
     if named == set(mistakes):
         return "rightly"
@@ -90,7 +77,7 @@ def can_be_paired(style, one, other):
     """Say whether two mistakes can be made in one loop, so that both leave their traces."""
     if {one, other} & _ALONE or {one, other} == {"no-update", "already-trained"}:
         return False
-    if one in PROBLEMS and other in PROBLEMS:
+    if one in SPECIAL and other in SPECIAL:
         return False
     # Measured anew, the loss has a penalty or not, whatever the tape's has.
     if {one, other} & _ONE_PENALTY and {one, other} & {"evaluate-reported", "loss-after-update"}:

@@ -2,6 +2,8 @@
 
 from mistaken_loops import FOLDER, from_text
 
+from companion.lesson_files import course_file
+
 LESSONS = {
     "accuracy_and_evaluate_logging": 3,
     "accuracy_inside_tape": 3,
@@ -49,3 +51,4 @@ def _train(file):
 
 RIGHT_LOOPS = {name: (lesson, _train(FOLDER / "right" / f"{name}.py")) for name, lesson in LESSONS.items()}
 RIGHT_LOOPS |= {file.stem: (3, _train(file)) for file in FOLDER.glob("*.py")}
+RIGHT_LOOPS["eager"] = (3, _train(course_file("right_loop.py")))

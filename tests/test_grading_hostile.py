@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from companion.broken_loops import right_loop
 from companion.grading import grader
 from companion.grading.criteria import RIGHT
 from companion.grading.grader import Job, close_machines, grade
@@ -22,7 +23,7 @@ from companion.grading.limits import Limits
 from companion.grading.probe import PROTECTIONS
 
 HOSTILE = Path(__file__).parent / "hostile"
-RIGHT_LOOP = (Path(__file__).parent / "loops" / "eager.py").read_bytes()
+RIGHT_LOOP = right_loop().encode()
 LIMITS = Limits(seconds=8, memory=300, processes=40, file_size=4, printed=200)
 MARK = f"grader of {os.getpid()}"
 TASK = {"lesson": 3, "seed": 20261122, "epochs": 3, "batch_size": 8}

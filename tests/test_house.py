@@ -14,6 +14,7 @@ LESSONS = [lesson1, lesson2, lesson3, lesson4, lesson5]
 HOUSE = [
     ["startup", "errors", "ulp", "curves", "formats", "keras_private", "retracing", "small_data"],
     ["lesson_files", "beside", "trajectory"],
+    ["broken_loops"],
     ["precision", "batches", "pipeline", "support", "datasets", "outputs", "plots", "gradients", "toml_file"],
     ["comparison", "execution", "training", "user_file", "progress", "console", "arguments", "panels"],
     ["diagnosis.recording", "diagnosis.catalogue", "diagnosis.surroundings"],
@@ -42,10 +43,11 @@ HOUSE = [
     ["live_figure"],
     ["live"],
     ["lesson1", "lesson2", "lesson3", "lesson4", "lesson5"],
-    ["problems", "loop_check", "questions"],
+    ["problems", "loop_check", "questions", "exercises"],
     ["predictions", "answers"],
     ["checking"],
-    ["__main__", "compare", "conformance", "check", "quiz"],
+    ["__main__", "compare", "conformance", "check", "quiz", "notebooks"],
+    ["mistakes"],
     [
         "grading.text",
         "grading.checked",

@@ -1,4 +1,4 @@
-"""A loop without compiling: slices, a loss by function, nested helpers, ``optimizer.apply``."""
+"""A right loop, not compiled, easy to follow: `python -m companion.mistakes` breaks it on purpose."""
 
 import keras
 import numpy as np
@@ -6,6 +6,7 @@ import tensorflow as tf
 
 
 def train(model, x, y, *, learning_rate, batch_size, epochs):
+    """Train `model` as ``.fit`` does; give the loss of each epoch."""
     optimizer = keras.optimizers.SGD(learning_rate)
     x, y = np.asarray(x, "float32"), np.asarray(y, "float32")
     n = len(x)

@@ -1,0 +1,116 @@
+"""``python -m companion.mistakes``: breaks a right loop on purpose, and shows what comes of it."""
+
+import argparse
+import difflib
+import linecache
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from companion.arguments import OneLineParser, check_outputs, whole_number
+from companion.broken_loops import broken_loop, right_loop
+from companion.check import draw
+from companion.console import Report, command
+from companion.diagnosis.catalogue import MISTAKES
+from companion.errors import UserError
+from companion.outputs import write
+
+if TYPE_CHECKING:
+    from companion.loop_check import LoopCheck
+
+NAME = "python -m companion.mistakes"
+EPOCHS = 10
+AROUND = 2  # lines of the loop that a diff shows before and after
+STYLES = {"-": "red", "+": "green"}
+
+
+def mistakes_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
+    parser = OneLineParser(
+        prog=NAME,
+        description="Without a name, lists the mistakes that are known. With one, runs a loop with that "
+        "mistake beside .fit, and shows its changed lines, the losses, and what 'check' says of it.",
+        epilog="Exit status: 0 shown; 2 no such mistake, or bad usage.",
+        allow_abbrev=False,
+    )
+    add, off = parser.add_argument, argparse.SUPPRESS
+    add("mistake", nargs="?", metavar="MISTAKE", help="a name from the list, such as sum-instead-of-mean")
+    add("--plot", metavar="PICTURE", default=off, help="draw both curves, the first difference marked")
+    add("--save", metavar="FILE", default=off, help="write the broken loop, to mend it and check it")
+    add("--epochs", type=whole_number(1, 1000, EPOCHS), default=EPOCHS, metavar="N", help=f"({EPOCHS})")
+    return parser
+
+
+@command(NAME)
+def main(argv: Sequence[str] | None = None) -> int:
+    """List the mistakes, or break the loop; give 0."""
+    parser = mistakes_parser()
+    options = argparse.Namespace(plot=None, save=None)
+    parser.parse_args(argv, options)
+    to_stdout = check_outputs(parser, options, ("plot", "save"))
+    report = Report(quiet=to_stdout)
+    if options.mistake is None:
+        if options.plot or options.save:
+            parser.error("--plot, --save: name the mistake that is to be made")
+        print_list(report)
+        return 0
+    if options.mistake not in MISTAKES:
+        near = difflib.get_close_matches(options.mistake, MISTAKES, 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UserError(f"{options.mistake!r} is no mistake known here: {meant}'{NAME}' lists them")
+    text = broken_loop(options.mistake)
+    if options.save is not None:
+        write(options.save, text.encode())
+    print_diff(report, options.mistake, text)
+    check = run(options.mistake, text, options.epochs)
+    from companion.loop_check import print_check
+
+    print_check(report, check)
+    if options.plot is not None:
+        if not check.problems:
+            told = f"a loop with {options.mistake} ends in an exception, there is no curve; leave it out"
+            raise UserError(f"--plot: {told}")
+        draw(check, options.plot, f"{MISTAKES[options.mistake].title} ({options.mistake})")
+    return 0
+
+
+def print_list(report: Report) -> None:
+    """Print a line for each mistake."""
+    report.print("Break it on purpose: the mistakes that 'check' knows by name")
+    report.print()
+    report.facts([(name, known.title) for name, known in MISTAKES.items()])
+    report.print()
+    report.print(f"'{NAME} sum-instead-of-mean' makes one, and shows what comes of it.")
+
+
+def print_diff(report: Report, mistake: str, text: str) -> None:
+    """Print the changed lines, between those around them."""
+    known = MISTAKES[mistake]
+    report.heading(f"{known.title}  ({mistake})")
+    report.part("The lines that make it: the right loop, lessons/right_loop.py, and the broken one")
+    lines = difflib.unified_diff(right_loop(mistake).splitlines(), text.splitlines(), lineterm="", n=AROUND)
+    for line in list(lines)[2:]:
+        if line.startswith("@@"):
+            report.print(f"   line {line.split()[1].lstrip('-').split(',')[0]} and below", style="dim")
+        else:
+            report.print(line, style=STYLES.get(line[:1]), soft_wrap=True)
+
+
+def run(mistake: str, text: str, epochs: int) -> "LoopCheck":
+    """Run the broken loop beside ``.fit`` where the mistake shows."""
+    from companion.checking import check_loop
+    from companion.problems import telling_problem
+
+    return check_loop(
+        _train_of(text, f"{mistake}.py"), problem=telling_problem(mistake, epochs), name=mistake
+    )
+
+
+def _train_of(text: str, name: str) -> Callable[..., Any]:
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)  # for tracebacks
+    space: dict[str, Any] = {"__name__": name}
+    exec(compile(text, name, "exec"), space)
+    return space["train"]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,100 @@
+"""``python -m companion.notebooks OUTPUT/``: the walkthroughs as notebooks, for Jupyter and Colab."""
+
+import argparse
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from companion.arguments import OneLineParser
+from companion.console import Report, command
+from companion.errors import OutputError, UserError
+from companion.lesson_files import lesson_file
+from companion.outputs import write
+
+NAME = "python -m companion.notebooks"
+LESSONS = tuple(f"lesson{number}" for number in range(1, 6))
+FIRST_CELL = """\
+*Made from `lessons/{lesson}/walkthrough.py` by `python -m companion.notebooks`: edit that file.*
+
+This notebook needs the package `companion` where it runs. In Colab, upload its wheel
+(`pip wheel . --no-deps` makes it) and run `%pip install companion-*.whl` in a cell of its own first."""
+
+
+def notebooks_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
+    parser = OneLineParser(
+        prog=NAME,
+        description="Makes a notebook of each lesson's walkthrough, OUTPUT/lesson1.ipynb and so on.",
+        epilog="Exit status: 0 made; 2 nothing was written.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("output", metavar="OUTPUT", help="a folder; is made if it is missing")
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="lesson1 to lesson5; all unless told")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace notebooks that are there and have been changed"
+    )
+    return parser
+
+
+@command(NAME)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the notebooks; give 0."""
+    parser = notebooks_parser()
+    options = parser.parse_args(argv)
+    for lesson in options.lessons:
+        if lesson not in LESSONS:
+            parser.error(
+                f"{lesson!r} is no lesson: there are {', '.join(LESSONS)}; name some, or none for all"
+            )
+    folder = Path(options.output)
+    made = {folder / f"{lesson}.ipynb": notebook(lesson) for lesson in options.lessons or LESSONS}
+    if not options.overwrite:
+        for path, text in made.items():
+            if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
+                told = "has been changed, run perhaps: --overwrite replaces it, or name another folder"
+                raise OutputError(f"{str(path)!r} {told}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{options.output!r} cannot be made: {error.strerror}; name another") from None
+    for path, text in made.items():
+        write(str(path), text.encode())
+        Report().print(str(path), soft_wrap=True)
+    return 0
+
+
+def notebook(lesson: str) -> str:
+    """Make the notebook of a lesson; the same walkthrough gives the same text.
+
+    Parameters
+    ----------
+    lesson : str
+        Such as "lesson3".
+
+    Returns
+    -------
+    str
+        In Jupyter's format 4.
+
+    Raises
+    ------
+    UserError
+        If jupytext is not installed.
+    """
+    if importlib.util.find_spec("jupytext") is None:
+        raise UserError("jupytext, which makes the notebooks, is missing; pip install 'companion[notebooks]'")
+    import jupytext
+    from nbformat.v4 import new_markdown_cell
+
+    source = lesson_file(lesson, "walkthrough.py").read_text(encoding="utf-8")
+    made = jupytext.reads(source, fmt="py:percent")
+    made.cells.insert(0, new_markdown_cell(FIRST_CELL.format(lesson=lesson)))
+    for number, cell in enumerate(made.cells):
+        cell["id"] = f"{lesson}-{number}"  # else drawn anew each time
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    made.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return jupytext.writes(made, fmt="ipynb") + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
