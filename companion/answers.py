@@ -70,7 +70,7 @@ def mark(question: Question, answer: float | None, right_of: Right) -> Mark:
     return Mark(question, given, answer_text(question, right), good, explanation)
 
 
-def read_answers(path: Path, quiz: Quiz) -> tuple[dict[str, float], list[str]]:
+def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> tuple[dict[str, float], list[str]]:
     """Read a file of answers.
 
     Parameters
@@ -79,6 +79,8 @@ def read_answers(path: Path, quiz: Quiz) -> tuple[dict[str, float], list[str]]:
         A TOML file: for each question its name and the answer.
     quiz : Quiz
         To which.
+    data : bytes, optional
+        What is in the file, where that is known.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def read_answers(path: Path, quiz: Quiz) -> tuple[dict[str, float], list[str]]:
     UserError
         If the file cannot be read at all.
     """
-    content = TomlFile(path).content
+    content = TomlFile(path, data).content
     questions = {question.name: question for question in quiz.questions}
     answers, notes = {}, []
     for name, given in content.items():

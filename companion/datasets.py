@@ -1,6 +1,7 @@
 """The lessons' data, one loader a data set, checked before use."""
 
 import csv
+import functools
 import hashlib
 import io
 from collections.abc import Callable
@@ -67,6 +68,13 @@ def load_diabetes(path: str | Path | None = None) -> pd.DataFrame:
     by Vincent Sigillito in 1990; taken from ``PimaIndiansDiabetes`` in R's mlbench.
     """
     return pd.read_csv(io.BytesIO(_read("diabetes.csv", path, DIABETES_SHA256, _what_is_wrong_with_csv)))
+
+
+def keep_in_memory() -> None:
+    """Read the table once and for all, for what is forked from this process and may read no file."""
+    global _read
+    _read = functools.cache(_read)
+    load_diabetes()
 
 
 def _read(name: str, path: str | Path | None, sha256: str, what_is_wrong: Callable[[bytes], str]) -> bytes:

@@ -1,6 +1,8 @@
 """The exercises of the lessons' pages: what each function is called with, and what is right."""
 
-from collections.abc import Callable, Sequence
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +10,8 @@ import numpy as np
 
 from companion import lesson3
 from companion.datasets import diabetes
+from companion.exercise_call import call
 from companion.learner import a
-from companion.loop_error import LoopError
-from companion.loop_run import silence
 from companion.precision import precision
 from companion.runs import accuracy
 
@@ -33,6 +34,8 @@ class Exercise:
         Gives what is right for one call: a number, or a list or tuple of numbers.
     mistakes : tuple of pair
         Functions that give what is often given instead, and what is then to be said.
+    draw : callable
+        Gives the arguments of a call that nobody knows beforehand, from a NumPy Generator: for grading.
     lesson : int
         Whose page asks for it.
     dtype : str
@@ -43,6 +46,7 @@ class Exercise:
     calls: tuple[tuple[Any, ...], ...]
     answer: Callable[..., Any]
     mistakes: tuple[tuple[Callable[..., Any], str], ...]
+    draw: Callable[[np.random.Generator], list[Any]]
     lesson: int
     dtype: str
 
@@ -105,6 +109,7 @@ EXERCISES = (
             (lambda truth, p: cross_entropy(truth, p) / np.log(2), "that is with log2: take the natural log"),
             (lambda truth, p: (truth - p) ** 2, "that is the squared error"),
         ),
+        lambda rng: [float(rng.integers(2)), round(rng.uniform(0.05, 0.95), 3)],
         3,
         "float64",
     ),
@@ -121,6 +126,7 @@ EXERCISES = (
             (lambda rates, epochs: final_losses(rates, epochs + 1), "that is one epoch too many"),
             (lambda rates, epochs: final_losses(rates, epochs - 1), "that is one epoch too few"),
         ),
+        lambda rng: [rng.uniform(0.02, 0.5, 3).round(3).tolist(), int(rng.integers(8, FEW_EPOCHS))],
         3,
         "float64",
     ),
@@ -132,6 +138,7 @@ EXERCISES = (
             (lambda epochs: loss_and_accuracy(epochs, "train"), "that is the accuracy on the training rows"),
             (lambda epochs: loss_and_accuracy(epochs)[::-1], "loss and accuracy are swapped"),
         ),
+        lambda rng: [int(rng.integers(8, FEW_EPOCHS))],
         3,
         "float64",
     ),
@@ -158,40 +165,57 @@ def check_exercise(function: Callable[..., Any], exercise: Exercise) -> Done:
     Done
     """
     for arguments in exercise.calls:
-        with precision(exercise.dtype):
-            try:
-                with silence():
-                    given = function(*arguments)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # SystemExit too
-                failed = LoopError(error, f"in {exercise.name}")
-                return Done(
-                    exercise.name,
-                    NOT_DONE if failed.not_done else ERROR,
-                    "" if failed.not_done else str(failed),
-                )
-            right = exercise.answer(*arguments)
-            called = f"{exercise.name}({', '.join(map(repr, arguments))})"
-            told = compare_answer(given, right)
-            if told:
-                hints = [
-                    words
-                    for wrong, words in exercise.mistakes
-                    if not compare_answer(given, wrong(*arguments))
-                ]
-                more = f"; {hints[0]}" if hints else ""
-                return Done(exercise.name, WRONG, f"{called} {told}{more}")
+        done = judge_given(exercise, arguments, call(function, exercise.name, arguments, exercise.dtype))
+        if done.status != RIGHT:
+            return done
     return Done(exercise.name, RIGHT, "")
 
 
-def compare_answer(given: Any, right: Any) -> str:
+def judge_given(exercise: Exercise, arguments: Sequence[Any], given: Mapping[str, Any]) -> Done:
+    """Compare what a function gave with what is right.
+
+    Parameters
+    ----------
+    exercise : Exercise
+        Which it was to solve.
+    arguments : sequence
+        With which it was called.
+    given : mapping
+        From `call`.
+
+    Returns
+    -------
+    Done
+    """
+    if given.get("not_done"):
+        return Done(exercise.name, NOT_DONE, "")
+    if "error" in given:
+        return Done(exercise.name, ERROR, str(given["error"]))
+    with precision(exercise.dtype):
+        text = json.dumps(arguments)
+        told = compare_answer(given, _result(exercise.answer, text))
+        if not told:
+            return Done(exercise.name, RIGHT, "")
+        hints = [
+            words for wrong, words in exercise.mistakes if not compare_answer(given, _result(wrong, text))
+        ]
+    called = f"{exercise.name}({', '.join(map(repr, arguments))})"
+    return Done(exercise.name, WRONG, "; ".join([f"{called} {told}", *hints[:1]]))
+
+
+@functools.lru_cache(maxsize=100)
+def _result(function: Callable[..., Any], arguments: str) -> Any:
+    """Call a function of this file; a class is held to the same answers."""
+    return function(*json.loads(arguments))
+
+
+def compare_answer(given: Mapping[str, Any], right: Any) -> str:
     """Say what is wrong with an answer.
 
     Parameters
     ----------
-    given : object
-        The learner's.
+    given : mapping
+        From `as_given`.
     right : float, list or tuple of float
         What it is to be.
 
@@ -201,19 +225,18 @@ def compare_answer(given: Any, right: Any) -> str:
         Empty if it is right, up to `NEAR`.
     """
     several = isinstance(right, list | tuple)
-    if given is None:
-        return f"returned None: is the return missing? It is to be {_shown(right)}"
-    try:
-        numbers = np.asarray(given, dtype="float64")
-    except (TypeError, ValueError):
-        return f"returned {a(type(given).__name__)}: it is to be {_shown(right)}"
-    if not several and numbers.size == 1:
-        numbers = numbers.reshape(())  # a tensor or an array of one number
-    if numbers.shape != np.shape(right):
+    if "type" in given:
+        if given["type"] == "None":
+            return f"returned None: is the return missing? It is to be {_shown(right)}"
+        return f"returned {a(given['type'])}: it is to be {_shown(right)}"
+    numbers, shape = np.array(given["numbers"], dtype="float64"), tuple(given["shape"])
+    if not several and len(numbers) == 1:
+        shape = ()  # a tensor or an array of one number
+    if shape != np.shape(right):
         wanted = f"{len(right)} numbers" if several else "one number"
-        return f"returned {numbers.size} numbers of shape {numbers.shape}: it is to be {wanted}"
+        return f"returned {int(np.prod(shape))} numbers of shape {shape}: it is to be {wanted}"
     if not np.allclose(numbers, right, rtol=0, atol=NEAR):
-        return f"gives {_shown(numbers.tolist())}, right is {_shown(right)}"
+        return f"gives {_shown(numbers.tolist() if several else numbers[0])}, right is {_shown(right)}"
     return ""
 
 

@@ -33,6 +33,7 @@ def quiz_parser() -> argparse.ArgumentParser:
     add("--sheet", metavar="FILE", default=off, help="write an empty file of answers, to fill in and hand in")
     add("--save", metavar="FILE", default=off, help="write the answers that are given, to hand in")
     add("--json", metavar="FILE", default=off, help="write the score and what became of each question")
+    add("--key", metavar="FILE", default=off, help="write the right answers, runs made, and ask nothing")
     add(
         "--quiz",
         metavar="FILE",
@@ -66,14 +67,19 @@ class RightAnswers:
 def main(argv: Sequence[str] | None = None) -> int:
     """Ask, or mark; give 0."""
     parser = quiz_parser()
-    options = argparse.Namespace(answers=None, sheet=None, save=None, json=None, quiz=None)
+    options = argparse.Namespace(answers=None, sheet=None, save=None, json=None, quiz=None, key=None)
     parser.parse_args(argv, options)
     if options.answers is not None and (options.save or options.sheet):
         parser.error("--answers: marks a file; --save and --sheet write one: give one of them")
-    to_stdout = check_outputs(parser, options, ("sheet", "save", "json"), read=options.answers)
+    to_stdout = check_outputs(parser, options, ("sheet", "save", "json", "key"), read=options.answers)
     quiz = read_quiz(Path(options.quiz) if options.quiz else lesson_file(options.lesson, "quiz.toml"))
     if options.sheet is not None:
         write(options.sheet, sheet(options.lesson, quiz, {}).encode())
+        return 0
+    if options.key is not None:
+        right_of = RightAnswers(options.lesson, Report(quiet=True))
+        key = {question.name: right_of(question)[0] for question in quiz.questions}
+        write(options.key, (json.dumps(key, indent=2) + "\n").encode())
         return 0
     # What goes to standard output goes there alone; questions must be seen all the same.
     report = Report(stderr=to_stdout)

@@ -16,6 +16,8 @@ class TomlFile:
     ----------
     path : Path
         Of the file.
+    data : bytes, optional
+        What is in it, where that is known.
 
     Attributes
     ----------
@@ -30,10 +32,10 @@ class TomlFile:
         If it cannot be read, or is no TOML.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, data: bytes | None = None) -> None:
         self.path = path
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = (path.read_bytes() if data is None else data).decode("utf-8-sig")
             self.content: dict[str, Any] = tomllib.loads(text)
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error

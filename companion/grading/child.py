@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,9 @@ from companion import both_ways, checking
 from companion.diagnosis import problem
 from companion.diagnosis.problem import Problem
 from companion.errors import UserError
+from companion.exercise_call import call
 from companion.grading.wire import encode
-from companion.learner import read_train
+from companion.learner import read_module, read_train
 from companion.loop_error import LoopError
 from companion.loop_run import Run, run_as_written, run_watched
 from companion.problems import revealing_problem
@@ -25,7 +27,10 @@ from companion.source import line_of_report
 
 RESULT, OUTPUT = 1, 2  # file descriptors: where the result goes, and where what is printed
 LONGEST_TRACEBACK = 8000  # characters
-HIDDEN = ("companion.grading", "companion.diagnosis", "companion.judging", "companion.loop_run")
+HIDDEN = (
+    "companion.grading", "companion.diagnosis", "companion.judging", "companion.loop_run",
+    "companion.exercises",
+)  # fmt: skip
 ERROR = b"companion error\n"
 
 
@@ -53,8 +58,8 @@ class Task:
         return revealing_problem(self.lesson, self.seed, self.epochs, self.batch_size)
 
 
-def main(file: str, task: Task) -> None:
-    """Run the loop of `file` and write the result; end the process.
+def main(file: str, task: Task, calls: Sequence[Any] | None = None) -> None:
+    """Run the loop of `file`, or call its functions for the exercises, and write the result; end the process.
 
     What the submission prints goes where its errors go; the result goes where the standard output went
     when the process was started.
@@ -64,7 +69,7 @@ def main(file: str, task: Task) -> None:
     _forget_the_answers()
     gc.disable()  # so short a run leaves little to collect, and looking through TensorFlow takes long
     try:
-        content = _run(file, task)
+        content = _run(file, task) if calls is None else _call_all(file, calls)
     except LoopError as error:
         content = _error(str(error), error.name, error.file, error.line, error.shown)
     except UserError as error:
@@ -89,7 +94,7 @@ def _forget_the_answers() -> None:
     # What records and judges cannot be had by its name any more: the sandbox keeps its files unread.
     for name in [name for name in sys.modules if name.startswith(HIDDEN)]:
         del sys.modules[name]
-    for name in ("grading", "diagnosis", "judging", "loop_run"):
+    for name in ("grading", "diagnosis", "judging", "loop_run", "exercises"):
         delattr(companion, name)
     for module, name in ((checking, "check_loop"), (both_ways, "compare_with_fit")):
         setattr(module, name, _not_here)  # which a file may call at its end, when it is imported
@@ -114,6 +119,15 @@ def _run(file: str, task: Task) -> bytes:
             run.recording = recording
     run.report = line_of_report(train)
     return encode(run)
+
+
+def _call_all(file: str, calls: Sequence[Any]) -> bytes:
+    module = read_module(file)
+    given = []
+    for name, arguments, dtype in calls:
+        function = getattr(module, name, None)
+        given.append(call(function, name, arguments, dtype) if callable(function) else {"missing": True})
+    return json.dumps(given).encode()
 
 
 def _error(

@@ -4,7 +4,7 @@ from typing import Any
 
 from companion.grading.criteria import CRITERIA
 from companion.grading.curve import curves
-from companion.grading.gradebook import score_text
+from companion.grading.gradebook import beside, score_text
 from companion.grading.html import Element, page, table, tag
 from companion.grading.text import clean, one_line
 
@@ -60,6 +60,7 @@ def feedback_page(grade: dict[str, Any], title: str, setting: str = "") -> bytes
     parts += [tag("h2", "Score by criterion"), _criteria(grade)]
     if grade["mistakes"] or grade["unknown"]:
         parts += [tag("h2", "What is not .fit"), *_mistakes(grade)]
+    parts += _beside(grade)
     if grade["learner"]:
         first = (grade["first_difference"] or {}).get("epoch")
         drawn = curves(losses_of(grade["learner"]), losses_of(grade["fit"]), first)
@@ -75,6 +76,25 @@ def feedback_page(grade: dict[str, Any], title: str, setting: str = "") -> bytes
     if grade["notes"]:
         parts += [tag("h2", "To know"), tag("ul", *(tag("li", note) for note in grade["notes"]))]
     return page(title, *parts)
+
+
+def _beside(grade: dict[str, Any]) -> list[Element]:
+    """Show the exercises and the quiz, if they were handed in."""
+    parts, counted = [], beside(grade)
+    if counted["exercises"]:
+        rows: list[list[Any]] = [[one["name"], one["status"], one["told"]] for one in grade["exercises"]]
+        parts += [tag("h2", f"The exercises: {counted['exercises']} right")]
+        parts.append(table(["function", "", ""], rows))
+    if counted["quiz"]:
+        quiz = grade["quiz"]
+        rows = [
+            [one["name"], one["given"] or "-", "right" if one["right"] else "not right"]
+            for one in quiz["questions"]
+        ]
+        parts += [tag("h2", f"The quiz: {counted['quiz']} right")]
+        parts.append(table(["question", "answer", ""], rows))
+        parts += [tag("p", note, class_="dim") for note in quiz["notes"]]
+    return parts
 
 
 def _criteria(grade: dict[str, Any]) -> Element:
@@ -143,6 +163,7 @@ def feedback_text(grade: dict[str, Any], title: str, setting: str = "") -> str:
         "",
         *(f"A difference that no known mistake explains: {plain(text)}" for text in grade["unknown"]),
     ]
+    lines += _beside_text(grade)
     if grade["learner"]:
         lines += ["", "| epoch | your loss | .fit |", "| ---: | ---: | ---: |"]
         pairs = zip(losses_of(grade["learner"]), losses_of(grade["fit"]), strict=True)
@@ -156,6 +177,23 @@ def feedback_text(grade: dict[str, Any], title: str, setting: str = "") -> str:
             lines += ["", f"## {heading}", "", indented]
     lines += ["", *(f"- {plain(note)}" for note in grade["notes"])]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _beside_text(grade: dict[str, Any]) -> list[str]:
+    lines, counted = [], beside(grade)
+    if counted["exercises"]:
+        lines += ["", f"## The exercises: {counted['exercises']} right", ""]
+        lines += [
+            f"- {plain(one['name'])}: {one['status']}{': ' if one['told'] else ''}{plain(one['told'])}"
+            for one in grade["exercises"]
+        ]
+    if counted["quiz"]:
+        lines += ["", f"## The quiz: {counted['quiz']} right", ""]
+        for one in grade["quiz"]["questions"]:
+            right = "right" if one["right"] else "not right"
+            lines.append(f"- {plain(one['name'])}: {plain(one['given']) or 'no answer'}, {right}")
+        lines += [f"- {plain(note)}" for note in grade["quiz"]["notes"]]
+    return lines
 
 
 def plain(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from companion.grading.criteria import CRITERIA, NOT_JUDGED
 
 FIRST = ("id", "name", "score", "maximum")
+BESIDE = ("exercises", "quiz")  # in no score: how many are right, of how many
 LAST = ("first mistake", "status", "late", "seconds")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also in full width
 
@@ -37,7 +38,7 @@ def gradebook(grades: Sequence[dict[str, Any]]) -> bytes:
     """
     page = io.StringIO()
     write = csv.writer(page, lineterminator="\r\n")
-    write.writerow([*FIRST, *CRITERIA, *LAST])
+    write.writerow([*FIRST, *CRITERIA, *BESIDE, *LAST])
     for grade in grades:
         points = {one["name"]: _points(one) for one in grade["criteria"]}
         first = grade["mistakes"][0]["name"] if grade["mistakes"] else ""
@@ -47,8 +48,18 @@ def gradebook(grades: Sequence[dict[str, Any]]) -> bytes:
         seconds = "" if grade["seconds"] is None else f"{grade['seconds']:.2f}"
         cells = [harmless(grade["id"]), harmless(grade["name"]), score, score_text(grade["maximum"])]
         cells += [points.get(name, "") for name in CRITERIA]
-        write.writerow([*cells, first, status, late, seconds])
+        write.writerow([*cells, *beside(grade).values(), first, status, late, seconds])
     return page.getvalue().encode()
+
+
+def beside(grade: dict[str, Any]) -> dict[str, str]:
+    """Say how many exercises and questions of the quiz are right; empty where none was handed in."""
+    exercises, quiz = grade.get("exercises") or [], grade.get("quiz")
+    right = sum(one["status"] == "right" for one in exercises)
+    return {
+        "exercises": f"{right} of {len(exercises)}" if exercises else "",
+        "quiz": f"{quiz['score']} of {quiz['maximum']}" if quiz else "",
+    }
 
 
 def _points(one: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from companion.grading.peer import JudgeEndedError, MachineError
 from companion.grading.probe import PROTECTIONS
 from companion.grading.text import all_clean, clean, one_line
 from companion.learner import sources_of
+from companion.lesson_files import lesson_file
 
 GRADED, ERROR, UNREADABLE, MISSING, INTERNAL = "graded", "error", "unreadable", "missing", "internal"
 TRIES = 2  # of a submission whose grader's own process has ended
@@ -29,8 +30,8 @@ PRINTED = 4000  # characters kept of what was printed
 SUSPECT = re.compile(
     r"\b(_getframe|currentframe|inspect\.stack|gc\.get_objects|gc\.get_referrers|ctypes|__code__|__wrapped__|"
     r"__globals__|__closure__|os\._exit|os\.kill|os\.fork|subprocess|multiprocessing|socket|sys\.modules|"
-    r"settrace|setprofile|builtins|companion\.(?:grading|diagnosis|loop|judging)|mock|/proc/|importlib|"
-    r"from companion import [^\n]*(?:grading|diagnosis|judging|loop_run)|functions_run_eagerly)"
+    r"settrace|setprofile|builtins|companion\.(?:grading|diagnosis|loop|judging|exercises)|mock|/proc/|importlib|"
+    r"from companion import [^\n]*(?:grading|diagnosis|judging|loop_run|exercises)|functions_run_eagerly)"
 )
 
 
@@ -144,11 +145,12 @@ def grade(job: Job) -> dict[str, Any]:
                 raise MachineError(outcome.told)
             text = job.files[job.file].decode("utf-8-sig")
             answer = _judged(here, job, outcome.result, text) if outcome.how == DONE else {}
+            exercises = _exercises(here, job) if outcome.how == DONE else []
         except MachineError as error:
             told = f"the grader's own process failed ({error}); grade it again with --only {job.id}"
         else:
             about = {"protections": here.protections, "layers": here.layers}
-            return graded(job, outcome, answer) | about
+            return graded(job, outcome, answer) | about | {"exercises": all_clean(exercises)}
     return not_run(job, INTERNAL, told)
 
 
@@ -161,6 +163,32 @@ def _judged(here: Machine, job: Job, result: bytes, text: str) -> dict[str, Any]
         states = dict.fromkeys(CRITERIA, (NOT_JUDGED, told)) | {"runs": (WRONG, told)}
         criteria = [{"name": name, "state": state, "told": why} for name, (state, why) in states.items()]
         return {"error": told, "criteria": criteria}
+
+
+def _exercises(here: Machine, job: Job) -> list[dict[str, str]]:
+    """Run and judge what it has of the lesson's exercises, in a sandbox of its own."""
+    if not defined(job):
+        return []
+    calls = here.exercise_calls(job.task)
+    names = dict.fromkeys(name for name, *_ in calls)
+    outcome = here.run(job.task, job.limits, job.file, job.files, calls)
+    if outcome.how == FAILED:
+        raise MachineError(outcome.told)
+    told = outcome.told
+    if outcome.how == DONE:
+        try:
+            return here.judge_exercises(job.task, outcome.result)
+        except JudgeEndedError:
+            told = "what it gave ended the judge"
+    return [{"name": name, "status": ERROR, "told": told} for name in names]
+
+
+def defined(job: Job) -> list[str]:
+    """Give the names of those of the lesson's exercises that a submission defines."""
+    stubs = lesson_file(job.task["lesson"], "exercise.py").read_text(encoding="utf-8")
+    names = re.findall(r"^def (\w+)\(", stubs, re.MULTILINE)
+    text = job.files[job.file].decode("utf-8-sig")
+    return [name for name in names if name != "train" and re.search(rf"\bdef\s+{name}\b", text)]
 
 
 def reference_for(job: Job) -> bytes:
@@ -233,6 +261,8 @@ def not_run(job: Job, status: str, told: str, outcome: Outcome | None = None) ->
         "error": "",
         "shown": "",
         "look": suspect(job),
+        "exercises": [],
+        "quiz": None,
         "protections": {},
         "layers": [],
     }

@@ -19,6 +19,7 @@ from companion.diagnosis.recording import Place
 from companion.diagnosis.surroundings import unchanged
 from companion.errors import UserError
 from companion.formats import spell_out
+from companion.grading import exercises
 from companion.grading.checked import WireError
 from companion.grading.child import ERROR, Task
 from companion.grading.criteria import RIGHT
@@ -39,6 +40,7 @@ FORGED = "its result is not one that the recorder writes"
 def serve(stream: IO[bytes]) -> None:
     """Answer requests until the other side ends."""
     judges: dict[Task, Judge] = {}
+    answer: dict[str, Any]
     while (message := receive(stream)) is not None:
         content, blob = message
         task = Task(**content["task"])
@@ -46,6 +48,10 @@ def serve(stream: IO[bytes]) -> None:
             if content["what"] == "prepare":
                 judges = {task: prepare(task, blob)}  # of the one before nobody asks again
                 answer, blob = {}, reference_of(judges[task])
+            elif content["what"] == "calls":
+                answer, blob = {"calls": exercises.calls_of(task.lesson, task.seed)}, b""
+            elif content["what"] == "exercises":
+                answer, blob = {"done": exercises.judge(task.lesson, task.seed, blob)}, b""
             else:
                 answer, blob = judge_safely(judges[task], blob, content["file"], content["text"]), b""
         send(stream, answer, blob)

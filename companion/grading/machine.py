@@ -55,6 +55,7 @@ class Machine:
     def __init__(self, *, forks: bool = True) -> None:
         self._referring = threading.Lock()
         self._references: dict[str, bytes] = {}
+        self._calls: dict[str, list[Any]] = {}
         self._judges: SimpleQueue[Bench] = SimpleQueue()
         if forks and CAN_FORK:
             from companion.grading.forked import Forked  # which Windows cannot import
@@ -108,7 +109,14 @@ class Machine:
                 self._references = {key: made}  # of the run before nobody asks again
             return self._references[key]
 
-    def run(self, task: dict[str, int], limits: Limits, file: str, files: dict[str, bytes]) -> Outcome:
+    def run(
+        self,
+        task: dict[str, int],
+        limits: Limits,
+        file: str,
+        files: dict[str, bytes],
+        calls: list[Any] | None = None,
+    ) -> Outcome:
         """Run a submission in a sandbox.
 
         Parameters
@@ -121,6 +129,8 @@ class Machine:
             The name of the one that defines ``train``.
         files : dict of str to bytes
             All that were handed in, by relative path.
+        calls : list, optional
+            From `exercise_calls`: to be made instead of that of ``train``.
 
         Returns
         -------
@@ -131,7 +141,39 @@ class Machine:
         MachineError
             If the process that was to watch it has ended.
         """
-        return self._processes.run({"file": file, "task": task}, files, limits, self.layers)
+        content = {"file": file, "task": task, "calls": calls}
+        return self._processes.run(content, files, limits, self.layers)
+
+    def exercise_calls(self, task: dict[str, int]) -> list[Any]:
+        """Give what the functions for the lesson's exercises are called with."""
+        key = json.dumps(task, sort_keys=True)
+        if key not in self._calls:
+            self._calls[key] = self._ask_any({"what": "calls", "task": task})["calls"]
+        return self._calls[key]
+
+    def judge_exercises(self, task: dict[str, int], result: bytes) -> list[dict[str, str]]:
+        """Judge what came out of them.
+
+        Raises
+        ------
+        JudgeEndedError, MachineError
+            As `judge`.
+        """
+        return self._ask_any({"what": "exercises", "task": task}, result)["done"]
+
+    def _ask_any(self, content: dict[str, Any], blob: bytes = b"") -> dict[str, Any]:
+        bench = self._free_judge()
+        answer = self._ask(bench, content, blob)
+        self._judges.put(bench)
+        return answer
+
+    def _ask(self, bench: Bench, content: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        try:
+            return bench.peer.ask(content, blob)[0]
+        except MachineError as error:
+            if self._processes.is_alive():
+                raise JudgeEndedError(str(error)) from None
+            raise
 
     def judge(
         self, task: dict[str, int], reference: bytes, result: bytes, file: str, text: str
@@ -150,12 +192,7 @@ class Machine:
         if key not in bench.prepared:
             bench.peer.ask({"what": "prepare", "task": task}, reference)
             bench.prepared = {key}
-        try:
-            answer, _ = bench.peer.ask({"what": "judge", "task": task, "file": file, "text": text}, result)
-        except MachineError as error:
-            if self._processes.is_alive():
-                raise JudgeEndedError(str(error)) from None
-            raise
+        answer = self._ask(bench, {"what": "judge", "task": task, "file": file, "text": text}, result)
         self._judges.put(bench)
         return answer
 

@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 import companion
+from companion.datasets import keep_in_memory
 from companion.grading import child, judge, sandbox, warden
 from companion.grading.frames import receive, send
 from companion.grading.limits import Limits
@@ -64,6 +65,7 @@ def get_ready() -> None:
         getattr(companion, name)  # imports it
     for number in ASSIGNMENTS:
         first_row(number)
+    keep_in_memory()
     sandbox.get_ready()
     tf.config.threading.set_inter_op_parallelism_threads(1)  # for networks as small as these
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -113,7 +115,7 @@ def main_of(content: dict) -> Callable[[], None]:
     """Give what is to be run in the sandbox: a submission, or the probe."""
     if content["file"] is None:
         return lambda: probe(content["outside"])
-    return lambda: child.main(content["file"], child.Task(**content["task"]))
+    return lambda: child.main(content["file"], child.Task(**content["task"]), content.get("calls"))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from companion.grading.assignment import Assignment
 from companion.grading.grader import INTERNAL, MISSING, UNREADABLE, Job, grade, not_run, reference_for
 from companion.grading.intake import NOTHING, Submission, UnreadableError
 from companion.grading.journal import Journal
+from companion.grading.quiz_marks import QuizMarks
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Session:
             raise UserError(
                 f"--only {sorted(unknown)[0]!r}: no submission is of that student; ids are shown above"
             )
-        self.choices = choices
+        self.choices, self.quiz = choices, QuizMarks(choices.lesson)
         grades = journal.grades()
         done = {line["id"] for line in journal.since_last_run()} if resume else set()
         self.waiting = [one for one in submissions if self._is_to_be_graded(one, grades.get(one.id), done)]
@@ -117,6 +118,7 @@ class Session:
     def key(self, one: Submission) -> str:
         """Give a sum of all that a grade depends on."""
         parts = [one.digest, asdict(self.assignment), companion.__version__, self.choices.lesson]
+        parts.append(self.quiz.digest)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
     def job(self, one: Submission, files: dict[str, bytes] | None = None) -> Job:
@@ -166,21 +168,26 @@ class Session:
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                self._keep(_result_of(future, running.pop(future)), tell)
+                job = running.pop(future)
+                self._keep(_result_of(future, job), job.files, tell)
 
     def _jobs(self, tell: Callable[[dict[str, Any]], None]) -> Iterator[Job]:
         """Read one submission after the other; those that cannot be read are done at once."""
         for one in self.waiting:
+            files: dict[str, bytes] = {}
             try:
+                files = one.read()
                 if one.problem:
                     raise UnreadableError(one.problem)
-                files = one.read()
             except UnreadableError as error:
-                self._keep(not_run(self.job(one), UNREADABLE, str(error)), tell)
+                self._keep(not_run(self.job(one), UNREADABLE, str(error)), files, tell)
             else:
                 yield self.job(one, files)
 
-    def _keep(self, found: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> None:
+    def _keep(
+        self, found: dict[str, Any], files: dict[str, bytes], tell: Callable[[dict[str, Any]], None]
+    ) -> None:
+        found["quiz"] = self.quiz.mark(files)
         self.journal.add(found)
         tell(found)
 
