@@ -19,6 +19,7 @@ from companion.arguments import (
 )
 from companion.console import MISUSE, Report, command
 from companion.errors import UserError
+from companion.lesson_files import LESSONS
 from companion.outputs import STDOUT, write
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from companion.loop_check import LoopCheck
 
 NAME = "python -m companion.check"
-LESSONS = tuple(f"lesson{number}" for number in range(1, 6))
 STATUS = {"identical": 0, "close": 0, "differs": 1, "not done yet": 1, "error": MISUSE}
 
 
@@ -43,7 +43,12 @@ def check_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add, off = parser.add_argument, argparse.SUPPRESS
-    add("lesson", choices=LESSONS, metavar="LESSON", help="lesson1 to lesson5: whose data, network and loss")
+    add(
+        "lesson",
+        choices=LESSONS,
+        metavar="LESSON",
+        help=f"{LESSONS[0]} to {LESSONS[-1]}: whose data, network and loss",
+    )
     add("file", metavar="FILE", help="with train; ends in .py or .ipynb")
     add("--problem", choices=("lesson", "revealing"), help="run it on just one of the two")
     add(

@@ -7,9 +7,9 @@ from datetime import datetime
 from companion.arguments import LARGEST_SEED, OneLineParser, add_quiet, whole_number
 from companion.console import Report, command
 from companion.grading.limits import RANGES, Limits
+from companion.lesson_files import LESSONS
 
 NAME = "python -m companion.grade"
-LESSONS = tuple(f"lesson{number}" for number in range(1, 6))
 UNITS = {
     "seconds": "by the clock",
     "memory": "megabytes of its own",
@@ -32,7 +32,7 @@ def grade_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("lesson", choices=LESSONS, metavar="LESSON", help="lesson1 to lesson5")
+    add("lesson", choices=LESSONS, metavar="LESSON", help=f"{LESSONS[0]} to {LESSONS[-1]}")
     add("submissions", metavar="SUBMISSIONS", nargs="?", help="folder or zip")
     add("--output", metavar="FOLDER", help="for the grades; it is made, or brought up to date")
     add("--roster", metavar="CSV", help="id,name of all students: adds those who handed in nothing")

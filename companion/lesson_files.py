@@ -1,6 +1,8 @@
-"""Where the files of a lesson are: beside the package in a checkout, inside it once installed."""
+"""Which lessons there are, and where their files are: in a checkout, or inside the package once installed."""
 
 from pathlib import Path
+
+LESSONS = ("lesson1", "lesson2", "lesson3", "lesson4", "lesson5")
 
 
 def course_file(*names: str) -> Path:

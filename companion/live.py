@@ -72,7 +72,7 @@ class LiveDial:
         self.batch_size = self._choice("batch_size", (0.58, 0.085, 0.22, 0.03), "batch size", BATCH_SIZES)
         buttons = [("Train", self.train), ("Step", self.step), ("Reset", self.reset)]
         self.buttons = {
-            label: page.add_button((left + 0.21 * number, 0.015, 0.18, 0.05), label, pressed)
+            label: page.add_button((left + 0.21 * number, 0.025, 0.18, 0.05), label, pressed)
             for number, (label, pressed) in enumerate(buttons)
         }
         self.rate.on_changed(lambda power: self._turn(10**power))

@@ -49,10 +49,10 @@ class LiveFigure:
         self._behind: dict[str, Any] = {}
         with matplotlib.rc_context(STYLE):
             figure.suptitle(title)
-            self._add_network(figure.add_axes((0.06, 0.37, 0.37, 0.53)), x, y)
+            self._add_network(figure.add_axes((0.075, 0.37, 0.365, 0.53)), x, y)
             self._add_curves(figure.add_axes((0.51, 0.37, 0.46, 0.53)), epochs)
-            self._words = figure.text(0.06, 0.255, "", animated=True, fontsize=12, weight="bold")
-            self._verdict = figure.text(0.06, 0.21, "", animated=True)
+            self._words = figure.text(0.075, 0.255, "", animated=True, fontsize=12, weight="bold")
+            self._verdict = figure.text(0.075, 0.21, "", animated=True)
         self._part("words", (0.02, 0.24, 0.98, 0.29), self._words)
         self._part("verdict", (0.02, 0.2, 0.98, 0.237), self._verdict)
         figure.canvas.mpl_connect("draw_event", self._on_draw)
@@ -80,7 +80,7 @@ class LiveFigure:
         place: dict[str, Any] = dict(transform=axes.transAxes, ha="center", fontsize=11)
         self._at = axes.text(0.5, 1.03, "", animated=True, **place)
         artists = self._answers, self._boundary, *points, self._at
-        self._part("network", (0.0601, 0.3701, 0.45, 0.945), *artists)
+        self._part("network", (0.0751, 0.3701, 0.455, 0.945), *artists)
 
     def _add_curves(self, axes: Axes, epochs: int) -> None:
         self._curves = axes

@@ -8,11 +8,10 @@ from pathlib import Path
 from companion.arguments import OneLineParser
 from companion.console import Report, command
 from companion.errors import OutputError, UserError
-from companion.lesson_files import lesson_file
+from companion.lesson_files import LESSONS, lesson_file
 from companion.outputs import write
 
 NAME = "python -m companion.notebooks"
-LESSONS = tuple(f"lesson{number}" for number in range(1, 6))
 FIRST_CELL = """\
 *Made from `lessons/{lesson}/walkthrough.py` by `python -m companion.notebooks`: edit that file.*
 
@@ -29,7 +28,9 @@ def notebooks_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("output", metavar="OUTPUT", help="a folder; is made if it is missing")
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="lesson1 to lesson5; all unless told")
+    parser.add_argument(
+        "lessons", nargs="*", metavar="LESSON", help=f"{LESSONS[0]} to {LESSONS[-1]}; all unless told"
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace notebooks that are there and have been changed"
     )

@@ -10,12 +10,11 @@ from companion.answers import Mark, choices_of, mark, read_answers, sheet
 from companion.arguments import OneLineParser, check_outputs
 from companion.console import Report, command
 from companion.errors import UserError
-from companion.lesson_files import lesson_file
+from companion.lesson_files import LESSONS, lesson_file
 from companion.outputs import write
 from companion.questions import LETTERS, Question, Quiz, read_answer, read_quiz
 
 NAME = "python -m companion.quiz"
-LESSONS = tuple(f"lesson{number}" for number in range(1, 6))
 
 
 def quiz_parser() -> argparse.ArgumentParser:
@@ -28,7 +27,7 @@ def quiz_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add, off = parser.add_argument, argparse.SUPPRESS
-    add("lesson", choices=LESSONS, metavar="LESSON", help="lesson1 to lesson5")
+    add("lesson", choices=LESSONS, metavar="LESSON", help=f"{LESSONS[0]} to {LESSONS[-1]}")
     add("--answers", metavar="FILE", default=off, help="mark the answers in FILE instead of asking")
     add("--sheet", metavar="FILE", default=off, help="write an empty file of answers, to fill in and hand in")
     add("--save", metavar="FILE", default=off, help="write the answers that are given, to hand in")

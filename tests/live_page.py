@@ -57,7 +57,7 @@ class Page:
         self.page.mouse.up()
 
     def click(self, button):
-        self.page.mouse.click(*self.point({"train": 0.29, "step": 0.5, "reset": 0.71}[button], 0.04))
+        self.page.mouse.click(*self.point({"train": 0.29, "step": 0.5, "reset": 0.71}[button], 0.05))
 
     def picture(self, left, low, right, high):
         """Give the pixels of a part of the page, as PNG."""

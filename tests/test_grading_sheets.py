@@ -116,7 +116,19 @@ def test_the_gradebook_has_a_row_a_student():
     assert header[4:-6] == list(CRITERIA)
     assert header[-6:-4] == ["exercises", "quiz"]
     assert header[-4:] == ["first mistake", "status", "late", "seconds"]
-    assert first == ["s1", "Lovelace, Ada", "4", "8", *["0.5"] * 8, "", "", "no-update", "graded", "late", "0.50"]
+    assert first == [
+        "s1",
+        "Lovelace, Ada",
+        "4",
+        "8",
+        *["0.5"] * 8,
+        "",
+        "",
+        "no-update",
+        "graded",
+        "late",
+        "0.50",
+    ]
     assert second == [
         "s2",
         "",

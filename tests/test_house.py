@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from companion import lesson1, lesson2, lesson3, lesson4, lesson5
+from companion import __main__, lesson1, lesson2, lesson3, lesson4, lesson5, lesson_files
+from companion.problems import ASSIGNMENTS
 
 LESSONS = [lesson1, lesson2, lesson3, lesson4, lesson5]
 
@@ -99,6 +100,12 @@ def modules(pytestconfig):
         for path in package.rglob("*.py")
         if path.parent == package or path.name != "__init__.py"
     }
+
+
+def test_the_lessons_are_those_that_the_tools_know():
+    names = tuple(lesson.__name__.removeprefix("companion.") for lesson in LESSONS)
+    assert names == lesson_files.LESSONS == tuple(__main__.LESSONS)
+    assert tuple(f"lesson{number}" for number in ASSIGNMENTS) == names
 
 
 def test_every_file_has_its_floor(pytestconfig):

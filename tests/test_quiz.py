@@ -10,11 +10,10 @@ import pytest
 from companion import quiz
 from companion.answers import mark, read_answers, sheet
 from companion.errors import UserError
-from companion.lesson_files import lesson_file
+from companion.lesson_files import LESSONS, lesson_file
 from companion.predictions import Predictions
 from companion.questions import ASKS, LETTERS, is_right, read_answer, read_quiz
 
-LESSONS = [f"lesson{number}" for number in range(1, 6)]
 STATIC = """title = "a small one"
 
 [[question]]
