@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 keras.config.set_floatx("float64")  # as the lesson: then NumPy can be its witness
+keras.config.set_dtype_policy("float64")  # the same for layers
 
 # %% [markdown]
 # ## What goes in
@@ -146,3 +147,4 @@ print(check_loop(lesson3.train_by_hand, lesson=3, problem="lesson"))
 
 # %%
 keras.config.set_floatx("float32")  # as it was
+keras.config.set_dtype_policy("float32")
