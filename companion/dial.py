@@ -215,8 +215,7 @@ class Dial:
         try:
             done = self._beside.answer()
             if done is not None and done[0] == wanted:  # else the dial has moved on
-                by_hand, self.fit, self.verdict = done[1]
-                self.outlook = by_hand[self.epoch :]
+                self._take(*done[1])
                 news = True
             if self.fit is None:
                 self._beside.ask(wanted)
@@ -224,6 +223,12 @@ class Dial:
             self._lost, news = True, True
             self.verdict = f"not compared: .fit, in the process beside, failed ({error or 'it has ended'})"
         return news
+
+    def _take(self, by_hand: list[float], fit: list[float], verdict: str) -> None:
+        """Take what the process beside has found, if what was trained here is what was trained there."""
+        self.fit, self.outlook, self.verdict = fit, by_hand[self.epoch :], verdict
+        if not np.array_equal(by_hand[: self.epoch], self.losses, equal_nan=True):
+            self.verdict = "not identical: the epochs trained here are others than in the process beside"
 
     def words(self) -> str:
         """Say in a line what is happening."""

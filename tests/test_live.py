@@ -16,6 +16,7 @@ from companion import lesson4, live
 from companion.curves import blew_up_at
 from companion.dial import Dial, Network
 from companion.live import LiveDial
+from companion.precision import precision
 
 X, Y = lesson4.load_data()
 NETWORK = (0.02, 0.37, 0.45, 0.95)  # parts of the figure: left, bottom, right, top
@@ -75,6 +76,23 @@ def test_a_dial_that_is_turned_while_it_trains_stays_equal_to_fit(dial):
     while dial.step():
         pass
     assert dial.fit == dial.losses
+
+
+def test_what_is_said_to_be_identical_is_what_was_trained_here(dial):
+    dial.step()
+    dial.losses[0] = np.nextafter(dial.losses[0], 1)
+    assert wait_for_fit(dial)
+    assert dial.verdict.startswith("not identical: the epochs trained here")
+
+
+def test_in_float64_it_is_equal_to_fit_too():
+    with precision("float64"):
+        dial = make_dial(epochs=5)
+        dial.step()
+        fit = wait_for_fit(dial)
+        dial.close()
+    assert (fit == dial.curve, dial.verdict) == (True, "identical: 5 of 5 epochs, all 4 weight arrays")
+    assert dial.losses[0] != float(np.float32(dial.losses[0]))
 
 
 def test_what_is_to_come_is_what_comes(dial):
