@@ -246,7 +246,7 @@ class Dial:
         if kind == "blows up" and at is not None:
             verb = "blew" if at <= self.epoch else "blows"
             told = f"{verb} up at epoch {at - 1}: above {first:.3f}, its start"
-        return f"epoch {self.epoch}: {told}" if self.epoch else told
+        return f"epoch {self.epoch}, loss {self.losses[-1]:.3g}: {told}" if self.epoch else told
 
     def close(self) -> None:
         """End the process beside."""

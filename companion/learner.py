@@ -19,6 +19,7 @@ from companion.loop_error import LoopError
 
 SIGNATURE = "train(model, x, y, *, learning_rate, batch_size, epochs)"
 AROUND_PYTHON = ("time", "capture")  # cell magics over a cell of Python
+NO_TRAIN = ("train_longer",)  # an exercise's name
 NEAR = 0.6  # how alike a misspelled name is
 
 
@@ -150,6 +151,7 @@ def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
         if inspect.isfunction(value) and value.__module__ == module.__name__
     ]  # fmt: skip
     if train is None:
+        own = [name for name in own if name not in NO_TRAIN]
         near = difflib.get_close_matches("train", [name.lower() for name in own], 1, NEAR) or []
         meant = [name for name in own if name.lower() in near or "train" in name.lower()]
         there = f"; is it {meant[0]!r}? rename it" if meant else ""

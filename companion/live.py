@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,9 @@ RATES = (0.001, 100.0)  # five powers of ten
 BATCH_SIZES = (8, 16, 32, 64, 200)
 HIDDEN_UNITS = (1, 2, 4, 8, 16, 32)
 TICK = 10  # milliseconds between two looks at what is to be done
+BETWEEN_PICTURES = 0.04  # seconds at least: a web page needs them to draw one
+BETWEEN_WHOLE_PICTURES = 2.0  # while something moves; and one when it has come to rest
+AT_REST = 0.3  # seconds after the last picture
 EPOCHS_A_TICK = 2  # fast enough not to wait, slow enough to watch
 SIZE = (9.6, 5.6)  # inches; smaller is faster to draw
 
@@ -52,6 +56,7 @@ class LiveDial:
     def __init__(self, dial: Dial, figure: Figure, title: str) -> None:
         self.dial, self.training = dial, False
         self._turned = False
+        self._drawn = self._whole = 0.0  # when the last picture was drawn, and the last whole one sent
         self._timer: Any = None
         self._page = LiveFigure(figure, title, dial.x, dial.y, dial.epochs)
         self._add_controls()
@@ -117,6 +122,9 @@ class LiveDial:
 
     def tick(self) -> None:
         """Do what there is to do: look where the dial was dragged to, train an epoch, see to ``.fit``."""
+        now = time.monotonic()
+        if now - self._drawn < BETWEEN_PICTURES:
+            return
         turned, self._turned = self._turned, False
         if turned:
             self.dial.turn(self.dial.rate)
@@ -130,6 +138,10 @@ class LiveDial:
             self._update_curves("network")
         elif turned or news:
             self._update_curves()
+        pause = AT_REST if now - self._drawn > AT_REST else BETWEEN_WHOLE_PICTURES
+        if self._whole < self._drawn and now - self._whole > pause:
+            self._whole = now
+            self._page.send_whole()
 
     def _update(self) -> None:
         self._page.set_start(self.dial.network.start_loss)
@@ -154,6 +166,7 @@ class LiveDial:
         changed = self._page.set_words(dial.words(), verdict)
         self.rate.valtext.set_text(f"{dial.rate:.3g}")
         self._page.show("curves", "rate", *changed, *more)
+        self._drawn = time.monotonic()
 
     def _start(self) -> None:
         """Begin to tick: only when the figure is drawn is the loop there in which timers run."""
@@ -195,6 +208,9 @@ def choose_canvas(browser: bool) -> None:
         told = "--browser: tornado, which serves the page, is missing"
         raise OutputError(f"{told}; pip install 'companion[live]'")
     matplotlib.use("WebAgg")
+    from matplotlib.backends.backend_webagg_core import NavigationToolbar2WebAgg
+
+    NavigationToolbar2WebAgg.toolitems = []  # pages have them whatever is asked for, and no use here
     logging.getLogger("asyncio").addFilter(_is_no_closed_page)
 
 

@@ -80,7 +80,7 @@ class LiveFigure:
         place: dict[str, Any] = dict(transform=axes.transAxes, ha="center", fontsize=11)
         self._at = axes.text(0.5, 1.03, "", animated=True, **place)
         artists = self._answers, self._boundary, *points, self._at
-        self._part("network", (0.0751, 0.3701, 0.455, 0.945), *artists)
+        self._part("network", (0.03, 0.3701, 0.497, 0.96), *artists)
 
     def _add_curves(self, axes: Axes, epochs: int) -> None:
         self._curves = axes
@@ -191,6 +191,12 @@ class LiveFigure:
             for artist in self._parts[name][1]:
                 self.figure.draw_artist(artist)
         canvas.blit(self.figure.bbox)
+
+    def send_whole(self) -> None:
+        """Send a web page the whole picture: of differences that follow each other fast it may lose one."""
+        refresh = getattr(self.figure.canvas, "handle_refresh", None)
+        if refresh is not None:
+            refresh({})
 
     def _on_draw(self, _: Any) -> None:
         """Keep what is behind each part, which nobody has drawn yet; then draw them."""

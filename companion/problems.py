@@ -184,18 +184,18 @@ def _revealing_model(inputs: int, outputs: int, activation: str | None) -> keras
     layers = keras.layers
     # So large a penalty that clipping to a norm of 1 shows, so small a norm that the constraint binds.
     penalty, binding = keras.regularizers.L2(0.3), keras.constraints.MaxNorm(0.5)
-    last = layers.Dense(outputs, activation=activation, kernel_constraint=binding)
     model = keras.Sequential(
         [
             keras.Input((inputs,)),
             layers.Dense(6, activation="tanh", kernel_regularizer=penalty),
             layers.BatchNormalization(),
             layers.Dropout(0.25),
-            last,
+            layers.Dense(outputs, activation=activation, kernel_constraint=binding),
             layers.Reshape((outputs,)),  # after which Keras' losses cannot find the logits
         ]
     )
     # Under a seed in some hundred the kernel is drawn so short that it would never meet its constraint.
-    kernel = last.kernel.numpy()
-    last.kernel.assign(kernel * np.maximum(SHORTEST_KERNEL / np.linalg.norm(kernel, axis=0), 1))
+    bound = model.layers[-2].kernel
+    kernel = bound.numpy()
+    bound.assign(kernel * np.maximum(SHORTEST_KERNEL / np.linalg.norm(kernel, axis=0), 1))
     return model

@@ -211,8 +211,8 @@ def read_answer(question: Question, given: str | float) -> int | float:
     if question.choices:
         words = [choice.lower() for choice in question.choices]
         letters = LETTERS[: len(words)]
-        if len(text) == 1 and text in letters:
-            return letters.index(text)
+        if len(text.rstrip(").")) == 1 and text[0] in letters:  # as it is written before each choice, too
+            return letters.index(text[0])
         if text in words:
             return words.index(text)
         raise UserError(f"{given!r} is none of the answers: give a letter from a to {letters[-1]}")

@@ -11,7 +11,7 @@ from companion.arguments import OneLineParser, check_outputs
 from companion.console import Report, command
 from companion.errors import UserError
 from companion.lesson_files import LESSONS, lesson_file
-from companion.outputs import write
+from companion.outputs import STDOUT, write
 from companion.questions import LETTERS, Question, Quiz, read_answer, read_quiz
 
 NAME = "python -m companion.quiz"
@@ -72,12 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--answers: marks a file; --save and --sheet write one: give one of them")
     to_stdout = check_outputs(parser, options, ("sheet", "save", "json", "key"), read=options.answers)
     quiz = read_quiz(Path(options.quiz) if options.quiz else lesson_file(options.lesson, "quiz.toml"))
+    for option, path in (("--sheet", options.sheet), ("--save", options.save)):
+        if path not in (None, STDOUT) and Path(path).is_file() and Path(path).stat().st_size:
+            parser.error(f"{option}: {path!r} exists, and answers in it would be lost; name another file")
     if options.sheet is not None:
         write(options.sheet, sheet(options.lesson, quiz, {}).encode())
         return 0
     if options.key is not None:
         right_of = RightAnswers(options.lesson, Report(quiet=True))
-        key = {question.name: right_of(question)[0] for question in quiz.questions}
+        key = {}
+        for question in quiz.questions:
+            key[question.name] = right_of(question)[0]
+            mark(question, None, right_of)  # whether its explanation can be filled in
         write(options.key, (json.dumps(key, indent=2) + "\n").encode())
         return 0
     # What goes to standard output goes there alone; questions must be seen all the same.

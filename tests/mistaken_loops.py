@@ -404,7 +404,6 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
         "compiled": [("loss + sum(model.losses)", "3 * (loss + sum(model.losses))")],
         "one_tape": [("= tf.math.add_n(", "= 0.1 * tf.math.add_n(")],
     },
-    # In these the loops are right, but for another problem: see PROBLEMS in mistake_cases.py.
     "class-weights-normalized": {
         "compiled": [
             ("BinaryCrossentropy()", 'BinaryCrossentropy(reduction="mean_with_sample_weight")'),

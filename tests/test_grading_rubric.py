@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from mistake_cases import ENDS_IN_AN_EXCEPTION, PROBLEMS, SINGLES
+from mistake_cases import ENDS_IN_AN_EXCEPTION, SINGLES, SPECIAL
 from mistaken_loops import loop
 from right_loops import RIGHT_LOOPS
 
@@ -61,7 +61,7 @@ def test_a_right_loop_gets_all_points_in_whatever_style(judges, name):
 
 
 # Of another problem's mistakes there is no trace here.
-CASES = [case for case in SINGLES if case[1] not in {*PROBLEMS, *ENDS_IN_AN_EXCEPTION}][::3]
+CASES = [case for case in SINGLES if case[1] not in {*SPECIAL, *ENDS_IN_AN_EXCEPTION}][::3]
 
 
 @pytest.mark.parametrize(("style", "name"), CASES)

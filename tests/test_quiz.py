@@ -104,6 +104,21 @@ def test_it_asks_explains_and_counts(own, capsys, monkeypatch, tmp_path):
     assert "Score: 2 of 2" in run(capsys, monkeypatch, [*words[:3], "--answers", tmp_path / "a.toml"])[1]
 
 
+def test_answers_that_are_there_are_not_written_over(capsys, monkeypatch, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('loss-at-the-start = "0.69"\n')
+    for option in ("--sheet", "--save"):
+        status, _, err = run(capsys, monkeypatch, ["lesson3", option, path])
+        assert (status, "answers in it would be lost" in err) == (2, True)
+    assert path.read_text() == 'loss-at-the-start = "0.69"\n'
+
+
+def test_a_key_is_not_given_to_a_quiz_whose_explanation_cannot_be_filled_in(own, capsys, monkeypatch):
+    path = own('title = "x"\n' + RUN.replace("{first_loss:.4f}", "{first_los}"))
+    status, out, err = run(capsys, monkeypatch, ["lesson3", "--quiz", path, "--key", "-"])
+    assert (status, out, "its explanation cannot be filled in" in err) == (2, "", True)
+
+
 def test_what_is_left_out_is_not_right_and_input_may_end_early(own, capsys, monkeypatch):
     words = ["lesson3", "--quiz", own(STATIC)]
     status, out, _ = run(capsys, monkeypatch, words, "\n")
@@ -146,7 +161,9 @@ def test_answers_that_can_be_none_are_noted_and_the_others_marked(own, capsys, m
     assert read_answers(path, read_quiz(own(STATIC)))[1] == ["letter: True is neither a text nor a number"]
 
 
-@pytest.mark.parametrize(("given", "answer"), [("B", 1), (" that ", 1), ("THIS", 0), ("a", 0)])
+@pytest.mark.parametrize(
+    ("given", "answer"), [("B", 1), ("b)", 1), ("b.", 1), (" that ", 1), ("THIS", 0), ("a", 0)]
+)
 def test_a_choice_is_a_letter_or_its_text(own, given, answer):
     assert read_answer(read_quiz(own(STATIC)).questions[0], given) == answer
 

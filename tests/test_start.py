@@ -46,7 +46,8 @@ def test_the_index_lists_every_lesson_that_there_is(command, pytestconfig):
 def test_an_unknown_name_gets_one_line_and_status_2(command):
     done = command("companion", "lesson99")
     assert (done.returncode, done.stdout) == (2, "")
-    names = "lesson1, lesson2, lesson3, lesson4, lesson5, check, grade, compare, conformance"
+    names = "lesson1, lesson2, lesson3, lesson4, lesson5, check, quiz, mistakes, notebooks, grade, compare, "
+    names += "conformance"
     assert done.stderr == f"companion: error: 'lesson99' is not one of {names}; try 'companion lesson3'\n"
 
 
