@@ -94,8 +94,13 @@ def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> tuple[dic
     UserError
         If the file cannot be read at all.
     """
-    content = TomlFile(path, data).content
+    try:
+        content = TomlFile(path, data).content
+    except UserError as error:
+        raise UserError(f"{error}; a letter stands in quotes, a number has a decimal point") from None
     questions = {question.name: question for question in quiz.questions}
+    if content and not questions.keys() & content.keys():
+        raise UserError(f"{path}: none of its names is a question of this quiz: is it another lesson's?")
     answers, notes = {}, []
     for name, given in content.items():
         if name not in questions:

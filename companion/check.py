@@ -107,8 +107,10 @@ def run(options: argparse.Namespace) -> "tuple[LoopCheck, list[Done]]":
     chosen = {"problem": options.problem, "seed": options.seed, "epochs": options.epochs}
     check = check_loop(train, options.lesson, name=options.file, **chosen)
     exercises = exercises_of(int(options.lesson.removeprefix("lesson")))
-    defined = [one for one in exercises if callable(getattr(module, one.name, None))]
-    return check, [check_exercise(getattr(module, one.name), one) for one in defined]
+    defined = {one.name: getattr(module, one.name, None) for one in exercises}
+    if not any(callable(function) for function in defined.values()):
+        return check, []
+    return check, [check_exercise(defined[one.name], one) for one in exercises]
 
 
 def tell(

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from companion.loop_error import LoopError
-from companion.loop_run import silence
 from companion.precision import precision
 
 MOST_NUMBERS = 1000  # of an answer that are kept
@@ -33,7 +32,7 @@ def call(function: Callable[..., Any], name: str, arguments: Sequence[Any], dtyp
         or ``not_done``, where it is a stub.
     """
     try:
-        with precision(dtype), silence():
+        with precision(dtype):
             return as_given(function(*arguments))
     except KeyboardInterrupt:
         raise

@@ -15,7 +15,7 @@ from companion.learner import a
 from companion.precision import precision
 from companion.runs import accuracy
 
-RIGHT, WRONG, NOT_DONE, ERROR = "right", "wrong", "not done yet", "error"
+RIGHT, WRONG, NOT_DONE, ERROR, MISSING = "right", "wrong", "not done yet", "error", "missing"
 FEW_EPOCHS = 20  # what is right shows as well as in thousands
 NEAR = 1e-6  # float32 in place of float64 is no mistake here: 4.4e-8 was measured
 
@@ -59,7 +59,7 @@ class Done:
     ----------
     name : str
         Of the function.
-    status : {"right", "wrong", "not done yet", "error"}
+    status : {"right", "wrong", "not done yet", "error", "missing"}
         In a word.
     told : str
         What was called, what came out, what is right; empty if all is.
@@ -150,13 +150,13 @@ def exercises_of(lesson: int) -> tuple[Exercise, ...]:
     return tuple(one for one in EXERCISES if one.lesson == lesson)
 
 
-def check_exercise(function: Callable[..., Any], exercise: Exercise) -> Done:
+def check_exercise(function: Any, exercise: Exercise) -> Done:
     """Call a learner's function, and compare what it gives with what is right.
 
     Parameters
     ----------
-    function : callable
-        The learner's.
+    function : callable or None
+        The learner's, if there is one.
     exercise : Exercise
         Which it is to solve.
 
@@ -164,6 +164,8 @@ def check_exercise(function: Callable[..., Any], exercise: Exercise) -> Done:
     -------
     Done
     """
+    if not callable(function):
+        return Done(exercise.name, MISSING, f"the file defines no function {exercise.name}")
     for arguments in exercise.calls:
         done = judge_given(exercise, arguments, call(function, exercise.name, arguments, exercise.dtype))
         if done.status != RIGHT:
@@ -234,7 +236,9 @@ def compare_answer(given: Mapping[str, Any], right: Any) -> str:
         shape = ()  # a tensor or an array of one number
     if shape != np.shape(right):
         wanted = f"{len(right)} numbers" if several else "one number"
-        return f"returned {int(np.prod(shape))} numbers of shape {shape}: it is to be {wanted}"
+        count = int(np.prod(shape))
+        returned = "one number" if shape == () else f"{count} number{'s' * (count != 1)} of shape {shape}"
+        return f"returned {returned}: it is to be {wanted}"
     if not np.allclose(numbers, right, rtol=0, atol=NEAR):
         return f"gives {_shown(numbers.tolist() if several else numbers[0])}, right is {_shown(right)}"
     return ""

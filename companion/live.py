@@ -97,7 +97,7 @@ class LiveDial:
     def _choose(self, **choice: int) -> None:
         self.training = False
         self._page.set_words("makes the network and compiles its training ...", "")
-        self._page.show("words", "verdict")
+        self._page.show("words", "verdict", *choice)
         self.dial.choose(**choice)
         self._update()
 

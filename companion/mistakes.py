@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from companion.arguments import OneLineParser, check_outputs, whole_number
-from companion.broken_loops import broken_loop, right_loop
+from companion.broken_loops import ALSO_NEEDED, broken_loop, right_loop
 from companion.check import draw
 from companion.console import Report, command
 from companion.diagnosis.catalogue import MISTAKES
@@ -58,9 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         meant = f"did you mean {near[0]}? " if near else ""
         raise UserError(f"{options.mistake!r} is no mistake known here: {meant}'{NAME}' lists them")
     text = broken_loop(options.mistake)
-    if options.save is not None:
-        write(options.save, text.encode())
     print_diff(report, options.mistake, text)
+    if options.save is not None:
+        write(options.save, _labeled(text, options.mistake).encode())
+        report.print(f"\nwritten: {options.save}", soft_wrap=True)
     check = run(options.mistake, text, options.epochs)
     from companion.loop_check import print_check
 
@@ -86,13 +87,26 @@ def print_diff(report: Report, mistake: str, text: str) -> None:
     """Print the changed lines, between those around them."""
     known = MISTAKES[mistake]
     report.heading(f"{known.title}  ({mistake})")
-    report.part("The lines that make it: the right loop, lessons/right_loop.py, and the broken one")
+    right = "lessons/right_loop.py"
+    if mistake in ALSO_NEEDED:
+        right += " and what .fit needs besides here"
+    report.part(f"The lines that make it: the right loop ({right}), and the broken one")
     lines = difflib.unified_diff(right_loop(mistake).splitlines(), text.splitlines(), lineterm="", n=AROUND)
     for line in list(lines)[2:]:
         if line.startswith("@@"):
             report.print(f"   line {line.split()[1].lstrip('-').split(',')[0]} and below", style="dim")
         else:
             report.print(line, style=STYLES.get(line[:1]), soft_wrap=True)
+
+
+def _labeled(text: str, mistake: str) -> str:
+    """Say in the first line what is in a broken loop, and where the mistake shows."""
+    lesson = "lesson4" if mistake == "not-shuffled" else "lesson3"
+    where = f"python -m companion.check {lesson} FILE"
+    if mistake in ALSO_NEEDED and mistake != "not-shuffled":
+        where = "shows only where .fit has class weights, clipping or a schedule"
+    _, _, rest = text.partition("\n")
+    return f'"""A loop with one mistake, {mistake}: {where}."""\n{rest}'
 
 
 def run(mistake: str, text: str, epochs: int) -> "LoopCheck":

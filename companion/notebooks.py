@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the notebooks; give 0."""
     parser = notebooks_parser()
     options = parser.parse_args(argv)
+    if options.output in ("", *LESSONS):
+        parser.error(f"OUTPUT is {options.output!r}: name a folder first, such as notebooks/, then lessons")
     for lesson in options.lessons:
         if lesson not in LESSONS:
             parser.error(

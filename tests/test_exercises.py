@@ -108,6 +108,17 @@ def test_what_is_half_done_is_not_done_and_costs_no_other(capsys, tmp_path):
     assert [line.split(maxsplit=1)[1].strip() for line in out.splitlines()[-3:]] == [RIGHT, NOT_DONE, RIGHT]
 
 
+def test_an_exercise_that_was_deleted_is_missing_and_what_one_prints_is_seen(capsys, tmp_path):
+    text = (SOLUTIONS / "lesson3.py").read_text().replace("def final_losses", "def others")
+    path = tmp_path / "mine.py"
+    path.write_text(
+        text.replace("    return -math.log(prob", "    print('seen')\n    return -math.log(prob", 1)
+    )
+    status, out, _ = checked(capsys, 3, path)
+    assert (status, "missing: the file defines no function final_losses" in out) == (1, True)
+    assert "seen\n" in out
+
+
 def test_a_numpy_call_inside_a_graph_is_an_error_and_no_stub(capsys, tmp_path):
     # TensorFlow raises NotImplementedError there too.
     path = tmp_path / "mine.py"
