@@ -199,6 +199,39 @@ def test_what_moves_leaves_nothing_behind(shown):
     assert (part(everything) == first).all()  # drawn in parts or as a whole, it is the same picture
 
 
+def test_longer_words_leave_nothing_behind_either(shown):
+    page, part = shown
+    page.dial.verdict = "fixed"
+    for _ in range(12):
+        page.step()
+    page.reset()
+    page._page.set_words("short", "")
+    page._page.show("words", "verdict")
+    drawn = part((0, 0, 1, 1))
+    page._page.figure.canvas.draw()
+    assert (part((0, 0, 1, 1)) == drawn).all()
+
+
+def test_a_web_page_gets_the_whole_picture_once_all_is_at_rest(shown, monkeypatch):
+    page, _ = shown
+    sent = []
+    page._page.figure.canvas.handle_refresh = sent.append  # as canvases of web pages have it
+    monkeypatch.setattr(live, "AT_REST", 0.05)
+    page.dial.verdict = page.dial.fit = [0.0]  # nothing comes from beside
+    time.sleep(0.1)
+    page.tick()
+    assert len(sent) == 1
+    page.tick()
+    assert len(sent) == 1  # until something moves again
+    page.rate.set_val(0.5)
+    page.tick()
+    page.dial.fit = [0.0]
+    assert len(sent) == 1
+    time.sleep(0.1)
+    page.tick()
+    assert len(sent) == 2
+
+
 def test_the_buttons_train_step_and_reset(shown):
     page, part = shown
     start = part(NETWORK)
