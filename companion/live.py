@@ -20,6 +20,7 @@ from companion.live_figure import LiveFigure, Place
 from companion.plots import check_display, show_windows
 
 RATES = (0.001, 100.0)  # five powers of ten
+POWER_STEP = 0.05  # so that 0.1 can be hit, and not only 0.0992
 BATCH_SIZES = (8, 16, 32, 64, 200)
 HIDDEN_UNITS = (1, 2, 4, 8, 16, 32)
 TICK = 10  # milliseconds between two looks at what is to be done
@@ -80,7 +81,8 @@ class LiveDial:
             label: page.add_button((left + 0.21 * number, 0.025, 0.18, 0.05), label, pressed)
             for number, (label, pressed) in enumerate(buttons)
         }
-        self.rate.on_changed(lambda power: self._turn(10**power))
+        self.rate.valstep = POWER_STEP
+        self.rate.on_changed(lambda power: self._turn(float(f"{10**power:.3g}")))
 
     def _choice(self, name: str, place: Place, label: str, choices: tuple[int, ...]) -> Slider:
         """Make a slider that stops at each choice; what is not among them begins at the next lower one."""

@@ -49,8 +49,8 @@ class LiveFigure:
         self._behind: dict[str, Any] = {}
         with matplotlib.rc_context(STYLE):
             figure.suptitle(title)
-            self._add_network(figure.add_axes((0.075, 0.37, 0.365, 0.53)), x, y)
-            self._add_curves(figure.add_axes((0.51, 0.37, 0.46, 0.53)), epochs)
+            self._add_network(figure.add_axes((0.075, 0.37, 0.365, 0.51)), x, y)
+            self._add_curves(figure.add_axes((0.51, 0.37, 0.46, 0.51)), epochs)
             self._words = figure.text(0.075, 0.255, "", animated=True, fontsize=12, weight="bold")
             self._verdict = figure.text(0.075, 0.21, "", animated=True)
         self._part("words", (0.02, 0.24, 0.98, 0.29), self._words)
@@ -80,7 +80,7 @@ class LiveFigure:
         place: dict[str, Any] = dict(transform=axes.transAxes, ha="center", fontsize=11)
         self._at = axes.text(0.5, 1.03, "", animated=True, **place)
         artists = self._answers, self._boundary, *points, self._at
-        self._part("network", (0.03, 0.3701, 0.497, 0.96), *artists)
+        self._part("network", (0.03, 0.3701, 0.497, 0.94), *artists)
 
     def _add_curves(self, axes: Axes, epochs: int) -> None:
         self._curves = axes
@@ -92,7 +92,7 @@ class LiveFigure:
         axes.set(xlabel="epoch", ylabel="loss", xlim=(-2, epochs + 1))
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)  # where no curve comes
         lines = self._to_come, self._trained, self._fit, self._now
-        self._part("curves", (0.5101, 0.3701, 0.97, 0.9), *lines)
+        self._part("curves", (0.5101, 0.3701, 0.97, 0.88), *lines)
 
     def add_slider(self, name: str, place: Place, label: str, ends: tuple[float, float], at: float) -> Slider:
         """Add a slider, of which the label stays and the rest moves.

@@ -287,7 +287,7 @@ def test_in_a_browser_the_dial_is_dragged_and_the_network_trained():
 
 def test_what_stands_on_the_page_at_rest_is_what_a_reload_shows():
     everything = (0, 0, 1, 1)
-    with live_page() as (page, _):
+    with live_page("--epochs", "40") as (page, _):  # few, so that .fit is done long before 6 s
         for start, end in ((0.4, 1.0), (1.0, 0.3)):
             page.click("train")
             page.drag_rate(start, end, moves=30, pause=25)
