@@ -18,8 +18,6 @@ from companion.dial import Dial, Network
 from companion.live import LiveDial
 from companion.precision import precision
 
-# .fit may come late: seconds without any picture.
-AT_REST = "window.drawn.length > 0 && performance.now() - window.drawn.at(-1) > 6000"
 X, Y = lesson4.load_data()
 NETWORK = (0.02, 0.37, 0.45, 0.95)  # parts of the figure: left, bottom, right, top
 CURVES = (0.51, 0.37, 0.97, 0.9)
@@ -285,18 +283,32 @@ def test_in_a_browser_the_dial_is_dragged_and_the_network_trained():
     assert (process.returncode, err) == (0, "")
 
 
+def wait_until(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.5)
+    assert condition()
+
+
 def test_what_stands_on_the_page_at_rest_is_what_a_reload_shows():
-    everything = (0, 0, 1, 1)
-    with live_page("--epochs", "40") as (page, _):  # few, so that .fit is done long before 6 s
+    everything, verdict = (0, 0, 1, 1), (0.05, 0.2, 0.9, 0.235)
+    with live_page("--epochs", "40") as (page, _):
+        begun = page.picture(*verdict)
+        wait_until(lambda: page.picture(*verdict) != begun)
+        page.page.wait_for_timeout(1000)
+        identical = page.picture(*verdict)
         for start, end in ((0.4, 1.0), (1.0, 0.3)):
             page.click("train")
             page.drag_rate(start, end, moves=30, pause=25)
             page.click("train")
             page.page.mouse.move(0, 0)
-            page.page.wait_for_function(AT_REST, timeout=60_000)
+            page.page.wait_for_timeout(1000)
+            wait_until(lambda: page.picture(*verdict) == identical)  # else .fit would come in between
+            page.page.wait_for_timeout(2000)
             resting = pixels(page.picture(*everything))
             page.page.reload()
-            page.page.wait_for_function(AT_REST, timeout=60_000)
+            page.page.wait_for_timeout(3000)
+            wait_until(lambda: page.picture(*verdict) == identical)
             assert (pixels(page.picture(*everything)) != resting).any(axis=2).sum() == 0
 
 
