@@ -97,6 +97,8 @@ def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> tuple[dic
     try:
         content = TomlFile(path, data).content
     except UserError as error:
+        if "not TOML" not in str(error):
+            raise
         raise UserError(f"{error}; a letter stands in quotes, a number has a decimal point") from None
     questions = {question.name: question for question in quiz.questions}
     if content and not questions.keys() & content.keys():
