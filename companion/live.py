@@ -34,8 +34,8 @@ SIZE = (9.6, 5.6)  # inches; smaller is faster to draw
 class LiveDial:
     """One figure for a window, a web page and a notebook: the dial, and what it does.
 
-    What is dragged is only noted, and drawn at the next tick, so that a slow machine skips pictures and
-    does not fall behind.
+    Where it is dragged to is drawn at once, or, if the last picture is too new, noted and drawn at a later
+    tick, so that a slow machine skips pictures and does not fall behind.
 
     Parameters
     ----------
@@ -95,6 +95,7 @@ class LiveDial:
     def _turn(self, rate: float) -> None:
         self.dial.rate = float(rate)
         self._turned = True
+        self.tick()
 
     def _choose(self, **choice: int) -> None:
         self.training = False

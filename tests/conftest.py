@@ -103,3 +103,12 @@ def lesson3_json(lesson3_main):
         return status, json.loads(out)
 
     return run
+
+
+@pytest.fixture
+def dial():
+    from dials import make_dial  # here, for it imports TensorFlow
+
+    dial = make_dial()
+    yield dial
+    dial.close()
