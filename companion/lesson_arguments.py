@@ -94,7 +94,8 @@ def lesson_parser(
         help="precision of the whole training",
     )
     add_outputs(parser)
-    add("--exercises", action="store_true", default=off, help="work out the page's exercises too")
+    told = "work out the page's exercises too (lesson 3 only)"
+    add("--exercises", action="store_true", default=off, help=told)
     add(
         "--textbook-fit",
         action="store_true",

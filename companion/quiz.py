@@ -88,10 +88,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     # What goes to standard output goes there alone; questions must be seen all the same.
     report = Report(stderr=to_stdout)
-    report.heading(f"Quiz of {options.lesson}: {quiz.title}")
     right_of = RightAnswers(options.lesson, report)
-    if options.answers is not None:
-        given, notes = read_answers(Path(options.answers), quiz)
+    handed_in = read_answers(Path(options.answers), quiz) if options.answers is not None else None
+    report.heading(f"Quiz of {options.lesson}: {quiz.title}")
+    if handed_in is not None:
+        given, notes = handed_in
         marks = [mark(question, given.get(question.name), right_of) for question in quiz.questions]
         print_marks(report, marks, notes)
     else:
@@ -105,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def ask_all(report: Report, quiz: Quiz, right_of: RightAnswers) -> tuple[dict[str, float], list[Mark]]:
-    """Ask one question after the other; stop where the input ends."""
+    """Ask one question after the other; stop where the input ends, or at Ctrl-C: what is given is kept."""
     given: dict[str, float] = {}
     marks: list[Mark] = []
     for number, question in enumerate(quiz.questions, start=1):
@@ -115,12 +116,12 @@ def ask_all(report: Report, quiz: Quiz, right_of: RightAnswers) -> tuple[dict[st
             report.indented(line)
         try:
             answer = ask(report, question)
-        except EOFError:
-            report.print(f"\n(ended before question {number})", style="dim")
+            if answer is not None:
+                given[question.name] = answer
+            marks.append(mark(question, answer, right_of))
+        except (EOFError, KeyboardInterrupt):
+            report.print(f"\n(ended at question {number})", style="dim")
             return given, marks
-        if answer is not None:
-            given[question.name] = answer
-        marks.append(mark(question, answer, right_of))
         print_mark(report, marks[-1])
     return given, marks
 

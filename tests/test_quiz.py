@@ -123,7 +123,24 @@ def test_what_is_left_out_is_not_right_and_input_may_end_early(own, capsys, monk
     words = ["lesson3", "--quiz", own(STATIC)]
     status, out, _ = run(capsys, monkeypatch, words, "\n")
     assert (status, "Left out: b) that" in out, "Score: 0 of 2" in out) == (0, True, True)
-    assert "(ended before question 2)" in out
+    assert "(ended at question 2)" in out
+
+
+@pytest.mark.parametrize("interrupted", ["input", "run"])
+def test_after_ctrl_c_what_was_answered_is_kept(own, capsys, monkeypatch, tmp_path, interrupted):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    typed = iter(["b", "0.3"])
+    monkeypatch.setattr("builtins.input", lambda: next(typed, None) or interrupt())
+    if interrupted == "run":
+        monkeypatch.setattr(quiz.RightAnswers, "__call__", interrupt)
+    path = tmp_path / "mine.toml"
+    status = quiz.main(["lesson3", "--quiz", str(own(STATIC + RUN)), "--save", str(path)])
+    saved = path.read_text()
+    assert (status, "(ended at question" in capsys.readouterr().out) == (0, True)
+    assert 'letter = "b"\n' in saved
+    assert ("number = 0.3\n" in saved) == (interrupted == "input")
 
 
 def test_a_prediction_is_run_only_after_it_was_answered(own, capsys, monkeypatch):
