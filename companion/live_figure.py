@@ -119,6 +119,7 @@ class LiveFigure:
         slider = Slider(axes, "", *ends, valinit=min(max(at, ends[0]), ends[1]), color="#E69F00")
         slider.drawon = False  # else it draws all of the figure
         slider.vline.set_visible(False)
+        slider.valtext.set_position((1 + 0.014 / width, 0.5))  # clear of the knob at the right end
         self.figure.text(left - 0.015, low + height / 2, label, ha="right", va="center")
         self._part(name, (left - 0.012, low, left + width + 0.1, low + height), axes)
         return slider

@@ -311,7 +311,7 @@ def test_any_executor_will_do(tmp_path, kind):
     lay(tmp_path / "in", {"s1.py": RIGHT, "s2.py": wrong("no-update")})
     told = []
     with Journal(tmp_path / "journal.jsonl") as journal, kind(1) as executor:
-        assignment = read_assignment(lesson_file(3, "assignment.toml"))
+        assignment = read_assignment(lesson_file(3, "assignment.toml"), "lesson3")
         session = Session(assignment, take_in(tmp_path / "in").submissions, journal, Choices(3, seed=5))
         session.grade_all(executor, 2, told.append)
     assert {one["id"]: [m["name"] for m in one["mistakes"]] for one in told} == {

@@ -24,15 +24,16 @@ OWN = lesson_file(3, "assignment.toml").read_text()
 def assignment(tmp_path, text):
     path = tmp_path / "assignment.toml"
     path.write_text(text, encoding="utf-8")
-    return read_assignment(path)
+    return read_assignment(path, "lesson3")
 
 
 @pytest.mark.parametrize("lesson", range(1, 6))
 def test_each_lesson_has_an_assignment(lesson):
-    own = read_assignment(lesson_file(lesson, "assignment.toml"))
+    own = read_assignment(lesson_file(lesson, "assignment.toml"), f"lesson{lesson}")
     assert own.maximum == sum(own.points.values()) == 10
     assert list(own.points) == list(CRITERIA)
     assert str(lesson) in own.title
+    assert f"python -m companion.check lesson{lesson} FILE" in own.setting
 
 
 @pytest.mark.parametrize(

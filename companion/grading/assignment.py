@@ -17,6 +17,8 @@ class Assignment:
 
     Attributes
     ----------
+    lesson : str
+        Such as "lesson3".
     title : str
         For the pages.
     epochs, batch_size : int
@@ -29,6 +31,7 @@ class Assignment:
         What a submission may use.
     """
 
+    lesson: str
     title: str
     epochs: int
     batch_size: int
@@ -42,18 +45,20 @@ class Assignment:
         return (
             "Graded on a small network with a penalty, dropout, batch normalization and a constraint, and "
             f"on {ROWS} rows drawn anew, in batches of {self.batch_size}, for {self.epochs} epochs: made so "
-            "that every mistake shows. To run one like it: python -m companion.check LESSON FILE --problem "
-            "revealing"
+            f"that every mistake shows. To run one like it: python -m companion.check {self.lesson} FILE "
+            "--problem revealing"
         )
 
 
-def read_assignment(path: Path) -> Assignment:
+def read_assignment(path: Path, lesson: str) -> Assignment:
     """Read and check an assignment.
 
     Parameters
     ----------
     path : Path
         Of a TOML file.
+    lesson : str
+        Such as "lesson3".
 
     Returns
     -------
@@ -74,6 +79,7 @@ def read_assignment(path: Path) -> Assignment:
     if not isinstance(title, str):
         raise reader.error("title", "", f"is {title!r}: it must be a text in quotes")
     assignment = Assignment(
+        lesson,
         title,
         reader.number(content, "epochs", "", 1, MOST_EPOCHS, whole=True),
         reader.number(content, "batch_size", "", 1, ROWS, whole=True),

@@ -37,7 +37,7 @@ LONGEST_LINE = 160  # characters of what is told of a submission
 def read_given_assignment(options: argparse.Namespace) -> Assignment:
     """Read the assignment, and put the limits of the options in."""
     own = lesson_file(options.lesson, "assignment.toml")
-    assignment = read_assignment(Path(options.assignment) if options.assignment else own)
+    assignment = read_assignment(Path(options.assignment or own), options.lesson)
     given = {name: getattr(options, name) for name in RANGES if getattr(options, name) is not None}
     return replace(assignment, limits=replace(assignment.limits, **given))
 

@@ -88,7 +88,7 @@ def _beside(grade: dict[str, Any]) -> list[Element]:
     if counted["quiz"]:
         quiz = grade["quiz"]
         rows = [
-            [one["name"], one["given"] or "-", "right" if one["right"] else "not right"]
+            [one["question"], one["given"] or "-", "right" if one["right"] else "not right"]
             for one in quiz["questions"]
         ]
         parts += [tag("h2", f"The quiz: {counted['quiz']} right")]
@@ -191,7 +191,7 @@ def _beside_text(grade: dict[str, Any]) -> list[str]:
         lines += ["", f"## The quiz: {counted['quiz']} right", ""]
         for one in grade["quiz"]["questions"]:
             right = "right" if one["right"] else "not right"
-            lines.append(f"- {plain(one['name'])}: {plain(one['given']) or 'no answer'}, {right}")
+            lines.append(f"- {plain(one['question'])} {plain(one['given']) or 'no answer'}, {right}")
         lines += [f"- {plain(note)}" for note in grade["quiz"]["notes"]]
     return lines
 

@@ -64,6 +64,7 @@ class QuizMarks:
         questions = [
             {
                 "name": question.name,
+                "question": question.text,
                 "given": answer_text(question, given[question.name]) if question.name in given else "",
                 "right": question.name in given
                 and is_right(question, given[question.name], self._key[question.name]),
