@@ -17,6 +17,7 @@ from companion.plots import HISTORIES, STYLE
 
 GRID = 60  # points along each side of the picture of the network's answers
 HIGHEST = 2.0  # of the picture of the curves, times the loss at the start
+ALONG_THE_TOP = 0.985  # of that height: where what is higher is drawn, or it would leave an empty picture
 Place = tuple[float, float, float, float]
 
 
@@ -89,7 +90,7 @@ class LiveFigure:
         (self._trained,) = axes.plot([], [], **looks | {"label": "by hand, trained"})
         (self._fit,) = axes.plot([], [], **fit)
         (self._now,) = axes.plot([], [], "o", color="#D55E00", markersize=8, animated=True)
-        axes.set(xlabel="epoch", ylabel="loss", xlim=(-2, epochs + 1))
+        axes.set(xlabel="epoch", ylabel="loss (what is higher: along the top)", xlim=(-2, epochs + 1))
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)  # where no curve comes
         lines = self._to_come, self._trained, self._fit, self._now
         self._part("curves", (0.5101, 0.3701, 0.97, 0.88), *lines)
@@ -157,10 +158,12 @@ class LiveFigure:
     def set_curves(self, by_hand: Sequence[float], trained: int, fit: Sequence[float]) -> None:
         """Set the curves: by hand, of which so many epochs are trained, and of ``.fit``, if it is there."""
         epochs, last = np.arange(len(by_hand)), max(trained - 1, 0)
-        self._to_come.set_data(epochs[last:], by_hand[last:])
-        self._trained.set_data(epochs[:trained], by_hand[:trained])
-        self._now.set_data(epochs[last:trained], by_hand[last:trained])
-        self._fit.set_data(epochs[: len(fit)], fit)
+        top = ALONG_THE_TOP * self._curves.get_ylim()[1]
+        losses = np.fmin(by_hand, top)  # nan, too, is drawn at the top
+        self._to_come.set_data(epochs[last:], losses[last:])
+        self._trained.set_data(epochs[:trained], losses[:trained])
+        self._now.set_data(epochs[last:trained], losses[last:trained])
+        self._fit.set_data(epochs[: len(fit)], np.fmin(fit, top))
 
     def set_words(self, words: str, verdict: str) -> list[str]:
         """Set the two lines below the pictures; give the names of those that changed."""

@@ -44,6 +44,14 @@ def test_dragging_changes_the_curves_and_not_the_network(shown):
     assert page.dial.plan[0] == pytest.approx(10)
 
 
+def test_a_curve_that_leaves_the_picture_runs_along_its_top(shown):
+    page, part = shown
+    page.rate.set_val(2.0)
+    assert min(page.dial.curve) > 3 * page.dial.network.start_loss
+    red, _, blue = np.moveaxis(part((0.55, 0.84, 0.93, 0.88))[..., :3].astype(int), -1, 0)
+    assert (red - blue > 80).any(axis=0).all()  # orange, from left to right
+
+
 def test_a_picture_that_comes_too_soon_is_noted_until_a_later_tick(shown, monkeypatch):
     page, part = shown
     before = part(CURVES)
