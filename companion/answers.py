@@ -1,8 +1,9 @@
 """A file of answers to a quiz: how it is written, read and marked."""
 
+import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,26 @@ def mark(question: Question, answer: float | None, right_of: Right) -> Mark:
     return Mark(question, given, answer_text(question, right), good, explanation)
 
 
-def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> tuple[dict[str, float], list[str]]:
+@dataclass(frozen=True)
+class Answers:
+    """What stands in a file of answers.
+
+    Attributes
+    ----------
+    given : dict of str to int or float
+        By question; those left empty are missing.
+    refused : dict of str to str
+        By question: what is written there, and why it can be no answer.
+    notes : list of str
+        What else stands in the file.
+    """
+
+    given: dict[str, float] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> Answers:
     """Read a file of answers.
 
     Parameters
@@ -84,10 +104,7 @@ def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> tuple[dic
 
     Returns
     -------
-    answers : dict of str to int or float
-        By question; those left empty are missing.
-    notes : list of str
-        What stands in the file and can be no answer.
+    Answers
 
     Raises
     ------
@@ -99,23 +116,25 @@ def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> tuple[dic
     except UserError as error:
         if "not TOML" not in str(error):
             raise
-        raise UserError(f"{error}; a letter stands in quotes, a number has a decimal point") from None
+        told = 'write name = "b" or name = 0.5, and name = "" for what is left out'
+        raise UserError(f"{error}; {told}") from None
     questions = {question.name: question for question in quiz.questions}
     if content and not questions.keys() & content.keys():
         raise UserError(f"{path}: none of its names is a question of this quiz: is it another lesson's?")
-    answers, notes = {}, []
+    answers = Answers()
     for name, given in content.items():
         if name not in questions:
-            notes.append(f"{name!r} is no question of this quiz")
-        elif isinstance(given, str | int | float) and not isinstance(given, bool):
-            if str(given).strip():
-                try:
-                    answers[name] = read_answer(questions[name], given)
-                except UserError as error:
-                    notes.append(f"{name}: {error}")
+            near = difflib.get_close_matches(name, questions, 1)
+            meant = f": did you mean {near[0]}?" if near else ""
+            answers.notes.append(f"{name!r} is no question of this quiz{meant}")
+        elif isinstance(given, str) and not given.strip():
+            continue
         else:
-            notes.append(f"{name}: {given!r} is neither a text nor a number")
-    return answers, notes
+            try:
+                answers.given[name] = read_answer(questions[name], given)
+            except UserError as error:
+                answers.refused[name] = str(error)
+    return answers
 
 
 def sheet(lesson: str, quiz: Quiz, answers: Mapping[str, float]) -> str:

@@ -23,6 +23,8 @@ from companion.lesson_files import LESSONS
 from companion.outputs import STDOUT, write
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from companion.exercises import Done
     from companion.loop_check import LoopCheck
 
@@ -39,7 +41,8 @@ def check_parser() -> argparse.ArgumentParser:
         epilog="FILE is a Python file or a notebook. train trains the model in place and returns a list of "
         "losses, one an epoch. It is run on the lesson's data and on a small problem in which every mistake "
         "shows. An output may be '-' for standard output; then nothing else is printed there. Exit status: 0 "
-        "identical, or equal within float noise; 1 differs; 2 could not run.",
+        "identical, or equal within float noise, and the exercises in FILE right; 1 differs, or something is "
+        "wrong or not done yet; 2 could not run.",
         allow_abbrev=False,
     )
     add, off = parser.add_argument, argparse.SUPPRESS
@@ -78,10 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = argparse.Namespace(plot=None, json=None, quiet=False)
     parser.parse_args(argv, options)
     to_stdout = check_outputs(parser, options, ("plot", "json"), read=options.file)
+    report = Report(quiet=options.quiet or to_stdout)
     # What the loop prints must not get into a result on standard output.
     with contextlib.redirect_stdout(sys.stderr) if to_stdout else contextlib.nullcontext():
-        check, exercises = run(options)
-    tell(check, exercises, Report(quiet=options.quiet or to_stdout), options)
+        check, module = check_train(options)
+        tell(check, report, options)
+        exercises = check_exercises(module, report, options) if module else []
     if options.json is not None:
         result = check.as_dict() | {"exercises": [asdict(one) for one in exercises]}
         write(options.json, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
@@ -90,41 +95,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     return max([STATUS[check.verdict], *(one.status != "right" for one in exercises)])
 
 
-def run(options: argparse.Namespace) -> "tuple[LoopCheck, list[Done]]":
-    """Read the file, check its loop, and those of the lesson's exercises that it defines."""
+def check_train(options: argparse.Namespace) -> "tuple[LoopCheck, ModuleType | None]":
+    """Read the file and check its loop."""
     from companion.learner import check_file, find_train, read_module
 
     check_file(options.file)  # a wrong name need not wait for TensorFlow
     from companion.checking import check_loop
-    from companion.exercises import check_exercise, exercises_of
     from companion.loop_check import LoopCheck
 
+    module = None
     try:
         module = read_module(options.file)
         train = find_train(module, options.file)
     except UserError as error:
-        return LoopCheck(options.file, error=error), []
+        return LoopCheck(options.file, error=error), module
     chosen = {"problem": options.problem, "seed": options.seed, "epochs": options.epochs}
-    check = check_loop(train, options.lesson, name=options.file, **chosen)
+    return check_loop(train, options.lesson, name=options.file, **chosen), module
+
+
+def check_exercises(module: "ModuleType", report: Report, options: argparse.Namespace) -> "list[Done]":
+    """Check those of the lesson's exercises that a file defines, telling of each when it is done."""
+    from companion.exercises import check_exercise, exercises_of
+
     exercises = exercises_of(int(options.lesson.removeprefix("lesson")))
     defined = {one.name: getattr(module, one.name, None) for one in exercises}
     if not any(callable(function) for function in defined.values()):
-        return check, []
-    return check, [check_exercise(defined[one.name], one) for one in exercises]
+        return []
+    report.part("The exercises of the lesson's page")
+    done, width = [], max(map(len, defined))
+    for one in exercises:
+        done.append(check_exercise(defined[one.name], one))
+        told = f"{done[-1].status}{': ' if done[-1].told else ''}{done[-1].told}"
+        report.facts([(f"{one.name:<{width}}", told)])
+    right = sum(one.status == "right" for one in done)
+    if options.quiet and right < len(done):
+        print(f"{options.file}: {right} of {len(done)} exercises are right", file=sys.stderr)
+    return done
 
 
-def tell(
-    check: "LoopCheck", exercises: "Sequence[Done]", report: Report, options: argparse.Namespace
-) -> None:
+def tell(check: "LoopCheck", report: Report, options: argparse.Namespace) -> None:
     """Print the report, and on standard error what went wrong."""
     from companion.loop_check import NOT_DONE, print_check, verdict_text
     from companion.loop_error import LoopError
 
     if check.problems or check.verdict == NOT_DONE:
         print_check(report, check, with_traceback=False)
-    if exercises:
-        report.part("The exercises of the lesson's page")
-        report.facts([(one.name, f"{one.status}{': ' if one.told else ''}{one.told}") for one in exercises])
     if check.verdict == NOT_DONE:
         return
     if isinstance(check.error, LoopError):

@@ -240,7 +240,8 @@ def compare_answer(given: Mapping[str, Any], right: Any) -> str:
         returned = "one number" if shape == () else f"{count} number{'s' * (count != 1)} of shape {shape}"
         return f"returned {returned}: it is to be {wanted}"
     if not np.allclose(numbers, right, rtol=0, atol=NEAR):
-        return f"gives {_shown(numbers.tolist() if several else numbers[0])}, right is {_shown(right)}"
+        gives = _shown(numbers.tolist() if several else numbers[0])
+        return f"gives {gives}, right is {_shown(right)}, up to {NEAR:g}"
     return ""
 
 

@@ -27,8 +27,8 @@ def grade_parser() -> argparse.ArgumentParser:
         "a sandbox, against .fit: gradebook.csv, class.html, feedback/, results/ in the grades' folder.",
         epilog="SUBMISSIONS is a folder or a zip: a file or folder a student, or a bulk download of Canvas, "
         "Moodle or Gradescope. A second run grades what has changed. overrides.csv in the folder of the "
-        "grades (id,score,reason) always wins. Exit status: 0 all graded, 1 something could not be graded or "
-        "filled in, 2 bad usage.",
+        "grades (id,score,reason) always wins. Exit status: 0 each has a grade, if only of 0 points; 1 "
+        "the grader itself failed, or something could not be filled in; 2 bad usage.",
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -12,7 +12,7 @@ from companion.check import draw
 from companion.console import Report, command
 from companion.diagnosis.catalogue import MISTAKES
 from companion.errors import UserError
-from companion.outputs import write
+from companion.outputs import STDOUT, holds_other, write
 
 if TYPE_CHECKING:
     from companion.loop_check import LoopCheck
@@ -54,15 +54,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_list(report)
         return 0
     if options.mistake not in MISTAKES:
-        near = difflib.get_close_matches(options.mistake, MISTAKES, 1)
+        word = options.mistake.lower()
+        near = [name for name in MISTAKES if word in name] or difflib.get_close_matches(word, MISTAKES, 1)
         meant = f"did you mean {near[0]}? " if near else ""
         raise UserError(f"{options.mistake!r} is no mistake known here: {meant}'{NAME}' lists them")
     text = broken_loop(options.mistake)
+    labeled = _labeled(text, options.mistake).encode()
+    if options.save is not None and holds_other(options.save, labeled):
+        parser.error(f"--save: {options.save!r} exists, and would be lost; name another file")
     print_diff(report, options.mistake, text)
     if options.save is not None:
-        write(options.save, _labeled(text, options.mistake).encode())
+        write(options.save, labeled)
         report.print(f"\nwritten: {options.save}", soft_wrap=True)
-    check = run(options.mistake, text, options.epochs)
+    name = f"{options.mistake}.py" if options.save in (None, STDOUT) else options.save
+    check = run(options.mistake, text, name, options.epochs)
     from companion.loop_check import print_check
 
     print_check(report, check)
@@ -109,14 +114,12 @@ def _labeled(text: str, mistake: str) -> str:
     return f'"""A loop with one mistake, {mistake}: {where}."""\n{rest}'
 
 
-def run(mistake: str, text: str, epochs: int) -> "LoopCheck":
-    """Run the broken loop beside ``.fit`` where the mistake shows."""
+def run(mistake: str, text: str, name: str, epochs: int) -> "LoopCheck":
+    """Run the broken loop, as a file of this name, beside ``.fit`` where the mistake shows."""
     from companion.checking import check_loop
     from companion.problems import telling_problem
 
-    return check_loop(
-        _train_of(text, f"{mistake}.py"), problem=telling_problem(mistake, epochs), name=mistake
-    )
+    return check_loop(_train_of(text, name), problem=telling_problem(mistake, epochs), name=mistake)
 
 
 def _train_of(text: str, name: str) -> Callable[..., Any]:

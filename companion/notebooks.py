@@ -2,14 +2,14 @@
 
 import argparse
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from companion.arguments import OneLineParser
 from companion.console import Report, command
 from companion.errors import OutputError, UserError
 from companion.lesson_files import LESSONS, lesson_file
-from companion.outputs import write
+from companion.outputs import holds_other, write
 
 NAME = "python -m companion.notebooks"
 FIRST_CELL = """\
@@ -29,7 +29,11 @@ def notebooks_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("output", metavar="OUTPUT", help="a folder; is made if it is missing")
     parser.add_argument(
-        "lessons", nargs="*", metavar="LESSON", help=f"{LESSONS[0]} to {LESSONS[-1]}; all unless told"
+        "lessons",
+        nargs="*",
+        default=[],
+        metavar="LESSON",
+        help=f"{LESSONS[0]} to {LESSONS[-1]}; all unless told",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace notebooks that are there and have been changed"
@@ -41,7 +45,7 @@ def notebooks_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the notebooks; give 0."""
     parser = notebooks_parser()
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     if options.output in ("", *LESSONS):
         parser.error(f"OUTPUT is {options.output!r}: name a folder first, such as notebooks/, then lessons")
     for lesson in options.lessons:
@@ -51,11 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
     folder = Path(options.output)
     made = {folder / f"{lesson}.ipynb": notebook(lesson) for lesson in options.lessons or LESSONS}
-    if not options.overwrite:
-        for path, text in made.items():
-            if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
-                told = "has been changed, run perhaps: --overwrite replaces it, or name another folder"
-                raise OutputError(f"{str(path)!r} {told}")
+    refuse_to_lose(made, options.overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -64,6 +64,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         write(str(path), text.encode())
         Report().print(str(path), soft_wrap=True)
     return 0
+
+
+def refuse_to_lose(made: Mapping[Path, str], overwrite: bool) -> None:
+    """Refuse to write where something else stands, unless that is wanted.
+
+    Raises
+    ------
+    OutputError
+        If it does.
+    """
+    for path in made:
+        if path.is_dir():
+            raise OutputError(f"{str(path)!r} is a folder: name another OUTPUT")
+    changed = [path for path, text in made.items() if holds_other(str(path), text.encode())]
+    if changed and not overwrite:
+        names = ", ".join(path.stem for path in changed)
+        told = "has been changed, run perhaps: --overwrite replaces it; or name the other lessons"
+        raise OutputError(f"{str(changed[0].parent)!r}: the notebook of {names} {told}")
 
 
 def notebook(lesson: str) -> str:

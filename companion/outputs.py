@@ -11,6 +11,12 @@ from companion.errors import OutputError
 STDOUT = "-"
 
 
+def holds_other(path: str, content: bytes) -> bool:
+    """Say whether something else stands in a file, which would be lost."""
+    file = Path(path)
+    return path != STDOUT and file.is_file() and file.read_bytes() not in (b"", content)
+
+
 def check_writable(path: str) -> None:
     """Refuse a file that could not be written, before hours of training are spent on it.
 

@@ -187,14 +187,14 @@ def _run(table: Mapping[str, Any], asks: str, choices: tuple[str, ...], refuse: 
     return found
 
 
-def read_answer(question: Question, given: str | float) -> int | float:
+def read_answer(question: Question, given: Any) -> int | float:
     """Take an answer as a learner writes it.
 
     Parameters
     ----------
     question : Question
         Which was asked.
-    given : str, int or float
+    given : object
         A letter, or a choice as it is written; or a number.
 
     Returns
@@ -207,13 +207,13 @@ def read_answer(question: Question, given: str | float) -> int | float:
     UserError
         If it can be no answer.
     """
-    text = str(given).strip().lower()
+    text = str(given).strip().lower() if isinstance(given, str | float | int) else ""
     if question.choices:
         words = [choice.lower() for choice in question.choices]
         letters = LETTERS[: len(words)]
         if len(text.rstrip(").")) == 1 and text[0] in letters:  # as it is written before each choice, too
             return letters.index(text[0])
-        if text in words:
+        if text in words and isinstance(given, str):
             return words.index(text)
         raise UserError(f"{given!r} is none of the answers: give a letter from a to {letters[-1]}")
     try:

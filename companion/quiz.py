@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from companion.answers import Mark, choices_of, mark, read_answers, sheet
+from companion.answers import Answers, Mark, choices_of, mark, read_answers, sheet
 from companion.arguments import OneLineParser, check_outputs
 from companion.console import Report, command
 from companion.errors import UserError
 from companion.lesson_files import LESSONS, lesson_file
 from companion.outputs import STDOUT, write
-from companion.questions import LETTERS, Question, Quiz, read_answer, read_quiz
+from companion.questions import LETTERS, Question, Quiz, answer_text, read_answer, read_quiz
 
 NAME = "python -m companion.quiz"
 
@@ -30,9 +30,10 @@ def quiz_parser() -> argparse.ArgumentParser:
     add("lesson", choices=LESSONS, metavar="LESSON", help=f"{LESSONS[0]} to {LESSONS[-1]}")
     add("--answers", metavar="FILE", default=off, help="mark the answers in FILE instead of asking")
     add("--sheet", metavar="FILE", default=off, help="write an empty file of answers, to fill in and hand in")
-    add("--save", metavar="FILE", default=off, help="write the answers that are given, to hand in")
+    told = "write the answers that are given, to hand in; goes on where FILE has some"
+    add("--save", metavar="FILE", default=off, help=told)
     add("--json", metavar="FILE", default=off, help="write the score and what became of each question")
-    add("--key", metavar="FILE", default=off, help="write the right answers, runs made, and ask nothing")
+    add("--key", metavar="FILE", default=off, help="write the right answers, in the form of --sheet")
     add(
         "--quiz",
         metavar="FILE",
@@ -72,19 +73,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--answers: marks a file; --save and --sheet write one: give one of them")
     to_stdout = check_outputs(parser, options, ("sheet", "save", "json", "key"), read=options.answers)
     quiz = read_quiz(Path(options.quiz) if options.quiz else lesson_file(options.lesson, "quiz.toml"))
-    for option, path in (("--sheet", options.sheet), ("--save", options.save)):
-        if path not in (None, STDOUT) and Path(path).is_file() and Path(path).stat().st_size:
+    for option, path in (("--sheet", options.sheet), ("--key", options.key)):
+        if is_filled(path):
             parser.error(f"{option}: {path!r} exists, and answers in it would be lost; name another file")
+    begun = begun_answers(options.save, quiz) if is_filled(options.save) else {}
     if options.sheet is not None:
         write(options.sheet, sheet(options.lesson, quiz, {}).encode())
         return 0
     if options.key is not None:
         right_of = RightAnswers(options.lesson, Report(quiet=True))
-        key = {}
         for question in quiz.questions:
-            key[question.name] = right_of(question)[0]
             mark(question, None, right_of)  # whether its explanation can be filled in
-        write(options.key, (json.dumps(key, indent=2) + "\n").encode())
+        key = {question.name: right_of(question)[0] for question in quiz.questions}
+        write(options.key, sheet(options.lesson, quiz, key).encode())
         return 0
     # What goes to standard output goes there alone; questions must be seen all the same.
     report = Report(stderr=to_stdout)
@@ -92,24 +93,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     handed_in = read_answers(Path(options.answers), quiz) if options.answers is not None else None
     report.heading(f"Quiz of {options.lesson}: {quiz.title}")
     if handed_in is not None:
-        given, notes = handed_in
-        marks = [mark(question, given.get(question.name), right_of) for question in quiz.questions]
-        print_marks(report, marks, notes)
+        marks = [mark(question, handed_in.given.get(question.name), right_of) for question in quiz.questions]
+        print_marks(report, marks, handed_in)
     else:
-        given, marks = ask_all(report, quiz, right_of)
+        given, marks = ask_all(report, quiz, right_of, begun)
     print_score(report, marks, quiz)
     if options.save is not None:
         write(options.save, sheet(options.lesson, quiz, given).encode())
+        if options.save != STDOUT:
+            report.print(f"written: {options.save}", soft_wrap=True)
     if options.json is not None:
         write(options.json, (json.dumps(as_dict(marks, quiz), indent=2) + "\n").encode())
     return 0
 
 
-def ask_all(report: Report, quiz: Quiz, right_of: RightAnswers) -> tuple[dict[str, float], list[Mark]]:
-    """Ask one question after the other; stop where the input ends, or at Ctrl-C: what is given is kept."""
-    given: dict[str, float] = {}
+def is_filled(path: str | None) -> bool:
+    """Say whether something stands in a file."""
+    return path not in (None, STDOUT) and Path(str(path)).is_file() and Path(str(path)).stat().st_size > 0
+
+
+def begun_answers(path: str, quiz: Quiz) -> dict[str, float]:
+    """Read the answers of a quiz that is gone on with.
+
+    Raises
+    ------
+    UserError
+        If something stands in the file that would be lost when it is written anew.
+    """
+    found = read_answers(Path(path), quiz)
+    lost = [*(f"{name}: {told}" for name, told in found.refused.items()), *found.notes]
+    if lost:
+        raise UserError(f"--save: {path!r} cannot be gone on with ({lost[0]}); mend it, or name another file")
+    return found.given
+
+
+def ask_all(
+    report: Report, quiz: Quiz, right_of: RightAnswers, begun: Mapping[str, float]
+) -> tuple[dict[str, float], list[Mark]]:
+    """Ask what is not answered yet; stop where the input ends, or at Ctrl-C: what is given is kept."""
+    given = dict(begun)
     marks: list[Mark] = []
     for number, question in enumerate(quiz.questions, start=1):
+        if question.name in begun:
+            report.print(f"\n{number}. (answered before: {answer_text(question, begun[question.name])})")
+            marks.append(mark(question, begun[question.name], right_of))
+            continue
         report.print()
         report.print(f"{number}. {question.text}", style="bold")
         for line in choices_of(question):
@@ -151,14 +179,17 @@ def print_mark(report: Report, one: Mark) -> None:
     report.indented(one.explanation)
 
 
-def print_marks(report: Report, marks: Sequence[Mark], notes: Sequence[str]) -> None:
+def print_marks(report: Report, marks: Sequence[Mark], answers: Answers) -> None:
     """Print what became of each question of a file."""
-    rows = [
-        [str(n), one.question.name, one.given or "-", "right" if one.right else one.right_answer]
-        for n, one in enumerate(marks, start=1)
-    ]
-    report.table(["", "question", "answer", "right answer"], rows, text_columns=(1, 2, 3))
-    for note in notes:
+    rows = []
+    for number, one in enumerate(marks, start=1):
+        given = "not accepted" if one.question.name in answers.refused else one.given or "-"
+        word = "right" if one.right else "left out" if given == "-" else "not right"
+        rows.append([str(number), one.question.name, given, word, one.right_answer])
+    report.table(["", "question", "answer", "", "right answer"], rows, text_columns=(1, 2, 3, 4))
+    for name, told in answers.refused.items():
+        report.print(f"note: {name}: {told}")
+    for note in answers.notes:
         report.print(f"note: {note}")
 
 

@@ -1,6 +1,7 @@
 """The exercises of the lessons: stubs are "not done yet", solutions pass, and wrong answers are told why."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -136,3 +137,32 @@ def test_a_numpy_call_inside_a_graph_is_an_error_and_no_stub(capsys, tmp_path):
 def test_a_file_without_the_exercises_is_a_loop_alone(capsys):
     status, out, _ = checked(capsys, 3, course_file("right_loop.py"))
     assert (status, "exercises" in out) == (0, False)
+
+
+def test_the_loop_is_told_of_before_the_exercises_are_called_and_each_when_it_is_done(capsys, tmp_path):
+    path = tmp_path / "exercise.py"
+    text = (SOLUTIONS / "lesson3.py").read_text()
+    path.write_text(text.replace("    losses = []\n    for", "    raise KeyboardInterrupt\n    for", 1))
+    assert "raise KeyboardInterrupt" in path.read_text()
+    status, out, err = checked(capsys, 3, path)
+    assert (status, "interrupted" in err) == (130, True)
+    assert "Well done: your loop does what .fit does." in out
+    assert re.search(r"^loss_of_one +right", out, re.MULTILINE)
+
+
+def test_exercises_are_checked_where_train_is_missing(capsys, tmp_path):
+    path = tmp_path / "exercise.py"
+    path.write_text((SOLUTIONS / "lesson3.py").read_text().replace("def train(", "def training("))
+    status, out, err = checked(capsys, 3, path)
+    assert (status, err.count("\n"), "train is not defined" in err) == (2, 1, True)
+    assert re.findall(r"^(\w+) +(\w+)", out, re.MULTILINE)[-3:] == [
+        ("loss_of_one", "right"),
+        ("final_losses", "error"),  # it calls train
+        ("train_longer", "right"),
+    ]
+
+
+def test_quiet_tells_of_exercises_that_are_not_right(capsys, tmp_path):
+    path = tmp_path / "exercise.py"
+    path.write_text((SOLUTIONS / "lesson3.py").read_text().replace("return -math.log", "return math.log", 1))
+    assert checked(capsys, 3, path, "--quiet") == (1, "", f"{path}: 2 of 3 exercises are right\n")

@@ -137,7 +137,7 @@ def test_the_class_page_counts_mistakes_and_lists_who_timed_out(graded):
     counts = dict(re.findall(r"<code>([\w-]+)</code>.*?<td class=\"number\">(\d+)</td>", page))
     assert counts == {"sum-instead-of-mean": "2", "last-batch-reported": "1"}
     assert "Timed out (1)" in page
-    assert "Handed in nothing (1)" in page
+    assert "Handed in no loop (1)" in page
     alike = page[page.index("same wrong trajectory") :]
     assert re.search(r">s2</a>.*>s4</a>.*sum-instead-of-mean", alike[: alike.index("<h2")])
     assert "a hint and no proof" in page

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,8 @@ def graded(tmp_path_factory, right_answers):
             "stub/exercise.py": STUB,
             "loop/loop.py": SOLVED.partition("def loss_of_one")[0],
             "quiz/answers.toml": sheet("lesson3", QUIZ, some),
+            "flat.py": SOLVED.partition("def loss_of_one")[0],
+            "flat_answers.toml": sheet("lesson3", QUIZ, some) + 'sure-wrong = "z"\n',
             "broken/exercise.py": SOLVED,
             "broken/answers.toml": "a = [",
             "reads/exercise.py": READS_THE_ANSWERS,
@@ -61,19 +64,34 @@ def row(folder, student):
 
 
 @pytest.mark.parametrize(
-    ("student", "score", "right", "quiz"),
+    ("student", "score", "right", "quiz", "status"),
     [
-        ("all", "10", "3 of 3", "9 of 9"),
-        ("stub", "0", "0 of 3", ""),
-        ("loop", "10", "", ""),
-        ("quiz", "0", "", "4 of 9"),
-        ("broken", "10", "3 of 3", "0 of 9"),
-        ("reads", "10", "2 of 3", ""),
+        ("all", "10", "3 of 3", "9 of 9", "graded"),
+        ("stub", "0", "0 of 3", "", "not done yet"),
+        ("loop", "10", "", "", "graded"),
+        ("quiz", "0", "", "4 of 9", "missing"),
+        ("flat", "10", "", "4 of 9", "graded"),
+        ("broken", "10", "3 of 3", "unreadable", "graded"),
+        ("reads", "10", "2 of 3", "", "graded"),
     ],
 )
-def test_the_gradebook_has_their_columns(graded, student, score, right, quiz):
+def test_the_gradebook_has_their_columns(graded, student, score, right, quiz, status):
     found = row(graded, student)
     assert (found["score"], found["exercises"], found["quiz"]) == (score, right, quiz)
+    assert found["status"] == status
+
+
+def test_what_was_not_accepted_is_told(graded):
+    assert "'sure-wrong' is no question of this quiz: did you mean sure-and-wrong?" in (
+        (graded / "feedback" / "flat.html").read_text().replace("&#x27;", "'")
+    )
+
+
+def test_the_class_page_counts_who_has_each_right(graded):
+    page = (graded / "class.html").read_text()
+    assert "Not done yet (1)" in page
+    assert re.search(r"<td>loss_of_one</td>.*?<td class=.number.>2 of 4</td>", page)
+    assert re.search(r"<td>Before training, the network answers.*?<td class=.number.>3 of 4</td>", page)
 
 
 def test_the_feedback_tells_of_each(graded):
@@ -97,8 +115,18 @@ def test_an_exercise_that_hangs_costs_no_loop_and_no_grader(tmp_path):
     words = ["lesson3", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--seconds", "8"]
     grade.main(words)
     found = row(tmp_path / "out", "s1")
-    assert (found["score"], found["exercises"], found["status"]) == ("10", "0 of 3", "graded")
-    assert "8 s" in (tmp_path / "out" / "feedback" / "s1.md").read_text()
+    assert (found["score"], found["exercises"], found["status"]) == ("10", "1 of 3", "graded")
+    told = (tmp_path / "out" / "feedback" / "s1.md").read_text().replace("\\_", "_")
+    assert "loss_of_one: wrong" in told
+    assert "final_losses: right" in told
+    assert "train_longer: error: not done after 8 s" in told
+
+
+def test_of_some_exercises_only_these_are_judged():
+    given = [{"numbers": [value], "shape": []} for value in (0.2231435513, 1.6094379124, 0.0100503359, 1.0)]
+    done = exercises.judge(3, 5, json.dumps([*given, {"missing": True}]).encode(), ["loss_of_one"])
+    assert [(one["name"], one["status"]) for one in done] == [("loss_of_one", "wrong")]
+    assert "loss_of_one(0.0, 0.65)" in done[0]["told"]
 
 
 def test_the_last_call_of_each_exercise_is_drawn_from_the_seed():
@@ -117,19 +145,25 @@ def test_the_last_call_of_each_exercise_is_drawn_from_the_seed():
      json.dumps([{"right": True}] * 10).encode()],
 )  # fmt: skip
 def test_what_the_grader_would_not_write_is_an_error(result):
-    done = exercises.judge(3, 5, result)
+    done = exercises.judge(3, 5, result, NAMES)
     assert [one["status"] for one in done] == ["error"] * 3
     assert {one["told"] for one in done} == {exercises.FORGED}
 
 
 def test_a_file_that_cannot_be_read_is_told():
-    done = exercises.judge(3, 5, ERROR + json.dumps({"text": "no such thing"}).encode())
+    done = exercises.judge(3, 5, ERROR + json.dumps({"text": "no such thing"}).encode(), NAMES)
     assert [one["told"] for one in done] == ["no such thing"] * 3
 
 
 @pytest.mark.parametrize(
     ("name", "it_is"),
-    [("answers.toml", True), ("sub/Answers-1.TOML", True), ("answers.txt", False), ("my.toml", False)],
+    [
+        ("answers.toml", True),
+        ("sub/Answers-1.TOML", True),
+        ("my answers.toml", True),
+        ("answers.txt", False),
+        ("my.toml", False),
+    ],
 )
 def test_a_file_of_answers_is_known_by_its_name(name, it_is):
     assert is_answers(name) == it_is

@@ -132,10 +132,14 @@ def test_what_cannot_be_made_into_notebooks_is_told_in_one_line(tmp_path, capsys
         notebooks.main([str(tmp_path), "lesson9"])
     (tmp_path / "file").write_text("")
     assert notebooks.main([str(tmp_path / "file" / "sub"), "lesson3"]) == 2
+    (tmp_path / "lesson2.ipynb").mkdir()
+    assert notebooks.main([str(tmp_path)]) == 2
     monkeypatch.setattr(notebooks.importlib.util, "find_spec", lambda name: None)
     assert notebooks.main([str(tmp_path), "lesson3"]) == 2
     told = capsys.readouterr().err.splitlines()
-    assert len(told) == 3
+    assert len(told) == 4
+    assert "lesson2.ipynb' is a folder: name another OUTPUT" in told.pop(2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "lesson2.ipynb"]
     assert "'lesson9' is no lesson: there are lesson1" in told[0]
     assert "cannot be made" in told[1]
     assert "pip install 'companion[notebooks]'" in told[2]

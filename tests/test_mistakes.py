@@ -50,6 +50,17 @@ def test_the_report_shows_diff_losses_and_what_the_check_says(capsys, tmp_path):
     )
 
 
+def test_a_loop_that_was_saved_and_mended_is_not_written_over(capsys, tmp_path):
+    file = tmp_path / "broken.py"
+    run(capsys, "no-update", "--save", str(file), "--epochs", "1")
+    _, out, _ = run(capsys, "no-update", "--save", str(file), "--epochs", "1")
+    assert f"written: {file}" in out
+    file.write_text("mended")
+    with pytest.raises(SystemExit):
+        mistakes.main(["no-update", "--save", str(file)])
+    assert (file.read_text(), "would be lost" in capsys.readouterr().err) == ("mended", True)
+
+
 def test_one_that_ends_in_an_exception_shows_it(command):
     # In a process of its own: TensorFlow remembers the file where it first converted the same code.
     done = command("companion.mistakes", "variables-in-tf-function")
@@ -60,6 +71,8 @@ def test_one_that_ends_in_an_exception_shows_it(command):
     ("words", "told"),
     [
         (["no-updates"], "'no-updates' is no mistake known here: did you mean no-update? "),
+        (["NO-UPDATE"], "did you mean no-update? "),
+        (["sum"], "did you mean sum-instead-of-mean? "),
         (["qqq"], "'qqq' is no mistake known here: 'python -m companion.mistakes' lists them"),
         (["--plot", "x.png"], "name the mistake that is to be made"),
         (["no-update", "--plot", "x.doc"], "'x.doc' does not end in"),

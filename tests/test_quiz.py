@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from companion import quiz
-from companion.answers import mark, read_answers, sheet
+from companion.answers import Answers, mark, read_answers, sheet
 from companion.errors import UserError
 from companion.lesson_files import LESSONS, lesson_file
 from companion.predictions import Predictions
@@ -107,10 +107,32 @@ def test_it_asks_explains_and_counts(own, capsys, monkeypatch, tmp_path):
 def test_answers_that_are_there_are_not_written_over(capsys, monkeypatch, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('loss-at-the-start = "0.69"\n')
-    for option in ("--sheet", "--save"):
+    for option in ("--sheet", "--key"):
         status, _, err = run(capsys, monkeypatch, ["lesson3", option, path])
         assert (status, "answers in it would be lost" in err) == (2, True)
     assert path.read_text() == 'loss-at-the-start = "0.69"\n'
+
+
+def test_a_quiz_that_was_ended_is_gone_on_with(own, capsys, monkeypatch, tmp_path):
+    words = ["lesson3", "--quiz", own(STATIC), "--save", tmp_path / "mine.toml"]
+    assert "(ended at question 2)" in run(capsys, monkeypatch, words, "b\n")[1]
+    status, out, _ = run(capsys, monkeypatch, words, "0.3\n")
+    assert (status, "1. (answered before: b) that)" in out, "Score: 2 of 2" in out) == (0, True, True)
+    assert "number = 0.3\n" in (tmp_path / "mine.toml").read_text()
+
+
+def test_a_file_in_which_something_would_be_lost_is_not_gone_on_with(own, capsys, monkeypatch, tmp_path):
+    path = tmp_path / "mine.toml"
+    for text, told in (('letter = "z"\n', "'z' is none of"), ('letter = "a"\nnumbr = 1\n', "mean number?")):
+        path.write_text(text)
+        status, _, err = run(capsys, monkeypatch, ["lesson3", "--quiz", own(STATIC), "--save", path], "a\n")
+        assert (status, told in err, path.read_text()) == (2, True, text)
+
+
+def test_the_key_is_a_file_of_right_answers(own, capsys, monkeypatch, tmp_path):
+    words = ["lesson3", "--quiz", own(STATIC + RUN)]
+    assert run(capsys, monkeypatch, [*words, "--key", tmp_path / "key.toml"])[0] == 0
+    assert "Score: 3 of 3" in run(capsys, monkeypatch, [*words, "--answers", tmp_path / "key.toml"])[1]
 
 
 def test_a_key_is_not_given_to_a_quiz_whose_explanation_cannot_be_filled_in(own, capsys, monkeypatch):
@@ -162,7 +184,7 @@ def test_a_sheet_has_every_question_and_no_answer(capsys, monkeypatch, tmp_path)
     path = tmp_path / "sheet.toml"
     assert run(capsys, monkeypatch, ["lesson3", "--sheet", path])[0] == 0
     questions = read_quiz(lesson_file(3, "quiz.toml"))
-    assert read_answers(path, questions) == ({}, [])
+    assert read_answers(path, questions) == Answers({}, {}, [])
     assert all(question.text in path.read_text() for question in questions.questions)
 
 
@@ -174,8 +196,15 @@ def test_answers_that_can_be_none_are_noted_and_the_others_marked(own, capsys, m
     assert "note: letter: 'z' is none of the answers" in out
     assert "note: 'other' is no question of this quiz" in out
     assert "Score: 1 of 3" in out
-    path.write_text("letter = true\n")
-    assert read_answers(path, read_quiz(own(STATIC)))[1] == ["letter: True is neither a text nor a number"]
+    assert [row.split()[1:4] for row in out.splitlines() if row.strip().startswith(("1 ", "2 "))] == [
+        ["letter", "not", "accepted"],
+        ["number", "0.3", "right"],
+    ]
+    path.write_text("letter = true\nnumber = ['b']\n")
+    assert read_answers(path, read_quiz(own(STATIC))).refused == {
+        "letter": "True is none of the answers: give a letter from a to b",
+        "number": "['b'] is not a number: give one, such as 0.25",
+    }
 
 
 @pytest.mark.parametrize(

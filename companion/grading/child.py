@@ -71,7 +71,7 @@ def main(file: str, task: Task, calls: Sequence[Any] | None = None) -> None:
     try:
         content = _run(file, task) if calls is None else _call_all(file, calls)
     except LoopError as error:
-        content = _error(str(error), error.name, error.file, error.line, error.shown)
+        content = _error(str(error), error)
     except UserError as error:
         content = _error(str(error))
     except BaseException as error:  # which the submission's own classes may raise in odd places
@@ -130,8 +130,9 @@ def _call_all(file: str, calls: Sequence[Any]) -> bytes:
     return json.dumps(given).encode()
 
 
-def _error(
-    text: str, name: str = "", file: str | None = None, line: int | None = None, shown: str = ""
-) -> bytes:
-    content = {"text": text, "name": name, "file": file, "line": line, "shown": shown[-LONGEST_TRACEBACK:]}
+def _error(text: str, of: LoopError | None = None) -> bytes:
+    content: dict[str, Any] = {"text": text}
+    if of is not None:
+        content |= {"name": of.name, "file": of.file, "line": of.line, "not_done": of.not_done}
+        content["shown"] = of.shown[-LONGEST_TRACEBACK:]
     return ERROR + json.dumps(content).replace(os.getcwd() + os.sep, "").encode()

@@ -38,7 +38,7 @@ def class_page(grades: Sequence[dict[str, Any]], title: str, about: Sequence[tup
         tag("h2", "Mistakes the class made"),
         _mistakes(grades),
     ]
-    parts += _not_graded(grades) + _alike(grades) + _worth_a_look(grades)
+    parts += _beside(grades) + _not_graded(grades) + _alike(grades) + _worth_a_look(grades)
     return page(f"The class. {title}", *parts, tag("h2", "All students"), _students(grades))
 
 
@@ -97,20 +97,42 @@ def _mistakes(grades: Sequence[dict[str, Any]]) -> Element:
     return table(["mistake", "", "students"], rows, numbers=(2,))
 
 
+def _beside(grades: Sequence[dict[str, Any]]) -> list[Element]:
+    """Count who has each exercise and each question of the quiz right, of those who handed them in."""
+    parts = []
+    exercises = [one for grade in grades for one in grade["exercises"]]
+    questions = [one for grade in grades if grade["quiz"] for one in grade["quiz"]["questions"]]
+    named = [(one["name"], one["status"] == "right") for one in exercises]
+    asked = [(one["question"], one["right"]) for one in questions]
+    for heading, what, found in (("Exercises", "function", named), ("The quiz", "question", asked)):
+        if found:
+            most, right = (
+                Counter(one for one, _ in found),
+                Counter(one for one, is_right in found if is_right),
+            )
+            rows: list[list[Any]] = [
+                [one, _bar(right[one], most[one], NARROW), f"{right[one]} of {most[one]}"] for one in most
+            ]
+            parts += [tag("h2", heading), table([what, "", "right"], rows, numbers=(2,))]
+    return parts
+
+
 def _not_graded(grades: Sequence[dict[str, Any]]) -> list[Element]:
     """List who timed out, and who else could not be run."""
     parts = []
     late = [grade for grade in grades if grade["status"] == TIMEOUT]
-    ran = (TIMEOUT, "graded", "missing")
+    ran = (TIMEOUT, "graded", "missing", "not done yet")
     others = [grade for grade in grades if grade["status"] not in ran]
     missing = [grade for grade in grades if grade["status"] == "missing"]
+    stubs = [grade for grade in grades if grade["status"] == "not done yet"]
     for heading, some in (("Timed out", late), ("Could not be run to the end", others)):
         if some:
             rows: list[list[Any]] = [[_link(grade), grade["status"], grade["told"]] for grade in some]
             parts += [tag("h2", f"{heading} ({len(some)})"), table(["student", "", ""], rows)]
-    if missing:
-        named = ", ".join(grade["name"] or grade["id"] for grade in missing)
-        parts += [tag("h2", f"Handed in nothing ({len(missing)})"), tag("p", named)]
+    for heading, some in (("Not done yet", stubs), ("Handed in no loop", missing)):
+        if some:
+            named = ", ".join(grade["name"] or grade["id"] for grade in some)
+            parts += [tag("h2", f"{heading} ({len(some)})"), tag("p", named)]
     return parts
 
 

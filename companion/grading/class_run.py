@@ -45,8 +45,8 @@ def read_given_assignment(options: argparse.Namespace) -> Assignment:
 def grade_class(options: argparse.Namespace, report: Report) -> int:
     """Take in, grade and publish."""
     assignment = read_given_assignment(options)
-    intake, submissions = take_in_all(options)
-    show_intake(report, intake, submissions)
+    intake, submissions, strangers = take_in_all(options)
+    show_intake(report, intake, submissions, strangers)
     targets = read_targets(options, assignment.maximum)
     folder = Path(options.output)
     if folder.resolve().is_relative_to(Path(options.submissions).resolve()):
@@ -67,20 +67,22 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
     return int(failed)
 
 
-def take_in_all(options: argparse.Namespace) -> tuple[Intake, list[Submission]]:
-    """Find the submissions; add those of the roster who have handed in nothing."""
+def take_in_all(options: argparse.Namespace) -> tuple[Intake, list[Submission], list[str]]:
+    """Find the submissions; add those of the roster who handed in nothing; list who is not on it."""
     intake = take_in(Path(options.submissions), options.due)
     if options.roster is None:
-        return intake, intake.submissions
+        return intake, intake.submissions, []
     roster = read_roster(Path(options.roster))
     known = [replace(one, name=roster.get(one.id) or one.name) for one in intake.submissions]
     handed_in = {one.id for one in known}
     known += [missing(student, name) for student, name in roster.items() if student not in handed_in]
-    return intake, sorted(known, key=lambda one: one.id)
+    return intake, sorted(known, key=lambda one: one.id), sorted(handed_in - roster.keys())
 
 
-def show_intake(report: Report, intake: Intake, submissions: Sequence[Submission]) -> None:
-    """Print what was found, and whose it is taken to be."""
+def show_intake(
+    report: Report, intake: Intake, submissions: Sequence[Submission], strangers: Sequence[str]
+) -> None:
+    """Print what was found, whose it is taken to be, and who is not on the roster."""
     few = [f"{one.id} ({one.source or one.problem})" for one in submissions[:3]]
     more = f" and {len(submissions) - 3} more" if len(submissions) > 3 else ""
     facts = [
@@ -90,6 +92,9 @@ def show_intake(report: Report, intake: Intake, submissions: Sequence[Submission
     absent = len(submissions) - len(intake.submissions)
     if absent:
         facts.append(("missing", f"{absent} of the roster handed in nothing"))
+    if strangers:
+        named = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
+        facts.append(("not on roster", f"{len(strangers)}, graded all the same: {named}"))
     late = sum(one.late for one in submissions)
     if late:
         facts.append(("late", str(late)))
@@ -181,6 +186,8 @@ def line_of(grade: dict[str, Any]) -> str:
     )
     seconds = f"{grade['seconds']:.1f} s" if grade["seconds"] is not None else ""
     told = f"{grade['status']}: {why}" if why else grade["status"]
+    if grade["quiz"] and grade["quiz"]["unreadable"]:
+        told += "; answers to the quiz unreadable"
     points = f"{score_text(score)}/{score_text(grade['maximum'])}"
     return f"{grade['id']:<16} {points:>7}  {told[:LONGEST_LINE]}  {seconds}  <- {grade['source']}"
 

@@ -1,7 +1,7 @@
 """A lesson's exercises in a submission: what its functions are called with, and how they are judged."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,7 +33,7 @@ def _calls(lesson: int, seed: int) -> list[tuple[Exercise, list[Any]]]:
     return [(one, arguments) for one in known for arguments in (*map(list, one.calls), one.draw(rng))]
 
 
-def judge(lesson: int, seed: int, result: bytes) -> list[dict[str, str]]:
+def judge(lesson: int, seed: int, result: bytes, names: Sequence[str]) -> list[dict[str, str]]:
     """Judge what came out of a sandbox.
 
     Parameters
@@ -42,22 +42,24 @@ def judge(lesson: int, seed: int, result: bytes) -> list[dict[str, str]]:
         As for `calls_of`.
     result : bytes
         Of which every byte may be the submission's own.
+    names : sequence of str
+        Of the exercises that were called.
 
     Returns
     -------
     list of dict
         ``name``, ``status`` and ``told`` of each exercise.
     """
-    calls = _calls(lesson, seed)
+    calls = [(one, arguments) for one, arguments in _calls(lesson, seed) if one.name in names]
     try:
         if result.startswith(ENDED):
             told = str(json.loads(result[len(ENDED) :])["text"])[:MOST_TOLD]
-            return _all_failed(lesson, told)
+            return _all_failed(names, told)
         given = [_checked(one) for one in json.loads(result)]
         if len(given) != len(calls):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
-        return _all_failed(lesson, FORGED)
+        return _all_failed(names, FORGED)
     done: dict[str, Done] = {}
     for (exercise, arguments), one in zip(calls, given, strict=True):
         if exercise.name not in done or done[exercise.name].status == RIGHT:
@@ -66,8 +68,8 @@ def judge(lesson: int, seed: int, result: bytes) -> list[dict[str, str]]:
     return [asdict(one) | {"told": one.told[:MOST_TOLD]} for one in done.values()]
 
 
-def _all_failed(lesson: int, told: str) -> list[dict[str, str]]:
-    return [asdict(Done(one.name, ERROR, told)) for one in exercises_of(lesson)]
+def _all_failed(names: Sequence[str], told: str) -> list[dict[str, str]]:
+    return [asdict(Done(name, ERROR, told)) for name in names]
 
 
 def _checked(given: Any) -> Mapping[str, Any]:

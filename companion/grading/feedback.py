@@ -82,19 +82,45 @@ def _beside(grade: dict[str, Any]) -> list[Element]:
     """Show the exercises and the quiz, if they were handed in."""
     parts, counted = [], beside(grade)
     if counted["exercises"]:
-        rows: list[list[Any]] = [[one["name"], one["status"], one["told"]] for one in grade["exercises"]]
+        rows: list[list[Any]] = [
+            [tag("code", one["name"]), _state(one["status"], one["status"] == "right"), one["told"]]
+            for one in grade["exercises"]
+        ]
         parts += [tag("h2", f"The exercises: {counted['exercises']} right")]
         parts.append(table(["function", "", ""], rows))
     if counted["quiz"]:
         quiz = grade["quiz"]
-        rows = [
-            [one["question"], one["given"] or "-", "right" if one["right"] else "not right"]
-            for one in quiz["questions"]
-        ]
-        parts += [tag("h2", f"The quiz: {counted['quiz']} right")]
-        parts.append(table(["question", "answer", ""], rows))
+        parts.append(tag("h2", quiz_heading(quiz)))
+        if quiz["unreadable"]:
+            parts.append(tag("p", quiz["unreadable"], class_="wrong"))
+        else:
+            rows = [
+                [
+                    one["question"],
+                    one["given"] or "-",
+                    _state("right" if one["right"] else "not right", one["right"]),
+                ]
+                for one in quiz["questions"]
+            ]
+            parts += [table(["question", "answer", ""], rows), tag("p", explained(quiz), class_="dim")]
         parts += [tag("p", note, class_="dim") for note in quiz["notes"]]
     return parts
+
+
+def quiz_heading(quiz: dict[str, Any]) -> str:
+    """Say how many answers are right, or that they cannot be read."""
+    if quiz["unreadable"]:
+        return "The quiz: the answers cannot be read"
+    return f"The quiz: {quiz['score']} of {quiz['maximum']} right"
+
+
+def explained(quiz: dict[str, Any]) -> str:
+    """Say where the right answers are explained."""
+    return f"To see each answer explained: python -m companion.quiz {quiz['lesson']} --answers answers.toml"
+
+
+def _state(word: str, right: bool) -> Element:
+    return tag("span", word, class_="right" if right else "wrong")
 
 
 def _criteria(grade: dict[str, Any]) -> Element:
@@ -165,7 +191,13 @@ def feedback_text(grade: dict[str, Any], title: str, setting: str = "") -> str:
     ]
     lines += _beside_text(grade)
     if grade["learner"]:
-        lines += ["", "| epoch | your loss | .fit |", "| ---: | ---: | ---: |"]
+        lines += [
+            "",
+            "## Your losses beside those of .fit",
+            "",
+            "| epoch | your loss | .fit |",
+            "| ---: | ---: | ---: |",
+        ]
         pairs = zip(losses_of(grade["learner"]), losses_of(grade["fit"]), strict=True)
         lines += [f"| {epoch} | {mine:.7g} | {fit:.7g} |" for epoch, (mine, fit) in enumerate(pairs)]
     for heading, text in (
@@ -188,11 +220,13 @@ def _beside_text(grade: dict[str, Any]) -> list[str]:
             for one in grade["exercises"]
         ]
     if counted["quiz"]:
-        lines += ["", f"## The quiz: {counted['quiz']} right", ""]
-        for one in grade["quiz"]["questions"]:
+        quiz = grade["quiz"]
+        lines += ["", f"## {quiz_heading(quiz)}", ""]
+        for one in quiz["questions"]:
             right = "right" if one["right"] else "not right"
-            lines.append(f"- {plain(one['question'])} {plain(one['given']) or 'no answer'}, {right}")
-        lines += [f"- {plain(note)}" for note in grade["quiz"]["notes"]]
+            lines.append(f"- {plain(one['question'])} {plain(one['given']) or 'no answer'}: {right}")
+        notes = [quiz["unreadable"] or explained(quiz), *quiz["notes"]]
+        lines += ["", *(f"{plain(note)}" for note in notes)]
     return lines
 
 

@@ -56,10 +56,10 @@ def beside(grade: dict[str, Any]) -> dict[str, str]:
     """Say how many exercises and questions of the quiz are right; empty where none was handed in."""
     exercises, quiz = grade.get("exercises") or [], grade.get("quiz")
     right = sum(one["status"] == "right" for one in exercises)
-    return {
-        "exercises": f"{right} of {len(exercises)}" if exercises else "",
-        "quiz": f"{quiz['score']} of {quiz['maximum']}" if quiz else "",
-    }
+    marked = ""
+    if quiz:
+        marked = "unreadable" if quiz["unreadable"] else f"{quiz['score']} of {quiz['maximum']}"
+    return {"exercises": f"{right} of {len(exercises)}" if exercises else "", "quiz": marked}
 
 
 def _points(one: dict[str, Any]) -> str:

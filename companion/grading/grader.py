@@ -12,7 +12,7 @@ from typing import Any
 
 import companion
 from companion.errors import UserError
-from companion.grading.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
+from companion.grading.criteria import CRITERIA, NOT_JUDGED, RIGHT, STUB, WRONG
 from companion.grading.limits import Limits
 from companion.grading.machine import Machine
 from companion.grading.outcome import DONE, FAILED, Outcome
@@ -23,6 +23,7 @@ from companion.learner import sources_of
 from companion.lesson_files import lesson_file
 
 GRADED, ERROR, UNREADABLE, MISSING, INTERNAL = "graded", "error", "unreadable", "missing", "internal"
+NOT_DONE = "not done yet"
 TRIES = 2  # of a submission whose grader's own process has ended
 PRINTED = 4000  # characters kept of what was printed
 
@@ -169,18 +170,26 @@ def _exercises(here: Machine, job: Job) -> list[dict[str, str]]:
     """Run and judge what it has of the lesson's exercises, in a sandbox of its own."""
     if not defined(job):
         return []
-    calls = here.exercise_calls(job.task)
-    names = dict.fromkeys(name for name, *_ in calls)
+    names = list(dict.fromkeys(name for name, *_ in here.exercise_calls(job.task)))
+    done, ended = _called(here, job, names)
+    if ended and len(names) > 1:  # one of them took too much: alone, the others get what is theirs
+        done = [one for name in names for one in _called(here, job, [name])[0]]
+    return done
+
+
+def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[dict[str, str]], bool]:
+    """Run and judge some exercises together; say also whether they were ended before they were done."""
+    calls = [one for one in here.exercise_calls(job.task) if one[0] in names]
     outcome = here.run(job.task, job.limits, job.file, job.files, calls)
     if outcome.how == FAILED:
         raise MachineError(outcome.told)
     told = outcome.told
     if outcome.how == DONE:
         try:
-            return here.judge_exercises(job.task, outcome.result)
+            return here.judge_exercises(job.task, outcome.result, names), False
         except JudgeEndedError:
             told = "what it gave ended the judge"
-    return [{"name": name, "status": ERROR, "told": told} for name in names]
+    return [{"name": name, "status": ERROR, "told": told} for name in names], True
 
 
 def defined(job: Job) -> list[str]:
@@ -213,7 +222,11 @@ def graded(job: Job, outcome: Outcome, answer: dict[str, Any]) -> dict[str, Any]
     """Put the grade together from how the run ended and what the judge says."""
     if not answer:
         return not_run(job, outcome.how, outcome.told, outcome)
-    status = INTERNAL if answer.pop("failed", False) else ERROR if answer["error"] else GRADED
+    status = ERROR if answer["error"] else GRADED
+    if answer["error"] == STUB:
+        status = NOT_DONE
+    if answer.pop("failed", False):
+        status = INTERNAL
     whole = not_run(job, status, answer["error"], outcome)
     whole |= all_clean(answer) | {"look": whole["look"] + answer.get("look", [])}
     return whole | {"criteria": pointed(job, whole["criteria"])}

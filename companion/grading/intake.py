@@ -20,6 +20,7 @@ DEFINES_TRAIN = re.compile(
     rb'(?:^|["\n]|\\n)(?:[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+train\b|train[ \t]*=)'
 )
 NOTHING = "nothing was handed in"
+NO_LOOP = "no loop was handed in, only answers to the quiz: hand in a .py or .ipynb file that defines train"
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,8 @@ def _unpacked(entry: Entry) -> dict[str, Entry]:
 def _choose(named: dict[str, Entry]) -> tuple[str, dict[str, bytes]]:
     """Choose the file that defines ``train``; give all that can be read."""
     loops = [name for name in named if name.lower().endswith(LOOPS)]
+    if not loops and named and all(is_answers(name) for name in named):
+        raise UnreadableError(NO_LOOP)
     if not loops:
         raise UnreadableError(f"neither a .py nor an .ipynb file was handed in, but {_list(named)}")
     broken = [name for name in loops if named[name].problem]

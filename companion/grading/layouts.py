@@ -34,6 +34,7 @@ class Owner:
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)", re.DOTALL)
 CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.DOTALL)
+ANSWERS = re.compile(r"(?P<id>.+?)[_-]answers\.toml", re.IGNORECASE)  # beside the loop of this id
 GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
 WRAPPERS = {"submissions", "exercise", "download"}
 
@@ -90,6 +91,8 @@ def owner_of(path: str, system: str) -> Owner | None:
     if system == "canvas" and (canvas := CANVAS.fullmatch(first)):
         late = canvas["late"] is not None
         return Owner(canvas["id"], canvas["name"], late, canvas["rest"], "a Canvas download")
+    if answers := ANSWERS.fullmatch(first):
+        return Owner(answers["id"], "", False, "answers.toml", "one file a student")
     name = PurePosixPath(first)
     if name.suffix.lower() in (".csv", ".yml", ".yaml", ".toml", ".json", ".md", ".log"):
         return None

@@ -151,15 +151,15 @@ class Machine:
             self._calls[key] = self._ask_any({"what": "calls", "task": task})["calls"]
         return self._calls[key]
 
-    def judge_exercises(self, task: dict[str, int], result: bytes) -> list[dict[str, str]]:
-        """Judge what came out of them.
+    def judge_exercises(self, task: dict[str, int], result: bytes, names: list[str]) -> list[dict[str, str]]:
+        """Judge what came out of those of these names.
 
         Raises
         ------
         JudgeEndedError, MachineError
             As `judge`.
         """
-        return self._ask_any({"what": "exercises", "task": task}, result)["done"]
+        return self._ask_any({"what": "exercises", "task": task, "names": names}, result)["done"]
 
     def _ask_any(self, content: dict[str, Any], blob: bytes = b"") -> dict[str, Any]:
         bench = self._free_judge()

@@ -1,15 +1,14 @@
 """A quiz's answers in a submission, marked. No TensorFlow here: runs are made by the quiz's own command."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from companion.answers import read_answers
+from companion.answers import Answers, read_answers
 from companion.errors import UserError
-from companion.grading.text import one_line
+from companion.grading.text import all_clean, one_line
 from companion.lesson_files import lesson_file
 from companion.questions import Quiz, answer_text, is_right, read_quiz
 
@@ -45,27 +44,34 @@ class QuizMarks:
         Returns
         -------
         dict or None
-            ``score``, ``maximum``, ``questions`` and ``notes``; None if no answers are there.
+            ``score``, ``maximum``, ``questions``, ``notes``, and ``unreadable``, why the file is, or "";
+            None if no answers are there.
         """
         found = [name for name in sorted(files) if is_answers(name)]
         if not found:
             return None
         quiz = read_quiz(self.path)
         notes = [f"{found[0]} was marked, of {len(found)} files of answers"] if len(found) > 1 else []
+        unreadable = ""
         try:
-            given, more = read_answers(Path(found[0]), quiz, files[found[0]])
+            answers = read_answers(Path(found[0]), quiz, files[found[0]])
         except UserError as error:
-            given, more = {}, [str(error)]
-        return self._marked(quiz, given) | {"notes": [one_line(note) for note in (notes + more)[:MOST_NOTES]]}
+            answers, unreadable = Answers(), str(error)
+        notes = [one_line(note) for note in (notes + answers.notes)[:MOST_NOTES]]
+        about = {"lesson": f"lesson{self.lesson}", "unreadable": unreadable, "notes": notes}
+        return all_clean(self._marked(quiz, answers) | about)
 
-    def _marked(self, quiz: Quiz, given: Mapping[str, float]) -> dict[str, Any]:
+    def _marked(self, quiz: Quiz, answers: Answers) -> dict[str, Any]:
         if not self._key:
             self._key = key_of(self.lesson)
+        given = answers.given
+        shown = {one.name: answer_text(one, given[one.name]) for one in quiz.questions if one.name in given}
+        shown |= {name: f"not accepted: {one_line(told)}" for name, told in answers.refused.items()}
         questions = [
             {
                 "name": question.name,
                 "question": question.text,
-                "given": answer_text(question, given[question.name]) if question.name in given else "",
+                "given": shown.get(question.name, ""),
                 "right": question.name in given
                 and is_right(question, given[question.name], self._key[question.name]),
             }
@@ -76,9 +82,9 @@ class QuizMarks:
 
 
 def is_answers(name: str) -> bool:
-    """Say whether a file is one of answers: answers.toml, or what a course system makes of a second one."""
+    """Say whether a file is one of answers: answers.toml, or what somebody has made of this name."""
     file = PurePosixPath(name).name.lower()
-    return file.startswith("answers") and file.endswith(".toml")
+    return "answers" in file and file.endswith(".toml")
 
 
 def key_of(lesson: int) -> dict[str, float]:
@@ -90,8 +96,9 @@ def key_of(lesson: int) -> dict[str, float]:
         If the quiz cannot be answered.
     """
     command = [sys.executable, "-m", "companion.quiz", f"lesson{lesson}", "--key", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:
-        told = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        told = (done.stderr.decode(errors="replace").strip().splitlines() or ["it ended without a word"])[-1]
         raise UserError(f"the quiz of lesson{lesson} has no key: {told}")
-    return json.loads(done.stdout)
+    path = lesson_file(lesson, "quiz.toml")
+    return read_answers(path, read_quiz(path), done.stdout).given

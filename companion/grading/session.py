@@ -11,7 +11,7 @@ import companion
 from companion.errors import UserError
 from companion.grading.assignment import Assignment
 from companion.grading.grader import INTERNAL, MISSING, UNREADABLE, Job, grade, not_run, reference_for
-from companion.grading.intake import NOTHING, Submission, UnreadableError
+from companion.grading.intake import NO_LOOP, NOTHING, Submission, UnreadableError
 from companion.grading.journal import Journal
 from companion.grading.quiz_marks import QuizMarks
 
@@ -180,7 +180,8 @@ class Session:
                 if one.problem:
                     raise UnreadableError(one.problem)
             except UnreadableError as error:
-                self._keep(not_run(self.job(one), UNREADABLE, str(error)), files, tell)
+                status = MISSING if str(error) == NO_LOOP else UNREADABLE
+                self._keep(not_run(self.job(one), status, str(error)), files, tell)
             else:
                 yield self.job(one, files)
 
