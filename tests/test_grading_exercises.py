@@ -91,7 +91,7 @@ def test_the_class_page_counts_who_has_each_right(graded):
     page = (graded / "class.html").read_text()
     assert "Not done yet (1)" in page
     assert re.search(r"<td>loss_of_one</td>.*?<td class=.number.>2 of 4</td>", page)
-    assert re.search(r"<td>Before training, the network answers.*?<td class=.number.>3 of 4</td>", page)
+    assert re.search(r"<td>Before training, the network answers.*?<td class=.number.>3 of 3</td>", page)
 
 
 def test_the_feedback_tells_of_each(graded):

@@ -101,7 +101,8 @@ def _beside(grades: Sequence[dict[str, Any]]) -> list[Element]:
     """Count who has each exercise and each question of the quiz right, of those who handed them in."""
     parts = []
     exercises = [one for grade in grades for one in grade["exercises"]]
-    questions = [one for grade in grades if grade["quiz"] for one in grade["quiz"]["questions"]]
+    quizzes = [grade["quiz"] for grade in grades if grade["quiz"] and not grade["quiz"]["unreadable"]]
+    questions = [one for quiz in quizzes for one in quiz["questions"]]
     named = [(one["name"], one["status"] == "right") for one in exercises]
     asked = [(one["question"], one["right"]) for one in questions]
     for heading, what, found in (("Exercises", "function", named), ("The quiz", "question", asked)):
