@@ -69,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = quiz_parser()
     options = argparse.Namespace(answers=None, sheet=None, save=None, json=None, quiz=None, key=None)
     parser.parse_args(argv, options)
-    if options.answers is not None and (options.save or options.sheet):
-        parser.error("--answers: marks a file; --save and --sheet write one: give one of them")
+    if options.answers is not None and (options.save or options.sheet or options.key):
+        parser.error("--answers: marks a file; --save, --sheet and --key write one: give one of them")
     to_stdout = check_outputs(parser, options, ("sheet", "save", "json", "key"), read=options.answers)
     quiz = read_quiz(Path(options.quiz) if options.quiz else lesson_file(options.lesson, "quiz.toml"))
     for option, path in (("--sheet", options.sheet), ("--key", options.key)):
@@ -130,28 +130,35 @@ def begun_answers(path: str, quiz: Quiz) -> dict[str, float]:
 def ask_all(
     report: Report, quiz: Quiz, right_of: RightAnswers, begun: Mapping[str, float]
 ) -> tuple[dict[str, float], list[Mark]]:
-    """Ask what is not answered yet; stop where the input ends, or at Ctrl-C: what is given is kept."""
+    """Ask one question after the other; stop where the input ends, or at Ctrl-C: what is given is kept."""
     given = dict(begun)
     marks: list[Mark] = []
     for number, question in enumerate(quiz.questions, start=1):
-        if question.name in begun:
-            report.print(f"\n{number}. (answered before: {answer_text(question, begun[question.name])})")
-            marks.append(mark(question, begun[question.name], right_of))
-            continue
-        report.print()
-        report.print(f"{number}. {question.text}", style="bold")
-        for line in choices_of(question):
-            report.indented(line)
         try:
-            answer = ask(report, question)
-            if answer is not None:
-                given[question.name] = answer
-            marks.append(mark(question, answer, right_of))
+            marks.append(ask_one(report, number, question, right_of, given))
         except (EOFError, KeyboardInterrupt):
             report.print(f"\n(ended at question {number})", style="dim")
-            return given, marks
-        print_mark(report, marks[-1])
+            break
     return given, marks
+
+
+def ask_one(
+    report: Report, number: int, question: Question, right_of: RightAnswers, given: dict[str, float]
+) -> Mark:
+    """Ask a question, unless its answer is given already; note the answer, mark and explain it."""
+    report.print()
+    if question.name in given:
+        report.print(f"{number}. (answered before: {answer_text(question, given[question.name])})")
+        return mark(question, given[question.name], right_of)
+    report.print(f"{number}. {question.text}", style="bold")
+    for line in choices_of(question):
+        report.indented(line)
+    answer = ask(report, question)
+    if answer is not None:
+        given[question.name] = answer
+    marked = mark(question, answer, right_of)
+    print_mark(report, marked)
+    return marked
 
 
 def ask(report: Report, question: Question) -> float | None:

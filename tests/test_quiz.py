@@ -307,7 +307,8 @@ def test_a_behavior_that_is_not_among_the_choices_is_told(own):
 @pytest.mark.parametrize(
     "words",
     [["lesson9"], ["lesson3", "--answers", "nowhere.toml"], ["lesson3", "--quiz", "nowhere.toml"], [],
-     ["lesson3", "--answers", "a.toml", "--save", "b.toml"]],
+     ["lesson3", "--answers", "a.toml", "--save", "b.toml"],
+     ["lesson3", "--answers", "a.toml", "--key", "b.toml"]],
 )  # fmt: skip
 def test_misuse_gets_one_line_and_status_2(capsys, monkeypatch, words):
     status, _, err = run(capsys, monkeypatch, words)
