@@ -1,5 +1,6 @@
 """Whose is it, and can it be read: what is handed in, however course systems hand it over."""
 
+import argparse
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import pytest
 
 from companion.errors import UserError
 from companion.grading import tree
+from companion.grading.class_run import take_in_all
 from companion.grading.files import file_names
 from companion.grading.intake import take_in
 from companion.grading.roster import read_roster
@@ -244,6 +246,14 @@ def test_a_roster_gives_names_by_id(tmp_path):
     path = tmp_path / "roster.csv"
     path.write_text('\ufeffName,ID\n"Lovelace, Ada",s1\n\nAlan,s2\n', encoding="utf-8")
     assert read_roster(path) == {"s1": "Lovelace, Ada", "s2": "Alan"}
+
+
+def test_who_is_on_no_roster_is_named_and_who_is_missing_added(tmp_path):
+    lay(tmp_path / "in", {"s1.py": "def train(): ...", "S2.py": "def train(): ..."})
+    (tmp_path / "roster.csv").write_text("id\ns1\ns2\n")
+    options = argparse.Namespace(submissions=tmp_path / "in", roster=tmp_path / "roster.csv", due=None)
+    _, submissions, strangers = take_in_all(options)
+    assert ([one.id for one in submissions], strangers) == (["S2", "s1", "s2"], ["S2"])
 
 
 @pytest.mark.parametrize(
