@@ -30,6 +30,8 @@ def train(model, x, y, *, learning_rate, batch_size, epochs):
     4. update: one step of one SGD optimizer, made once before the epochs;
     5. record: the loss as it was before the update.
 
+    Without ``tf.function`` the last bit can come out differently: such a loop is "close", and as good.
+
     Parameters
     ----------
     model : keras.Model
