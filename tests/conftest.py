@@ -112,3 +112,15 @@ def dial():
     dial = make_dial()
     yield dial
     dial.close()
+
+
+@pytest.fixture
+def own_quiz(tmp_path):
+    """Write a quiz, or a part of one; give its path."""
+
+    def write(text):
+        path = tmp_path / "quiz.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write

@@ -1,6 +1,5 @@
 """Whose is it, and can it be read: what is handed in, however course systems hand it over."""
 
-import argparse
 import io
 import json
 import os
@@ -13,10 +12,8 @@ import pytest
 
 from companion.errors import UserError
 from companion.grading import tree
-from companion.grading.class_run import take_in_all
 from companion.grading.files import file_names
 from companion.grading.intake import take_in
-from companion.grading.roster import read_roster
 
 LOOP = "def train(model, x, y, *, learning_rate, batch_size, epochs):\n    return []\n"
 NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": LOOP.splitlines(keepends=True)}]})
@@ -155,6 +152,13 @@ def test_what_cannot_be_read_costs_the_student_and_says_why(tmp_path, expected):
     assert found(tmp_path)["s2"].problem == ""
 
 
+def test_answers_to_the_quiz_lie_beside_the_file_of_their_student(tmp_path):
+    lay(tmp_path / "in", {"s1.py": "def train(): ...", "s1_answers.toml": "a = 1", "answers.toml": ""})
+    intake = take_in(tmp_path / "in")
+    assert [(one.id, sorted(one.read())) for one in intake.submissions] == [("s1", ["answers.toml", "s1.py"])]
+    assert intake.ignored == ["answers.toml"]
+
+
 def test_a_file_and_a_notebook_by_one_student_are_two_candidates(tmp_path):
     assert "2 candidates" in problem(tmp_path, {"s1.py": LOOP, "s1.ipynb": NOTEBOOK})
 
@@ -240,35 +244,6 @@ def test_names_of_files_for_students_are_harmless_and_differ():
     assert len({name.casefold() for name in names.values()}) == len(ids)
     for name in names.values():
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}", name)
-
-
-def test_a_roster_gives_names_by_id(tmp_path):
-    path = tmp_path / "roster.csv"
-    path.write_text('\ufeffName,ID\n"Lovelace, Ada",s1\n\nAlan,s2\n', encoding="utf-8")
-    assert read_roster(path) == {"s1": "Lovelace, Ada", "s2": "Alan"}
-
-
-def test_who_is_on_no_roster_is_named_and_who_is_missing_added(tmp_path):
-    lay(tmp_path / "in", {"s1.py": "def train(): ...", "S2.py": "def train(): ..."})
-    (tmp_path / "roster.csv").write_text("id\ns1\ns2\n")
-    options = argparse.Namespace(submissions=tmp_path / "in", roster=tmp_path / "roster.csv", due=None)
-    _, submissions, strangers = take_in_all(options)
-    assert ([one.id for one in submissions], strangers) == (["S2", "s1", "s2"], ["S2"])
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("name\nAda\n", "line 1: there is no column 'id'; there are name"),
-        ("id,name\ns1,Ada\n,Alan\n", "line 3: there is no id"),
-        ("id,name\ns1,Ada\ns1,Alan\n", "line 3: 's1' comes twice"),
-    ],
-)
-def test_a_wrong_roster_is_refused_with_the_line(tmp_path, text, told):
-    path = tmp_path / "roster.csv"
-    path.write_text(text)
-    with pytest.raises(UserError, match=told):
-        read_roster(path)
 
 
 def test_damaged_archives_cost_their_own_students_only(tmp_path):
