@@ -3,6 +3,7 @@
 import json
 import re
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from test_grading_command import RIGHT, rows, run, wrong
@@ -10,8 +11,11 @@ from test_grading_intake import lay
 
 from companion.grading import gradescope
 from companion.grading.assignment import read_assignment
+from companion.grading.criteria import CRITERIA
+from companion.grading.grader import Job, close_machines, grade, reference_for
 from companion.grading.intake import take_in
 from companion.grading.journal import Journal
+from companion.grading.limits import Limits
 from companion.grading.session import Choices, Session
 from companion.lesson_files import lesson_file
 
@@ -65,6 +69,19 @@ def test_without_forking_it_grades_too(capsys, tmp_path):
         "s2": "0",
     }
     assert "status 3" in (tmp_path / "out" / "feedback" / "s2.md").read_text()
+
+
+def test_a_judge_that_has_turned_to_another_class_can_turn_back():
+    close_machines()  # so that there is one judge
+    points = dict.fromkeys(CRITERIA, 1.0)
+    jobs = []
+    for seed in (5, 6):
+        task = {"lesson": 3, "seed": seed, "epochs": 3, "batch_size": 8}
+        job = Job("s1", "", "", False, "s1.py", {"s1.py": RIGHT.encode()}, "", task, Limits(), points)
+        jobs.append(replace(job, reference=reference_for(job)))
+    for job in (*jobs, *jobs):
+        grades = grade(job)
+        assert (grades["status"], sum(one["points"] for one in grades["criteria"])) == ("graded", 8)
 
 
 @pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])

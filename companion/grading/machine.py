@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -24,10 +24,10 @@ CAN_FORK = sys.platform == "linux"  # macOS can, but not safely after TensorFlow
 
 @dataclass
 class Bench:
-    """A judge that is not busy, and the tasks for which it is prepared."""
+    """A judge that is not busy, and the one task for which it is prepared."""
 
     peer: Peer
-    prepared: set[str] = field(default_factory=set)
+    prepared: str = ""
 
 
 class Machine:
@@ -104,7 +104,7 @@ class Machine:
             if key not in self._references:
                 bench = self._free_judge()
                 _, made = bench.peer.ask({"what": "prepare", "task": task})
-                bench.prepared.add(key)
+                bench.prepared = key
                 self._judges.put(bench)
                 self._references = {key: made}  # of the run before nobody asks again
             return self._references[key]
@@ -189,9 +189,9 @@ class Machine:
         """
         reference = self.reference(task, reference)
         bench, key = self._free_judge(), json.dumps(task, sort_keys=True)
-        if key not in bench.prepared:
+        if key != bench.prepared:
             bench.peer.ask({"what": "prepare", "task": task}, reference)
-            bench.prepared = {key}
+            bench.prepared = key
         answer = self._ask(bench, {"what": "judge", "task": task, "file": file, "text": text}, result)
         self._judges.put(bench)
         return answer
