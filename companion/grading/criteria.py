@@ -1,7 +1,6 @@
 """What a submission is graded on, by name, and the words of its grade."""
 
 RIGHT, WRONG, NOT_JUDGED = "right", "wrong", "not judged"
-STUB = "train still raises NotImplementedError"
 
 CRITERIA = {
     "runs": "it runs, and is a loop by hand",

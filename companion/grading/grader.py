@@ -12,7 +12,7 @@ from typing import Any
 
 import companion
 from companion.errors import UserError
-from companion.grading.criteria import CRITERIA, NOT_JUDGED, RIGHT, STUB, WRONG
+from companion.grading.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
 from companion.grading.limits import Limits
 from companion.grading.machine import Machine
 from companion.grading.outcome import DONE, FAILED, Outcome
@@ -223,7 +223,7 @@ def graded(job: Job, outcome: Outcome, answer: dict[str, Any]) -> dict[str, Any]
     if not answer:
         return not_run(job, outcome.how, outcome.told, outcome)
     status = ERROR if answer["error"] else GRADED
-    if answer["error"] == STUB:
+    if answer.pop("not_done", False):
         status = NOT_DONE
     if answer.pop("failed", False):
         status = INTERNAL

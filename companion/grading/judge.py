@@ -22,7 +22,7 @@ from companion.formats import spell_out
 from companion.grading import exercises
 from companion.grading.checked import WireError
 from companion.grading.child import ERROR, Task
-from companion.grading.criteria import RIGHT, STUB
+from companion.grading.criteria import RIGHT
 from companion.grading.frames import receive, send
 from companion.grading.rubric import Judged, judge_criteria, none_runs, own_updates
 from companion.grading.wire import decode, encode
@@ -34,6 +34,7 @@ from companion.outcome import Mistake, OneProblem, mistake
 TRACE_AFTER = 60  # steps: some six submissions
 LONGEST = 40  # seconds of judging, or of making the reference
 LONGEST_LINE = 200  # characters of a line of code
+STUB = "train still raises NotImplementedError"
 FORGED = "its result is not one that the recorder writes"
 
 
@@ -168,7 +169,7 @@ def _of_error(text: bytes, lines: Lines) -> dict[str, Any]:
     except (ValueError, AttributeError, RecursionError):
         return _answer(none_runs(FORGED), error=FORGED)
     if content.get("not_done") is True:
-        return _answer(none_runs(STUB), error=STUB)
+        return _answer(none_runs(STUB), error=STUB) | {"not_done": True}
     mistakes = []
     if name in ("no-gradient", "variables-in-tf-function"):
         mistakes = [mistake(name, told[:1000], place, lines.at(place), [])]
