@@ -1,4 +1,5 @@
 import os
+import time
 
 
 def train(model, x, y, *, learning_rate, batch_size, epochs):
@@ -7,5 +8,6 @@ def train(model, x, y, *, learning_rate, batch_size, epochs):
         kept.append(open(f"file{number}", "wb", buffering=0))
         os.remove(f"file{number}")
         kept[-1].write(bytes(3 << 20))
+    time.sleep(3)  # so as to keep them for a while
     print("DONE")
     raise ValueError("done")
