@@ -18,6 +18,7 @@ from companion.plots import HISTORIES, STYLE
 GRID = 60  # points along each side of the picture of the network's answers
 HIGHEST = 2.0  # of the picture of the curves, times the loss at the start
 ALONG_THE_TOP = 0.985  # of that height: where what is higher is drawn, or it would leave an empty picture
+KNOB = 0.01  # from a slider's end, of the figure's width: a little more than half a knob
 Place = tuple[float, float, float, float]
 
 
@@ -116,11 +117,16 @@ class LiveFigure:
         Slider
         """
         left, low, width, height = place
-        axes = self.figure.add_axes(place, animated=True)
+        whole = width + 2 * KNOB
+        axes = self.figure.add_axes((left - KNOB, low, whole, height), animated=True)
         slider = Slider(axes, "", *ends, valinit=min(max(at, ends[0]), ends[1]), color="#E69F00")
         slider.drawon = False  # else it draws all of the figure
         slider.vline.set_visible(False)
-        slider.valtext.set_position((1 + 0.014 / width, 0.5))  # clear of the knob at the right end
+        # It is pressed within its axes: these reach as far as the knob does where it stands at an end.
+        beyond = KNOB * (ends[1] - ends[0]) / width
+        axes.set_xlim(ends[0] - beyond, ends[1] + beyond)
+        slider.track.set(x=KNOB / whole, width=width / whole)
+        slider.valtext.set_position((1 + 0.004 / whole, 0.5))
         self.figure.text(left - 0.015, low + height / 2, label, ha="right", va="center")
         self._part(name, (left - 0.012, low, left + width + 0.1, low + height), axes)
         return slider

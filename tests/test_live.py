@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from live_page import live_page
+from matplotlib.backend_bases import MouseButton, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -132,6 +133,16 @@ def test_the_buttons_train_step_and_reset(shown):
     assert (page.dial.epoch, page.training) == (0, True)  # and begins anew
     page.reset()
     assert (page.dial.epoch, page.training) == (0, False)
+
+
+@pytest.mark.parametrize(("across", "power"), [(0.194, -3), (0.806, 2)])
+def test_a_knob_at_an_end_can_be_taken_by_its_outer_half(shown, across, power):
+    page, _ = shown
+    canvas = page._page.figure.canvas
+    width, height = canvas.get_width_height()
+    pressed = MouseEvent("button_press_event", canvas, across * width, 0.165 * height, MouseButton.LEFT)
+    canvas.callbacks.process(pressed.name, pressed)
+    assert page.rate.val == power
 
 
 def test_hidden_units_and_batch_size_are_chosen(shown):
