@@ -1,6 +1,9 @@
 """A learner's ``train`` beside ``.fit``: run both, compare, and say why they differ."""
 
+import functools
 import time
+
+import keras
 
 from companion.diagnosis.findings import Finding
 from companion.diagnosis.problem import Problem
@@ -15,6 +18,8 @@ from companion.loop_run import Train, run_as_written, run_watched
 from companion.outcome import Mistake, OneProblem, mistake
 from companion.problems import ASSIGNMENTS, lesson_problem, revealing_problem
 from companion.source import line_of_report, text_of
+
+MAKERS = {"lesson": lesson_problem, "revealing": revealing_problem}
 
 
 def check_loop(
@@ -60,13 +65,14 @@ def check_loop(
     Seeds, Keras' settings and Keras itself are afterwards as they were before.
     """
     check_train(train)
-    problems = _problems(lesson, problem, seed, epochs)
+    with unchanged():
+        judges = _judges(lesson, problem, seed, epochs)
     check = LoopCheck(str(name or getattr(train, "__name__", "train")))
     started = time.perf_counter()
     try:
-        for number, one in enumerate(problems):
+        for number, judge in enumerate(judges):
             with unchanged():
-                check.problems.append(_check_on(train, one, first=number == 0))
+                check.problems.append(_check_on(train, judge, first=number == 0))
     except UserError as error:
         check.error = error
     check.seconds = time.perf_counter() - started
@@ -74,32 +80,37 @@ def check_loop(
     return check
 
 
-def _problems(
-    lesson: int | str, problem: str | Problem | None, seed: int, epochs: int | None
-) -> list[Problem]:
+def _judges(lesson: int | str, problem: str | Problem | None, seed: int, epochs: int | None) -> list[Judge]:
     if isinstance(problem, Problem):
-        return [problem]
+        return [Judge(problem)]
     number = int(str(lesson).removeprefix("lesson")) if str(lesson).removeprefix("lesson").isdigit() else 0
     if number not in ASSIGNMENTS:
         raise UserError(f"lesson is {lesson!r}: it must be a number from 1 to {max(ASSIGNMENTS)}")
     if epochs is not None and (not isinstance(epochs, int) or epochs < 1):
         raise UserError(f"epochs is {epochs!r}: it must be a whole number from 1 on")
-    makers = {"lesson": lesson_problem, "revealing": revealing_problem}
-    if problem not in (None, *makers):
+    if problem not in (None, *MAKERS):
         raise UserError(
             f"problem is {problem!r}: it must be 'lesson', 'revealing', a Problem, or left out for both"
         )
-    return [make(number, seed, epochs) for name, make in makers.items() if problem in (None, name)]
+    policy = keras.config.dtype_policy().name
+    names = [name for name in MAKERS if problem in (None, name)]
+    return [_lesson_judge(name, number, seed, epochs, keras.config.floatx(), policy) for name in names]
 
 
-def _check_on(train: Train, problem: Problem, *, first: bool) -> OneProblem:
+@functools.lru_cache(maxsize=8)
+def _lesson_judge(name: str, number: int, seed: int, epochs: int | None, floatx: str, policy: str) -> Judge:
+    """Keep what ``.fit`` gives on a lesson's problem: who mends a loop in a notebook checks it many times."""
+    return Judge(MAKERS[name](number, seed, epochs))
+
+
+def _check_on(train: Train, judge: Judge, *, first: bool) -> OneProblem:
     """Run loop and ``.fit`` on one problem: as they are, then eagerly and watched."""
-    run = run_as_written(train, problem, first=first)
+    run = run_as_written(train, judge.problem, first=first)
     try:
-        run.recording = run_watched(train, problem)
+        run.recording = run_watched(train, judge.problem)
     except LoopError as error:  # which it did not meet as it is
         run.told = error.told
-    return Judge(problem).judge(run)
+    return judge.judge(run)
 
 
 def _sum_up(check: LoopCheck, train: Train) -> None:

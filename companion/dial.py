@@ -137,8 +137,13 @@ class Dial:
         of_all = (build_model, x, y, seed)
         self._networks = functools.lru_cache(maxsize=16)(functools.partial(Network, *of_all))
         self._lost = False  # whether the process beside is
-        self._beside = Beside(BothWays, *of_all)
+        self._start_beside = functools.partial(Beside, BothWays, *of_all)
         self.reset()
+
+    @functools.cached_property
+    def _beside(self) -> Beside:
+        """The process beside, started when it is first asked: importing TensorFlow there takes seconds."""
+        return self._start_beside()
 
     @property
     def epoch(self) -> int:
@@ -251,4 +256,5 @@ class Dial:
     def close(self) -> None:
         """End the process beside."""
         self._lost = True
-        self._beside.close()
+        if "_beside" in vars(self):  # it was started
+            self._beside.close()

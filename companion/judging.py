@@ -39,8 +39,14 @@ class Judge:
         self, problem: Problem, reference: Reference | None = None, trace_after: int | None = None
     ) -> None:
         self.problem = problem
-        self.reference = reference or Reference(problem)
+        if reference is not None:
+            self.reference = reference
         self.replay = Replay(problem, trace_after)
+
+    @functools.cached_property
+    def reference(self) -> Reference:
+        """Give ``.fit``, run eagerly and watched."""
+        return Reference(self.problem)
 
     @functools.cached_property
     def compiled(self) -> Result:

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import functools
 import importlib
 import io
@@ -56,20 +57,51 @@ def installed(wheel, tmp_path_factory):
     return target
 
 
+@dataclasses.dataclass(frozen=True)
+class WholeRun:
+    """What a lesson's command gives with its own settings: status, report, errors, and its three files."""
+
+    status: int
+    out: str
+    err: str
+    picture: Path
+    result: dict
+    csv: str
+
+
 @pytest.fixture(scope="session")
-def report_of():
-    """Run a lesson's command once a session, for all tests that read the same report."""
+def whole_run(tmp_path_factory):
+    """Run a lesson's command with its own settings, once a session, for all tests that read its results."""
 
     @functools.cache
-    def run(lesson, *words):
-        with (
-            contextlib.redirect_stdout(io.StringIO()) as out,
-            contextlib.redirect_stderr(io.StringIO()) as err,
-        ):
-            status = importlib.import_module(f"companion.{lesson}").main(list(words))
-        return status, out.getvalue(), err.getvalue()
+    def run(lesson):
+        files = {
+            ending: tmp_path_factory.mktemp(lesson) / f"run.{ending}" for ending in ("png", "json", "csv")
+        }
+        words = ["--plot", files["png"], "--json", files["json"], "--csv", files["csv"]]
+        status, out, err = main_of(lesson, *map(str, words))
+        result = json.loads(files["json"].read_text())
+        return WholeRun(status, out, err, files["png"], result, files["csv"].read_text())
 
     return run
+
+
+def main_of(lesson, *words):
+    """Run a lesson's command in this process; give its exit status, standard output and standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = importlib.import_module(f"companion.{lesson}").main(list(words))
+    return status, out.getvalue(), err.getvalue()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Let the tests of a lesson's whole run share a process, else those of a file; a mark may say otherwise."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            call = getattr(item, "callspec", None)
+            lesson = call.params.get("lesson") if call and "whole_run" in item.fixturenames else None
+            item.add_marker(pytest.mark.xdist_group(lesson or item.path.name))
 
 
 @pytest.fixture
@@ -105,13 +137,21 @@ def lesson3_json(lesson3_main):
     return run
 
 
-@pytest.fixture
-def dial():
+@pytest.fixture(scope="session")
+def shared_dial():
     from dials import make_dial  # here, for it imports TensorFlow
 
     dial = make_dial()
     yield dial
     dial.close()
+
+
+@pytest.fixture
+def dial(shared_dial):
+    """Give a dial at its start; its networks, which take seconds to compile, and its process are kept."""
+    shared_dial.rate = 0.1
+    shared_dial.choose(hidden=8, batch_size=32)
+    return shared_dial
 
 
 @pytest.fixture

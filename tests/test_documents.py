@@ -25,19 +25,17 @@ def without_noise(text):
     return "\n".join(re.sub(r"(#|\b0)\s*$", "#", line).rstrip() for line in lines)
 
 
-def test_the_output_in_the_readme_is_what_the_command_prints(readme, lesson3_main):
-    status, out, _ = lesson3_main()
-    assert status == 0
-    printed, pasted = without_noise(out), blocks(readme, "text")
+@pytest.mark.xdist_group("lesson3")
+def test_the_output_in_the_readme_is_what_the_command_prints(readme, whole_run):
+    printed, pasted = without_noise(whole_run("lesson3").out), blocks(readme, "text")
     assert len(pasted) == 8
     for block in pasted[:3]:
         assert without_noise(block) in printed
 
 
-def test_lesson_1_closes_the_gap_as_the_readme_says(readme, report_of):
-    status, out, _ = report_of("lesson1", "--epochs", "100")
-    assert status == 0
-    assert without_noise(blocks(readme, "text")[3]) in without_noise(out)
+@pytest.mark.xdist_group("lesson1")
+def test_lesson_1_closes_the_gap_as_the_readme_says(readme, whole_run):
+    assert without_noise(blocks(readme, "text")[3]) in without_noise(whole_run("lesson1").out)
 
 
 def test_the_check_says_of_the_loop_in_the_readme_what_the_readme_says(readme, tmp_path, monkeypatch, capsys):
@@ -96,8 +94,9 @@ def test_ci_and_readme_give_the_same_test_command(readme, pytestconfig):
     assert run.split(" && ")[0] == test.split(" && ")[0]
 
 
-def test_every_json_key_is_documented(readme, lesson3_json):
-    _, result = lesson3_json("--epochs", "2")
+@pytest.mark.xdist_group("lesson3")
+def test_every_json_key_is_documented(readme, whole_run):
+    result = whole_run("lesson3").result
     section = readme.split("## The JSON")[1].split("\n## ")[0]
     named = set(re.findall(r"`\"?([\w.]+)\"?`", section))
     assert set(result) <= named

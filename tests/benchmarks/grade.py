@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(TESTS / "helpers"))
 
 from mistaken_loops import MISTAKES, source  # noqa: E402
 
@@ -55,7 +55,7 @@ print(judge.judge(run).verdict)
 
 def submissions(count, hostile):
     """Give names and texts of as many submissions, always the same."""
-    right = [path.read_text() for path in sorted((TESTS / "loops").glob("*.py"))]
+    right = [path.read_text() for path in sorted((TESTS / "helpers" / "loops").glob("*.py"))]
     # Those that end in an exception are few and quick: they are left out, so that times can be compared.
     cases = [(style, name) for name, styles in MISTAKES.items() for style in styles]
     wrong = [source(style, MISTAKES[name][style]) for style, name in cases]
@@ -64,7 +64,7 @@ def submissions(count, hostile):
         if hostile and n % 40 == 39:
             name = HOSTILE[n // 40 % len(HOSTILE)]
             outside = f"CANARY, PORT = '/nowhere', {1}\n"
-            yield f"s{n:04}.py", outside + (TESTS / "hostile" / f"{name}.py").read_text()
+            yield f"s{n:04}.py", outside + (TESTS / "grade" / "hostile" / f"{name}.py").read_text()
         else:
             yield f"s{n:04}.py", right[n // 4 % 4] if n % 4 == 0 else wrong[n % len(wrong)]
 

@@ -7,7 +7,7 @@ import statistics
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from live_page import live_page
 
 MOVES = 60

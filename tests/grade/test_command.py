@@ -1,0 +1,243 @@
+"""``python -m companion.grade``: what it writes, what it grades again, and what it refuses."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from classes import CANVAS, MOODLE, RIGHT, graded_now, lay, rows, run, wrong
+
+from companion import grade
+from companion.lesson_files import lesson_file
+
+CLASS = {
+    "s1.py": RIGHT,
+    "s2.py": wrong("sum-instead-of-mean"),
+    "s3.py": wrong("last-batch-reported"),
+    "s4.py": wrong("sum-instead-of-mean"),
+    "s5.py": "def train(:\n",
+    "s6.py": b"\xff",
+    "s7.py": "while True:\n    pass\n",
+}
+SETTINGS = ("--seed", "5", "--seconds", "6", "--jobs", "2")
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """Grade a class once, for all tests that read the same folder."""
+    folder = tmp_path_factory.mktemp("class")
+    lay(folder / "in", CLASS)
+    (folder / "roster.csv").write_text('id,name\ns1,Ada Lovelace\ns9,"=Jo <b>O\'Neil</b>"\n')
+    words = [str(folder / "in"), "--output", str(folder / "out"), "--roster", str(folder / "roster.csv")]
+    assert grade.main(["lesson3", *words, *SETTINGS, "--quiet"]) == 0
+    return folder / "out"
+
+
+def test_the_gradebook_says_who_got_what_and_why(graded):
+    book = rows(graded)
+    assert {student: row["score"] for student, row in book.items()} == {
+        "s1": "10", "s2": "6", "s3": "9", "s4": "6", "s5": "0", "s6": "0", "s7": "0", "s9": "0"
+    }  # fmt: skip
+    assert {student: row["status"] for student, row in book.items()} == {
+        "s1": "graded", "s2": "graded", "s3": "graded", "s4": "graded",
+        "s5": "error", "s6": "unreadable", "s7": "timeout", "s9": "missing",
+    }  # fmt: skip
+    assert [book[student]["first mistake"] for student in ("s1", "s2", "s3")] == [
+        "", "sum-instead-of-mean", "last-batch-reported"
+    ]  # fmt: skip
+    assert (book["s1"]["name"], book["s9"]["name"]) == ("Ada Lovelace", "'=Jo <b>O'Neil</b>")
+
+
+def test_a_criterion_that_depends_on_what_is_wrong_is_not_called_wrong(graded):
+    row = rows(graded)["s2"]
+    assert (row["first_loss"], row["gradients"], row["final_weights"]) == ("0", "not judged", "not judged")
+    assert (row["updates"], row["rows"], row["short_batch"], row["reports"]) == ("2", "1", "1", "1")
+
+
+def test_feedback_names_the_mistake_with_line_evidence_and_cure(graded):
+    for ending in ("html", "md"):
+        page = (graded / "feedback" / f"s2.{ending}").read_text()
+        assert "The loss is summed over the batch instead of averaged" in page
+        assert "8 times that of .fit" in page
+        assert "Take the mean" in page
+        assert re.search(r"s2\.py, line \d+", page)
+    assert "<svg" in (graded / "feedback" / "s2.html").read_text()
+    assert "not text in UTF-8" in (graded / "feedback" / "s6.html").read_text()
+    assert "SyntaxError" in (graded / "feedback" / "s5.md").read_text()
+
+
+def test_pages_need_no_other_file_and_take_no_name_for_markup(graded):
+    pages = [path.read_text() for path in graded.rglob("*.html")]
+    assert len(pages) == 9
+    for page in pages:
+        assert not re.search(r"<(script|link|img|iframe)\b|\bsrc=|https?://(?!www\.w3\.org/2000/svg)", page)
+        assert "<b>" not in page
+
+
+def test_results_are_in_gradescopes_format(graded):
+    found = json.loads((graded / "results" / "s2.json").read_text())
+    assert found["score"] == sum(test["score"] for test in found["tests"]) == 6
+    assert sum(test["max_score"] for test in found["tests"]) == 10
+    assert {test["status"] for test in found["tests"]} == {"passed", "failed"}
+    assert set(found["tests"][0]) == {
+        "name", "number", "score", "max_score", "status", "output", "output_format", "visibility"
+    }  # fmt: skip
+    assert (found["output_format"], found["visibility"], found["execution_time"] > 0) == (
+        "md",
+        "visible",
+        True,
+    )
+
+
+def test_the_class_page_counts_mistakes_and_lists_who_timed_out(graded):
+    page = (graded / "class.html").read_text()
+    counts = dict(re.findall(r"<code>([\w-]+)</code>.*?<td class=\"number\">(\d+)</td>", page))
+    assert counts == {"sum-instead-of-mean": "2", "last-batch-reported": "1"}
+    assert "Timed out (1)" in page
+    assert "Handed in no loop (1)" in page
+    alike = page[page.index("same wrong trajectory") :]
+    assert re.search(r">s2</a>.*>s4</a>.*sum-instead-of-mean", alike[: alike.index("<h2")])
+    assert "a hint and no proof" in page
+    assert "files outside cannot be read" in page
+
+
+def test_only_what_has_changed_is_graded_again(graded, capsys, tmp_path):
+    lay(tmp_path / "in", {"s1.py": RIGHT, "s2.py": wrong("no-update")})
+    words = (tmp_path / "in", "--output", tmp_path / "out", "--jobs", 2)
+    status, out, _ = run(capsys, *words, "--seed", 5)
+    assert (status, sorted(graded_now(out))) == (0, ["s1", "s2"])
+    before = (tmp_path / "out" / "gradebook.csv").read_bytes()
+
+    status, out, _ = run(capsys, *words)
+    assert (graded_now(out), "nothing new" in out) == ([], True)
+    assert (tmp_path / "out" / "gradebook.csv").read_bytes() == before
+
+    lay(tmp_path / "in", {"s2.py": RIGHT, "s3.py": RIGHT})
+    assert sorted(graded_now(run(capsys, *words)[1])) == ["s2", "s3"]
+    assert graded_now(run(capsys, *words, "--only", "s3")[1]) == ["s3"]
+    assert sorted(graded_now(run(capsys, *words, "--force")[1])) == ["s1", "s2", "s3"]
+    assert sorted(graded_now(run(capsys, *words, "--seed", 6)[1])) == ["s1", "s2", "s3"]
+    assert graded_now(run(capsys, *words, "--seed", 6)[1]) == []
+
+    other = lesson_file(3, "assignment.toml").read_text().replace("epochs = 3", "epochs = 2")
+    (tmp_path / "own.toml").write_text(other)
+    assert len(graded_now(run(capsys, *words, "--assignment", tmp_path / "own.toml")[1])) == 3
+    assert {row["score"] for row in rows(tmp_path / "out").values()} == {"10"}
+
+
+def test_a_grade_changed_by_hand_wins_without_grading_again(capsys, tmp_path):
+    lay(tmp_path / "in", {"s1.py": wrong("no-update")})
+    words = (tmp_path / "in", "--output", tmp_path / "out", "--seed", 5)
+    run(capsys, *words)
+    (tmp_path / "out" / "overrides.csv").write_text("id,score,reason\ns1,7.5,talked to her\nnobody,1,\n")
+    status, _, err = run(capsys, *words, "--force")
+    row = rows(tmp_path / "out")["s1"]
+    assert (row["score"], row["status"]) == ("7.5", "graded (overridden)")
+    assert (
+        "7.5 of 10 points, set by hand (graded 7): talked to her"
+        in (tmp_path / "out" / "feedback" / "s1.html").read_text()
+    )
+    assert json.loads((tmp_path / "out" / "results" / "s1.json").read_text())["score"] == 7.5
+    assert (status, "nobody in overrides.csv is no student here" in err) == (1, True)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_one_others(graded, capsys, tmp_path):
+    lay(tmp_path / "in", {"s2.py": CLASS["s2.py"]})
+    texts = []
+    for seed in (5, 6):
+        run(capsys, tmp_path / "in", "--output", tmp_path / str(seed), "--seed", seed)
+        texts.append((tmp_path / str(seed) / "feedback" / "s2.md").read_text())
+    assert texts[0] == (graded / "feedback" / "s2.md").read_text()
+    assert texts[1] != texts[0]
+
+
+def test_sheets_of_canvas_and_moodle_are_filled_in_beside_the_grades(capsys, tmp_path):
+    lay(
+        tmp_path / "in", {"lovelaceada_LATE_101_1_loop.py": RIGHT, "turing_102_2_loop.py": wrong("no-update")}
+    )
+    (tmp_path / "canvas.csv").write_bytes(CANVAS.replace("only),8", "only),10").encode())
+    moodle = MOODLE.replace("8.00", "10.00").replace("123456", "101").replace("123457", "102")
+    (tmp_path / "moodle.csv").write_text(moodle)
+    sheets = ("--canvas", tmp_path / "canvas.csv", "--column", "Loops", "--moodle", tmp_path / "moodle.csv")
+    status, out, _ = run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seed", 5, *sheets)
+    assert (status, "a Canvas download" in out) == (0, True)
+    assert '"A, ""1""",5.00,10.00\r\n' in (tmp_path / "out" / "canvas.csv").read_bytes().decode()
+    filled = (tmp_path / "out" / "moodle.csv").read_text().splitlines()
+    assert filled[1].endswith('Submitted,10.00,10.00,Yes,-,"10 of 10 points, handed in late. all right."')
+    assert "7.00,10.00,Yes,-,old" in filled[2]  # what somebody wrote there is kept
+    assert rows(tmp_path / "out")["101"]["late"] == "late"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("in",), "SUBMISSIONS and --output are needed"),
+        (("nowhere", "--output", "out"), "'nowhere' does not exist"),
+        (("in", "--output", "out", "--resume", "--force"), "--resume goes on as the run began"),
+        (("in", "--output", "out", "--resume"), "there is no run to resume in this folder"),
+        (("in", "--output", "out", "--only", "s99"), "--only 's99': no submission is of that student"),
+        (("in", "--output", "file"), "'file' cannot be made: File exists"),
+        (("in", "--output", "in/grades"), "--output 'in/grades' lies in the folder of the submissions"),
+        (("in", "--output", "out", "--seconds", "0"), "--seconds: '0' is not a whole number from 1 to 3600"),
+        (("in", "--output", "out", "--due", "noon"), "--due: 'noon' is no time; try 2026-11-22T23:59"),
+        (("in", "--output", "out", "--column", "x"), "--column belongs to --canvas"),
+        (("in", "--output", "out", "--assignment", "no.toml"), "'no.toml' cannot be read"),
+        (("--gradescope",), "is missing: --gradescope is for a Gradescope container"),
+        (("in", "--output", "out", "--scheduler", "tcp://127.0.0.1:9"), "no Dask scheduler answers there"),
+    ],
+)
+def test_misuse_gets_one_line_and_status_2(capsys, tmp_path, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("companion.grading.cluster.CONNECT", 0.5)
+    lay(tmp_path, {"in/s1.py": RIGHT, "file": ""})
+    status, _, err = run(capsys, *words)
+    errors = [line for line in err.splitlines() if "error:" in line]
+    assert (status, len(errors)) == (2, 1), err
+    assert told in errors[0]
+    assert not any(tmp_path.rglob("gradebook.csv"))
+
+
+def test_grades_of_another_lesson_are_not_overwritten(graded, capsys):
+    before = (graded / "gradebook.csv").read_bytes()
+    status = grade.main(["lesson1", str(graded.parent / "in"), "--output", str(graded)])
+    assert (status, "holds those of lesson3" in capsys.readouterr().err) == (2, True)
+    assert (graded / "gradebook.csv").read_bytes() == before
+
+
+def test_help_and_usage_errors_do_without_tensorflow(command):
+    for words in (["--help"], ["lesson3"], ["lesson3", "nowhere", "--output", "x"]):
+        code = f"import sys; sys.argv[1:] = {words!r}; from companion import grade\ntry:\n    grade.main()\n"
+        code += "except SystemExit:\n    pass\nassert 'tensorflow' not in sys.modules, 'imported'"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (done.returncode, "imported" in done.stderr) == (0, False), done.stderr
+
+
+def without_seconds(folder):
+    return [{key: cell for key, cell in row.items() if key != "seconds"} for row in rows(folder).values()]
+
+
+def test_killed_at_any_moment_resume_goes_on_and_grades_nobody_twice(graded, capsys, tmp_path):
+    lay(tmp_path / "in", {f"s{n}.py": RIGHT if n % 2 else wrong("no-update") for n in range(12)})
+    words = ["lesson3", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--seed", "5", "--jobs", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "companion.grade", *words], stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    journal = tmp_path / "out" / "journal.jsonl"
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not (journal.exists() and journal.read_bytes().count(b"\n") >= 4):
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with open(journal, "ab") as file:
+        file.write(b'{"kind": "grade", "id": "s5", "torn')
+    done = {json.loads(line)["id"] for line in journal.read_text().splitlines()[1:-1]}
+    assert 3 <= len(done) < 12
+    status, out, _ = run(capsys, *words[1:4], "--resume")
+    assert (status, set(graded_now(out)) | done) == (0, {f"s{n}" for n in range(12)})
+    assert not set(graded_now(out)) & done
+    run(capsys, tmp_path / "in", "--output", tmp_path / "undisturbed", "--seed", 5)
+    assert without_seconds(tmp_path / "out") == without_seconds(tmp_path / "undisturbed")

@@ -1,0 +1,287 @@
+"""What is read and written as a table: assignment, overrides, gradebook, Canvas, Moodle; and the journal."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from classes import CANVAS, MOODLE
+
+from companion.errors import UserError
+from companion.grading.assignment import read_assignment
+from companion.grading.criteria import CRITERIA
+from companion.grading.gradebook import gradebook, harmless
+from companion.grading.journal import Journal
+from companion.grading.lms import canvas_target, fill_in, moodle_target, read_sheet
+from companion.grading.overrides import Override, read_overrides
+from companion.grading.publish import scored
+from companion.lesson_files import lesson_file
+
+OWN = lesson_file(3, "assignment.toml").read_text()
+
+
+def assignment(tmp_path, text):
+    path = tmp_path / "assignment.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_assignment(path, "lesson3")
+
+
+@pytest.mark.parametrize("lesson", range(1, 6))
+def test_each_lesson_has_an_assignment(lesson):
+    own = read_assignment(lesson_file(lesson, "assignment.toml"), f"lesson{lesson}")
+    assert own.maximum == sum(own.points.values()) == 10
+    assert list(own.points) == list(CRITERIA)
+    assert str(lesson) in own.title
+    assert f"python -m companion.check lesson{lesson} FILE" in own.setting
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "told"),
+    [
+        (
+            "epochs = 3",
+            "epoch = 3",
+            "epoch = 3",
+            "epoch is no key here: there are batch_size, epochs",
+        ),
+        (
+            "gradients = 2",
+            "gradient = 2",
+            "gradient = 2",
+            "gradient is no key of [points]: there are final_weights",
+        ),
+        ("memory = 1024", "ram = 1024", "ram = 1024", "ram is no key of [limits]"),
+        (
+            "maximum = 10",
+            "maximum = 12",
+            "maximum = 12",
+            "maximum is 12, but the points add up to 10; change one",
+        ),
+        ("rows = 1", "rows = -1", "rows = -1", "rows is -1: it must be a number from 0 to"),
+        (
+            "epochs = 3",
+            "epochs = 2.5",
+            "epochs = 2.5",
+            "epochs is 2.5: it must be a whole number from 1 to 20",
+        ),
+        ("epochs = 3", 'epochs = "three"', 'epochs = "three"', "epochs is 'three': it must be"),
+        ("epochs = 3", "epochs = true", "epochs = true", "epochs is True: it must be"),
+        (
+            "batch_size = 8",
+            "batch_size = 11",
+            "batch_size = 11",
+            "which leaves no short last batch of 22 rows",
+        ),
+        ("seconds = 30", "seconds = 0", "seconds = 0", "seconds is 0: it must be a number from 1 to 3600"),
+        ("[points]", "[point]", "[point]", "point is no key here"),
+    ],
+)
+def test_a_wrong_assignment_is_refused_with_the_line(tmp_path, old, new, line, told):
+    text = OWN.replace(old, new, 1)
+    number = next(n for n, one in enumerate(text.splitlines(), start=1) if one.startswith(line))
+    with pytest.raises(UserError, match=re.escape(told)) as error:
+        assignment(tmp_path, text)
+    assert f"assignment.toml, line {number}: " in str(error.value)
+
+
+def test_a_missing_key_and_broken_toml_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"updates is missing in \[points\]"):
+        assignment(tmp_path, OWN.replace("updates = 2", ""))
+    with pytest.raises(UserError, match=r"not TOML: .*line 1"):
+        assignment(tmp_path, "epochs = = 3")
+
+
+def grade(student, points=1.0, **more):
+    criteria = [
+        {"name": name, "state": "right", "told": "", "points": points, "maximum": 1.0} for name in CRITERIA
+    ]
+    about = {"id": student, "name": "", "late": False, "maximum": 8.0, "status": "graded", "seconds": 0.5}
+    about |= {"mistakes": [], "told": "", "criteria": criteria, "unknown": []}
+    return about | more
+
+
+def rows_of(content):
+    return list(csv.reader(io.StringIO(content.decode())))
+
+
+def test_the_gradebook_has_a_row_a_student():
+    mistake = {"name": "no-update", "title": "t"}
+    grades = [
+        grade("s1", 0.5, mistakes=[mistake], late=True, name="Lovelace, Ada"),
+        grade("s2", 0.0, status="timeout"),
+    ]
+    grades[1]["criteria"][2]["state"] = "not judged"
+    header, first, second = rows_of(gradebook(scored(grades, {"s2": Override(3.5, "")})))
+    assert header[:4] == ["id", "name", "score", "maximum"]
+    assert header[4:-6] == list(CRITERIA)
+    assert header[-6:-4] == ["exercises", "quiz"]
+    assert header[-4:] == ["first mistake", "status", "late", "seconds"]
+    assert first == [
+        "s1",
+        "Lovelace, Ada",
+        "4",
+        "8",
+        *["0.5"] * 8,
+        "",
+        "",
+        "no-update",
+        "graded",
+        "late",
+        "0.50",
+    ]
+    assert second == [
+        "s2",
+        "",
+        "3.5",
+        "8",
+        "0",
+        "0",
+        "not judged",
+        *["0"] * 5,
+        *[""] * 3,
+        "timeout (overridden)",
+        "",
+        "0.50",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "\n=1", "\uff1d1", "\u00a0=1"]
+)
+def test_cells_that_a_spreadsheet_would_run_are_made_harmless(text):
+    assert harmless(text) == "'" + text
+    (_, row) = rows_of(gradebook(scored([grade(text, name=text)], {})))
+    assert row[0] == row[1] == "'" + text
+
+
+def test_other_cells_stay_as_they_are():
+    assert [harmless(text) for text in ("s1", "O'Neil", "a=b", "")] == ["s1", "O'Neil", "a=b", ""]
+
+
+def test_a_score_by_hand_wins_and_is_marked():
+    one, other = scored([grade("s1"), grade("s2")], {"s1": Override(2.5, "illness")})
+    assert (one["score"], one["graded"], one["override"], one["reason"]) == (2.5, 8, 2.5, "illness")
+    assert (other["score"], other["override"]) == (8, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("student,score\n", "line 1: the columns must be id,score,reason; they are student,score"),
+        ("id,score\ns1,ten\n", "line 2: score is 'ten': it must be a number from 0 to 8"),
+        ("id,score\ns1,nan\n", "line 2: score is 'nan'"),
+        ("id,score\ns1,99\n", "line 2: score is '99'"),
+        ("id,score\ns1,1\n\ns1,2\n", "line 4: id 's1' is empty or comes twice"),
+    ],
+)
+def test_wrong_overrides_are_refused_with_the_line(tmp_path, text, told):
+    path = tmp_path / "overrides.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=re.escape(told)):
+        read_overrides(path, 8)
+
+
+def sheet(tmp_path, text):
+    path = tmp_path / "sheet.csv"
+    path.write_bytes(text.encode())
+    return path
+
+
+def lines_that_differ(path, target):
+    before, after = path.read_bytes().split(b"\n"), target.sheet.content().split(b"\n")
+    assert len(before) == len(after)
+    return {number: line.decode() for number, line in enumerate(after) if line != before[number]}
+
+
+def test_a_sheet_is_written_as_it_was_read(tmp_path):
+    for text in (CANVAS, "a,b\n1,2", "a,\n", 'a,"b\nc"\r\n', "\n\na\n", 'a,"x""y",\r\n'):
+        path = sheet(tmp_path, text)
+        assert read_sheet(path).content() == path.read_bytes()
+
+
+def test_a_canvas_gradebook_gets_the_scores_and_nothing_else(tmp_path):
+    path = sheet(tmp_path, CANVAS)
+    target = canvas_target(path, "Loops", 8)
+    grades = scored([grade("101"), grade("alan", 0.25), grade("x", name="O'Neil, Jo"), grade("nobody")], {})
+    notes = fill_in(target, grades, str)
+    assert lines_that_differ(path, target) == {
+        2: '"Lovelace, Ada",101,u101,ada,"A, ""1""",5.00,8.00\r',
+        3: 'Turing,102,u102,alan,A,,"2.00"\r',
+        4: '"O\'Neil, Jo",103,,,B,1,8.00',
+    }
+    assert notes == ["nobody: not filled in, no row is theirs"]
+
+
+@pytest.mark.parametrize(
+    ("column", "maximum", "told"),
+    [
+        (None, 8, "which column is to be filled in? --column names one of 'Essay (77)', 'Loops (78)'"),
+        ("Exam", 8, "which column is to be filled in?"),
+        ("Loops (78)", 10, "line 2: the highest score is 8 there and 10 in the assignment"),
+    ],
+)
+def test_a_canvas_gradebook_that_is_not_clear_is_refused(tmp_path, column, maximum, told):
+    with pytest.raises(UserError, match=re.escape(told)):
+        canvas_target(sheet(tmp_path, CANVAS), column, maximum)
+
+
+def test_a_moodle_worksheet_gets_grade_and_comment_and_nothing_else(tmp_path):
+    path = sheet(tmp_path, MOODLE)
+    target = moodle_target(path, 8)
+    grades = scored([grade("123456"), grade("alan@example.org", 0.5), grade("123458"), grade("1")], {})
+    notes = fill_in(target, grades, lambda one: "=HYPERLINK(1), well done")
+    assert lines_that_differ(path, target) == {
+        1: "Participant 123456,Ada Lovelace,ada@example.org,Submitted,8.00,8.00,Yes,-,"
+        '"\'=HYPERLINK(1), well done"',
+        2: "Participant 123457,Alan Turing,alan@example.org,Submitted,4.00,8.00,Yes,-,old",
+    }
+    assert notes == [
+        "123458: not filled in, the grade may not be changed there",
+        "1: not filled in, no row is theirs",
+    ]
+
+
+def test_other_files_are_no_sheets(tmp_path):
+    with pytest.raises(UserError, match="is no gradebook from Canvas"):
+        canvas_target(sheet(tmp_path, MOODLE), None, 8)
+    with pytest.raises(UserError, match="is no grading worksheet from Moodle"):
+        moodle_target(sheet(tmp_path, CANVAS), 8)
+    with pytest.raises(UserError, match=r"line 2: a quote stands where none may"):
+        read_sheet(sheet(tmp_path, 'a,b\nx"y",z\n'))
+    with pytest.raises(UserError, match="is empty"):
+        read_sheet(sheet(tmp_path, ""))
+
+
+def test_the_journal_keeps_whole_lines_and_drops_a_torn_one(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.add({"kind": "run", "seed": 1})
+        journal.add({"kind": "grade", "id": "s1", "n": 1})
+        journal.add({"kind": "grade", "id": "s1", "n": 2})
+    with path.open("ab") as file:
+        file.write(b'{"kind": "grade", "id": "s2"')
+    with Journal(path) as journal:
+        assert journal.grades() == {"s1": {"kind": "grade", "id": "s1", "n": 2}}
+        journal.add({"kind": "grade", "id": "s3"})
+    assert [json.loads(line)["kind"] for line in path.read_text().splitlines()] == ["run"] + 3 * ["grade"]
+
+
+def test_two_graders_do_not_share_a_folder(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with Journal(path), pytest.raises(UserError, match="in use by another grader"):
+        Journal(path)
+
+
+def test_another_file_is_no_journal(tmp_path):
+    path = Path(tmp_path, "journal.jsonl")
+    path.write_text("hello\n")
+    with pytest.raises(UserError, match="line 1 is not of a journal"):
+        Journal(path)
+
+
+def test_who_could_not_be_graded_gets_a_blank_and_no_zero():
+    (one,) = scored([grade("s1", 0.0, status="internal")], {})
+    assert one["score"] is None
+    assert rows_of(gradebook([one]))[1][2] == ""

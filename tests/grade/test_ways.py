@@ -1,0 +1,97 @@
+"""Other ways to grade: in a Gradescope container, without forking, by any executor, with less protection."""
+
+import json
+import re
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from classes import RIGHT, lay, rows, run, wrong
+
+from companion.grading import gradescope
+from companion.grading.assignment import read_assignment
+from companion.grading.criteria import CRITERIA
+from companion.grading.grader import Job, close_machines, grade, reference_for
+from companion.grading.intake import take_in
+from companion.grading.journal import Journal
+from companion.grading.limits import Limits
+from companion.grading.session import Choices, Session
+from companion.lesson_files import lesson_file
+
+
+def test_a_gradescope_container_gets_its_results(capsys, tmp_path, monkeypatch):
+    lay(tmp_path / "submission", {"loop.py": wrong("no-update"), "helper.py": "x = 1"})
+    (tmp_path / "results").mkdir()
+    about = {"users": [{"name": "Ada", "sid": "2001"}], "created_at": "2026-11-23T00:00:00-08:00"}
+    about["assignment"] = {"due_date": "2026-11-22T00:00:00-08:00"}
+    (tmp_path / "submission_metadata.json").write_text(json.dumps(about))
+    monkeypatch.setattr(gradescope, "SUBMISSION", tmp_path / "submission")
+    monkeypatch.setattr(gradescope, "RESULTS", tmp_path / "results" / "results.json")
+    monkeypatch.setattr(gradescope, "METADATA", tmp_path / "submission_metadata.json")
+    seen = []
+    monkeypatch.setattr(Session, "grade_all", lambda self, *rest: seen.append(gradescope.RESULTS.read_text()))
+    assert run(capsys, "--gradescope")[0] == 0
+    assert json.loads(seen[0])["score"] == 0  # what stands there if the container is stopped now
+    monkeypatch.undo()
+    monkeypatch.setattr(gradescope, "SUBMISSION", tmp_path / "submission")
+    monkeypatch.setattr(gradescope, "RESULTS", tmp_path / "results" / "results.json")
+    monkeypatch.setattr(gradescope, "METADATA", tmp_path / "submission_metadata.json")
+    status, out, _ = run(capsys, "--gradescope", "--seed", 5)
+    found = json.loads((tmp_path / "results" / "results.json").read_text())
+    assert (status, found["score"], found["extra_data"]["late"], "2001" in out) == (0, 7, True, True)
+    assert "never updated" in found["output"]
+
+
+def test_where_a_protection_is_missing_it_is_told_and_can_be_refused(capsys, tmp_path, monkeypatch):
+    from companion.grading.grader import machine
+
+    lay(tmp_path / "in", {"s1.py": RIGHT})
+    monkeypatch.setitem(machine().protections, "network", False)
+    words = (tmp_path / "in", "--output", tmp_path / "out", "--seed", 5)
+    status, _, err = run(capsys, *words, "--require-sandbox")
+    assert (
+        status,
+        "--require-sandbox asks for all protections; not so here: there is no network" in err,
+    ) == (2, True)
+    monkeypatch.setitem(machine().protections, "network", False)
+    status, out, _ = run(capsys, *words)
+    assert (status, re.search(r"NOT so here +there is no network", out) is not None) == (0, True)
+    assert "NOT so here" in (tmp_path / "out" / "class.html").read_text()
+
+
+def test_without_forking_it_grades_too(capsys, tmp_path):
+    lay(tmp_path / "in", {"s1.py": RIGHT, "s2.py": "import os\nos._exit(3)\n"})
+    status, out, _ = run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seed", 5, "--no-fork")
+    assert (status, "a Python process each" in out) == (0, True)
+    assert {student: row["score"] for student, row in rows(tmp_path / "out").items()} == {
+        "s1": "10",
+        "s2": "0",
+    }
+    assert "status 3" in (tmp_path / "out" / "feedback" / "s2.md").read_text()
+
+
+def test_a_judge_that_has_turned_to_another_class_can_turn_back():
+    close_machines()  # so that there is one judge
+    points = dict.fromkeys(CRITERIA, 1.0)
+    jobs = []
+    for seed in (5, 6):
+        task = {"lesson": 3, "seed": seed, "epochs": 3, "batch_size": 8}
+        job = Job("s1", "", "", False, "s1.py", {"s1.py": RIGHT.encode()}, "", task, Limits(), points)
+        jobs.append(replace(job, reference=reference_for(job)))
+    for job in (*jobs, *jobs):
+        grades = grade(job)
+        assert (grades["status"], sum(one["points"] for one in grades["criteria"])) == ("graded", 8)
+
+
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_any_executor_will_do(tmp_path, kind):
+    lay(tmp_path / "in", {"s1.py": RIGHT, "s2.py": wrong("no-update")})
+    told = []
+    with Journal(tmp_path / "journal.jsonl") as journal, kind(1) as executor:
+        assignment = read_assignment(lesson_file(3, "assignment.toml"), "lesson3")
+        session = Session(assignment, take_in(tmp_path / "in").submissions, journal, Choices(3, seed=5))
+        session.grade_all(executor, 2, told.append)
+    assert {one["id"]: [m["name"] for m in one["mistakes"]] for one in told} == {
+        "s1": [],
+        "s2": ["no-update"],
+    }
