@@ -14,6 +14,9 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# By this mark the tests of hostile submissions know the processes that come from this one.
+os.environ["COMPANION_TEST"] = f"tests of {os.getpid()}"
+
 # Few networks are drawn, the same at every run; pytest --hypothesis-profile=many draws new ones.
 settings.register_profile("few", max_examples=6, derandomize=True, deadline=None, database=None)
 settings.register_profile("many", max_examples=200, deadline=None, database=None)
@@ -95,13 +98,13 @@ def main_of(lesson, *words):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Let the tests of a lesson's whole run share a process, else those of a file; a mark may say otherwise."""
+def pytest_collection_modifyitems(config, items):
+    """Let the tests of a lesson's whole run share a process, else those of a file, unless marked."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             call = getattr(item, "callspec", None)
             lesson = call.params.get("lesson") if call and "whole_run" in item.fixturenames else None
-            item.add_marker(pytest.mark.xdist_group(lesson or item.path.name))
+            item.add_marker(pytest.mark.xdist_group(lesson or str(item.path.relative_to(config.rootpath))))
 
 
 @pytest.fixture

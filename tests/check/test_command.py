@@ -93,6 +93,7 @@ def test_on_the_lesson_s_data_alone_a_mistake_can_hide(loop_file, capsys):
     assert error.splitlines()[-1] == "my_loop.py: differs: 1 mistake"
 
 
+@pytest.mark.full
 def test_seed_and_epochs_are_those_asked_for(loop_file):
     file = loop_file(source("compiled", []))
     starts = []

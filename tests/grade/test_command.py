@@ -23,7 +23,10 @@ CLASS = {
     "s6.py": b"\xff",
     "s7.py": "while True:\n    pass\n",
 }
+CLASS_IDS = [name.removesuffix(".py") for name in CLASS]
 SETTINGS = ("--seed", "5", "--seconds", "6", "--jobs", "2")
+
+pytestmark = pytest.mark.xdist_group("grade")  # they share the grader's processes
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +223,18 @@ def without_seconds(folder):
     return [{key: cell for key, cell in row.items() if key != "seconds"} for row in rows(folder).values()]
 
 
+def test_resume_goes_on_where_a_torn_journal_ends(graded, capsys, tmp_path):
+    journal = (graded / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "journal.jsonl").write_bytes(b"".join(journal[:6]) + journal[6][:20])
+    words = (graded.parent / "in", "--output", tmp_path / "out", "--roster", graded.parent / "roster.csv")
+    status, out, _ = run(capsys, *words, "--seconds", 6, "--resume")
+    done = {json.loads(line)["id"] for line in journal[1:6]}
+    assert (status, set(graded_now(out)) | done, set(graded_now(out)) & done) == (0, set(CLASS_IDS), set())
+    assert without_seconds(tmp_path / "out") == without_seconds(graded)
+
+
+@pytest.mark.full
 def test_killed_at_any_moment_resume_goes_on_and_grades_nobody_twice(graded, capsys, tmp_path):
     lay(tmp_path / "in", {f"s{n}.py": RIGHT if n % 2 else wrong("no-update") for n in range(12)})
     words = ["lesson3", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--seed", "5", "--jobs", "2"]

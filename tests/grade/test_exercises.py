@@ -28,6 +28,8 @@ READS_THE_ANSWERS = SOLVED.replace(
 )  # fmt: skip
 NAMES = ["loss_of_one", "final_losses", "train_longer"]
 
+pytestmark = pytest.mark.xdist_group("grade")  # they share the grader's processes
+
 
 @pytest.fixture(scope="module")
 def right_answers():

@@ -26,7 +26,7 @@ from companion.grading.probe import PROTECTIONS
 HOSTILE = Path(__file__).parent / "hostile"
 RIGHT_LOOP = right_loop().encode()
 LIMITS = Limits(seconds=8, memory=300, processes=40, file_size=4, printed=200)
-MARK = f"grader of {os.getpid()}"
+MARK = os.environ["COMPANION_TEST"]
 TASK = {"lesson": 3, "seed": 20261122, "epochs": 3, "batch_size": 8}
 POINTS = dict.fromkeys(
     ("runs", "first_loss", "gradients", "updates", "rows", "short_batch", "reports", "final_weights"), 1.0
@@ -81,6 +81,8 @@ EVERY_TIME = (
     "fit_past_the_recorder",
 )  # fmt: skip
 
+pytestmark = pytest.mark.xdist_group("grade")  # they share the grader's processes
+
 
 def job(name, content):
     file = f"{name}.py"
@@ -93,7 +95,6 @@ def score(found):
 
 @pytest.fixture(scope="module")
 def machine():
-    os.environ["COMPANION_TEST"] = MARK
     here = grader.machine()
     here.reference(TASK)  # starts the judge
     yield here

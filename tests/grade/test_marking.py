@@ -49,7 +49,7 @@ def judged(judge, train):
     return {one["name"]: one["state"] for one in answer["criteria"]}, answer
 
 
-@pytest.mark.parametrize("name", a_few(sorted(RIGHT_LOOPS), 8))
+@pytest.mark.parametrize("name", a_few(sorted(RIGHT_LOOPS), 5))
 def test_a_right_loop_gets_all_points_in_whatever_style(judges, name):
     lesson, train = RIGHT_LOOPS[name]
     states, answer = judged(judges(lesson), train)
@@ -63,7 +63,7 @@ def test_a_right_loop_gets_all_points_in_whatever_style(judges, name):
 CASES = [case for case in SINGLES if case[1] not in {*SPECIAL, *ENDS_IN_AN_EXCEPTION}][::3]
 
 
-@pytest.mark.parametrize(("style", "name"), a_few(CASES, 10))
+@pytest.mark.parametrize(("style", "name"), a_few(CASES, 6))
 def test_a_mistake_costs_points_and_is_named_and_what_follows_from_it_is_not_called_wrong(
     judges, style, name
 ):

@@ -18,6 +18,8 @@ from companion.grading.limits import Limits
 from companion.grading.session import Choices, Session
 from companion.lesson_files import lesson_file
 
+pytestmark = pytest.mark.xdist_group("grade")  # they share the grader's processes
+
 
 def test_a_gradescope_container_gets_its_results(capsys, tmp_path, monkeypatch):
     lay(tmp_path / "submission", {"loop.py": wrong("no-update"), "helper.py": "x = 1"})

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from marks import a_few, only
 
 from companion import lesson4, panels, plots
 from companion.batches import order_of_fit
@@ -24,13 +25,13 @@ def equal(runs, fit, **changes):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("learning_rate", [0.001, 0.1, 10.0, 1000.0])
+@pytest.mark.parametrize("learning_rate", a_few([0.1, 0.001, 1000.0, 10.0], 2))
 def test_hand_loop_equals_fit_although_shuffled(runs, learning_rate, dtype):
     assert equal(runs, lesson4.train_with_fit, learning_rate=learning_rate, dtype=dtype)[0]
 
 
 @pytest.mark.parametrize(
-    ("seed", "batch_size", "hidden"), [(0, 32, 8), (1, 200, 3), (2, 7, 8), (3, 40, 1), (4, 500, 8)]
+    ("seed", "batch_size", "hidden"), a_few([(1, 200, 3), (0, 32, 8), (3, 40, 1), (4, 500, 8), (2, 7, 8)], 3)
 )
 def test_hand_loop_equals_the_textbook_call_for_other_seeds_batches_and_sizes(runs, seed, batch_size, hidden):
     changes = dict(seed=seed, batch_size=batch_size, hidden=hidden, epochs=3)
@@ -122,7 +123,7 @@ def test_exercises_are_refused_as_the_page_has_none(lesson4_main):
     )
 
 
-@pytest.mark.parametrize("rate", ["0.1", "1e30"])
+@pytest.mark.parametrize("rate", only(["0.1", "1e30"], "1e30"))
 def test_the_picture_is_drawn_without_a_warning_also_of_a_training_that_blew_up(lesson4_main, tmp_path, rate):
     path = tmp_path / "dial.png"
     status, _, err = lesson4_main("--epochs", "5", "--learning-rate", rate, "--plot", str(path))

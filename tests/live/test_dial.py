@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from dials import X, Y, make_dial, wait_for_fit
+from marks import a_few, only
 
 from companion import lesson4
 from companion.curves import blew_up_at
@@ -16,8 +17,8 @@ def network(hidden=8, batch_size=32):
     return Network(lesson4.build_model, X, Y, 0, hidden, batch_size)
 
 
-@pytest.mark.parametrize("batch_size", [8, 32, 64, 200])
-@pytest.mark.parametrize("rate", [0.1, 30.0])
+@pytest.mark.parametrize("batch_size", a_few([32, 8, 64, 200], 2))
+@pytest.mark.parametrize("rate", only([0.1, 30.0], 30.0))
 def test_all_epochs_in_one_graph_give_the_bits_of_fit(batch_size, rate):
     one, model = network(batch_size=batch_size), lesson4.build_model()
     history = lesson4.train_with_fit(model, X, Y, learning_rate=rate, batch_size=batch_size, epochs=20)
@@ -54,6 +55,7 @@ def test_what_is_said_to_be_identical_is_what_was_trained_here(dial):
     assert dial.verdict.startswith("not identical: the epochs trained here")
 
 
+@pytest.mark.full
 def test_in_float64_it_is_equal_to_fit_too():
     with precision("float64"):
         dial = make_dial(epochs=5)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from marks import only
 from pictures import CURVES, DIAL, draw_dial
 from PIL import Image
 
@@ -17,6 +18,8 @@ MOST_OTHERS = {True: 0.002, False: 0.031}
 # and each kind of processor rounds in its own way: on the second one tried, 0.010 of that quarter differed.
 ROUNDING = {"lesson4": (slice(-675, None), slice(-975, None))}
 
+PICTURES = list(zip(LESSONS, CURVES, strict=True))
+
 
 def is_current(path, drawn, without=None):
     """Say whether a picture in the documents is the one that is drawn today, but for a part left out."""
@@ -28,11 +31,12 @@ def is_current(path, drawn, without=None):
     return first.shape == second.shape and np.mean(abs(first - second) > 60) < MOST_OTHERS[same_version]
 
 
-@pytest.mark.parametrize(("lesson", "path"), list(zip(LESSONS, CURVES, strict=True)))
+@pytest.mark.parametrize(("lesson", "path"), only(PICTURES, *PICTURES[:4]))
 def test_the_curves_of_a_lesson_are_current(lesson, path, whole_run):
     assert is_current(path, whole_run(lesson).picture, without=ROUNDING.get(lesson))
 
 
+@pytest.mark.full
 def test_the_picture_of_the_dial_is_current(tmp_path):
     draw_dial(tmp_path / "dial.png")
     assert is_current(DIAL, tmp_path / "dial.png")
