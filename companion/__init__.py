@@ -7,23 +7,23 @@ Importing this package imports nothing heavy; TensorFlow comes in with the lesso
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from companion.startup import choose_tensorflow, hide_start_up_notes
+from companion.terminal.quiet_start import choose_tensorflow, hide_start_up_notes
 
 if TYPE_CHECKING:
-    from companion.both_ways import FitComparison as FitComparison
-    from companion.both_ways import compare_with_fit as compare_with_fit
-    from companion.checking import check_loop as check_loop
-    from companion.diagnosis.problem import Problem as Problem
+    from companion.check.check_loop import check_loop as check_loop
+    from companion.check.problem import Problem as Problem
+    from companion.check.result import LoopCheck as LoopCheck
+    from companion.comparison.with_fit import FitComparison as FitComparison
+    from companion.comparison.with_fit import compare_with_fit as compare_with_fit
     from companion.loop import fit_by_hand as fit_by_hand
-    from companion.loop_check import LoopCheck as LoopCheck
 
 __version__ = "0.1.0"
 _HOMES = {
-    "FitComparison": "companion.both_ways",
-    "LoopCheck": "companion.loop_check",
-    "Problem": "companion.diagnosis.problem",
-    "check_loop": "companion.checking",
-    "compare_with_fit": "companion.both_ways",
+    "FitComparison": "companion.comparison.with_fit",
+    "LoopCheck": "companion.check.result",
+    "Problem": "companion.check.problem",
+    "check_loop": "companion.check.check_loop",
+    "compare_with_fit": "companion.comparison.with_fit",
     "fit_by_hand": "companion.loop",
 }
 __all__ = ["FitComparison", "LoopCheck", "Problem", "check_loop", "compare_with_fit", "fit_by_hand"]

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 
 import companion
-from companion.console import Report, command
 from companion.errors import UserError
+from companion.terminal.console import Report, command
 
 LESSONS = {
     "lesson1": "one neuron, pass or fail: a loop and a .fit call, each as the other",
@@ -58,7 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = [*LESSONS, *TOOLS]
     if words[0] not in known:
         raise UserError(f"{words[0]!r} is not one of {', '.join(known)}; try 'companion lesson3'")
-    return importlib.import_module(f"companion.{words[0]}").main(words[1:])
+    return importlib.import_module(home_of(words[0])).main(words[1:])
+
+
+def home_of(name: str) -> str:
+    """Return the module in which a command's ``main`` stands: a lesson's is its file."""
+    module = f"companion.{name}"
+    return module if name in LESSONS or name == "notebooks" else f"{module}.__main__"
 
 
 if __name__ == "__main__":

@@ -18,19 +18,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion import plots, report
 from companion.batches import batches_of_fit
-from companion.comparison import Comparison
-from companion.console import Report, command
-from companion.curves import steps_up
-from companion.formats import distance
-from companion.gap import NOTE, change_one_by_one, print_gap, train_as
-from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
-from companion.progress import FitProgress, progress, track
-from companion.rates import print_batch_sizes, print_scan
-from companion.result import Printed, Result
-from companion.runs import Run, Runs, compare, histories_of
-from companion.ulp import abs_difference
+from companion.comparison.history import Comparison
+from companion.comparison.ulp import abs_difference
+from companion.plots import plots
+from companion.plots.curves import steps_up
+from companion.report import parts
+from companion.report.gap import NOTE, change_one_by_one, print_gap, train_as
+from companion.report.options import lesson_parser, parse_lesson, settings_of
+from companion.report.rates import print_batch_sizes, print_scan
+from companion.report.result import Printed, Result
+from companion.report.runs import Run, Runs, compare, histories_of
+from companion.terminal.console import Report, command
+from companion.terminal.formats import distance
+from companion.terminal.progress import FitProgress, progress, track
 
 TITLE = "one neuron, pass or fail"
 LEARNING_RATE = 0.1
@@ -221,11 +222,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     fit = train_with_textbook_fit if options.textbook_fit else train_with_fit
     out = Report(quiet=options.quiet or options.to_stdout)
 
-    report.print_what_goes_in(out, f"Lesson 1: {TITLE}", what_goes_in(settings), train_by_hand, fit)
+    parts.print_what_goes_in(out, f"Lesson 1: {TITLE}", what_goes_in(settings), train_by_hand, fit)
     with progress(not options.quiet):
         trained = {"numpy": runs(train_with_numpy), "by_hand": runs(train_by_hand), "fit": runs(fit)}
-    comparison = report.print_trainings(out, trained, options.dtype)
-    right = report.print_accuracy(out, trained["by_hand"].model, {"train": (x, y)})
+    comparison = parts.print_trainings(out, trained, options.dtype)
+    right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y)})
 
     loop_call = {
         "initial weights": "the page's" if options.seed == 0 else "NumPy's",
@@ -252,21 +253,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     targets = {"from the tape loop": by_hand.history, "from that\nin NumPy": trained["numpy"].history}
     print_gap(out, FIT_CALL, loop_call, to_loop, targets, few)
     out.print(f"(first {few} epochs. {NOTE})", style="dim")
-    report.print_verdict(out, comparison, "the page's loop as a .fit call, all epochs")
+    parts.print_verdict(out, comparison, "the page's loop as a .fit call, all epochs")
     out.part("The page's loop, changed step by step into its .fit call")
     print_gap(out, loop_call, FIT_CALL, to_fit, {"from .fit": page_fit.history}, few)
-    report.print_verdict(out, as_loop, "the page's .fit call as a loop, all epochs")
+    parts.print_verdict(out, as_loop, "the page's .fit call as a loop, all epochs")
     print_batch_sizes(out, kinds, len(x))
     print_scan(out, scan)
     printed = page_figures(by_hand, page_fit, settings)
-    report.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, printed, settings, PAGE_SETTINGS)
 
     result = Result(
         1, TITLE, settings, histories_of(trained), comparison, right, scan, printed, {"page_fit": as_loop}
     )
     curves = {f"batch size {size}": history for size, history in kinds.items()}
     first = functools.partial(plots.draw_curves, curves=curves, title="Batch, mini-batch, one example")
-    return report.deliver(result, options, functools.partial(plots.draw_lesson, panels=[first]))
+    return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[first]))
 
 
 def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

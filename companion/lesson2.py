@@ -20,17 +20,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion import panels, plots, report, trace
 from companion.batches import batches_of_fit
-from companion.console import Report, command
-from companion.curves import behavior
-from companion.gradients import by_chain_rule, flat, forward, mean_squared_error, names_of
-from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
+from companion.plots import panels, plots
+from companion.plots.curves import behavior
 from companion.precision import precision
-from companion.progress import FitProgress, progress, track
-from companion.rates import print_scan
-from companion.result import Printed, Result, as_printed
-from companion.runs import Runs, accuracy, compare, histories_of
+from companion.report import parts, trace
+from companion.report.gradients import by_chain_rule, flat, forward, mean_squared_error, names_of
+from companion.report.options import lesson_parser, parse_lesson, settings_of
+from companion.report.rates import print_scan
+from companion.report.result import Printed, Result, as_printed
+from companion.report.runs import Runs, accuracy, compare, histories_of
+from companion.terminal.console import Report, command
+from companion.terminal.progress import FitProgress, progress, track
 
 TITLE = "four pixels, 31 parameters"
 LEARNING_RATE = 0.1
@@ -202,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     fit = train_with_textbook_fit if options.textbook_fit else train_with_fit
     out = Report(quiet=options.quiet or options.to_stdout)
 
-    report.print_what_goes_in(out, f"Lesson 2: {TITLE}", what_goes_in(settings), train_by_hand, fit)
+    parts.print_what_goes_in(out, f"Lesson 2: {TITLE}", what_goes_in(settings), train_by_hand, fit)
     with precision(options.dtype):
         start = build_model(options.seed, options.hidden)
         weights = start.get_weights()
@@ -214,14 +215,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         trained = {"numpy": runs(train_with_numpy), "by_hand": runs(train_by_hand), "fit": runs(fit)}
         on_all = {"by_hand": all_runs(train_by_hand), "fit": all_runs(fit)}
         scan = runs.at_rates(train_by_hand, SCANNED_RATES)
-    comparison = report.print_trainings(out, trained, options.dtype)
+    comparison = parts.print_trainings(out, trained, options.dtype)
     model, others = trained["by_hand"].model, (all_x != x).any(axis=1)
     sets = {"train": (x, y), "test": (all_x[others], all_y[others])}
-    right = report.print_accuracy(out, model, sets)
+    right = parts.print_accuracy(out, model, sets)
     out.part("All 16 images, in one batch")
     all_comparison = compare(on_all["by_hand"], on_all["fit"], options.dtype)
-    report.print_side_by_side(out, histories_of(on_all))
-    report.print_verdict(out, all_comparison)
+    parts.print_side_by_side(out, histories_of(on_all))
+    parts.print_verdict(out, all_comparison)
     all_model = on_all["by_hand"].model
     right["all_images_accuracy"] = accuracy(all_model, all_x, all_y)
     out.print(f"right on {right['all_images_accuracy']:.1%} of all pixels")
@@ -231,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         trace.print_corner(out, start, x, y)
     print_scan(out, scan)
     printed = page_figures(weights, scan, settings)
-    report.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, printed, settings, PAGE_SETTINGS)
 
     result = Result(
         2,
@@ -246,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     names, slopes = names_of(weights), flat(gradients)
     first = functools.partial(panels.draw_gradient, names=names, slopes=slopes)
-    return report.deliver(result, options, functools.partial(plots.draw_lesson, panels=[first]))
+    return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[first]))
 
 
 def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

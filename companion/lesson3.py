@@ -17,15 +17,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion import report
 from companion.batches import batches_of_fit
-from companion.console import Report, command
 from companion.datasets import diabetes
-from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
-from companion.progress import FitProgress, progress, track
-from companion.rates import print_rounding, print_scan
-from companion.result import Printed, Result, as_printed
-from companion.runs import Runs, accuracy, compare, histories_of
+from companion.report import parts
+from companion.report.options import lesson_parser, parse_lesson, settings_of
+from companion.report.rates import print_rounding, print_scan
+from companion.report.result import Printed, Result, as_printed
+from companion.report.runs import Runs, accuracy, compare, histories_of
+from companion.terminal.console import Report, command
+from companion.terminal.progress import FitProgress, progress, track
 
 TITLE = "gradient descent on diabetes"
 LEARNING_RATE = 0.1
@@ -195,11 +195,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Report(quiet=options.quiet or options.to_stdout)
 
     facts = what_goes_in(y, y_test, settings)
-    report.print_what_goes_in(out, f"Lesson 3: {TITLE}", facts, train_by_hand, fit)
+    parts.print_what_goes_in(out, f"Lesson 3: {TITLE}", facts, train_by_hand, fit)
     with progress(not options.quiet):
         trained = {"numpy": runs(train_with_numpy), "by_hand": runs(train_by_hand), "fit": runs(fit)}
-    comparison = report.print_trainings(out, trained, options.dtype)
-    right = report.print_accuracy(out, trained["by_hand"].model, {"train": (x, y), "test": (x_test, y_test)})
+    comparison = parts.print_trainings(out, trained, options.dtype)
+    right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):
         scan = runs.at_rates(train_by_hand, SCANNED_RATES)
         in_both = {
@@ -212,9 +212,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         printed = page_figures(runs, x_test, y_test, options.exercises)
     print_scan(out, scan)
     print_rounding(out, in_both, *in_float32)
-    report.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, printed, settings, PAGE_SETTINGS)
 
-    return report.deliver(
+    return parts.deliver(
         Result(3, TITLE, settings, histories_of(trained), comparison, right, scan, printed), options
     )
 

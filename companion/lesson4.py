@@ -21,21 +21,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion import panels, plots, report
 from companion.batches import batches_of_fit, order_of_fit
-from companion.console import Report, command
-from companion.curves import behavior
 from companion.datasets import moons
-from companion.dial import Dial
-from companion.lesson_arguments import add_live, check_live, lesson_parser, parse_lesson, settings_of
+from companion.live.dial import Dial
+from companion.plots import panels, plots
+from companion.plots.curves import behavior
 from companion.precision import precision
-from companion.progress import FitProgress, progress, track
-from companion.rates import print_scan
-from companion.result import Printed, Result
-from companion.runs import Runs, histories_of
+from companion.report import parts
+from companion.report.options import add_live, check_live, lesson_parser, parse_lesson, settings_of
+from companion.report.rates import print_scan
+from companion.report.result import Printed, Result
+from companion.report.runs import Runs, histories_of
+from companion.terminal.console import Report, command
+from companion.terminal.progress import FitProgress, progress, track
 
 if TYPE_CHECKING:
-    from companion.live import LiveDial
+    from companion.live.app import LiveDial
 
 TITLE = "the learning-rate dial"
 LEARNING_RATE = 0.1
@@ -173,21 +174,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Report(quiet=options.quiet or options.to_stdout)
 
     facts = what_goes_in(len(x), len(x_test), settings)
-    report.print_what_goes_in(out, f"Lesson 4: {TITLE}", facts, train_by_hand, fit)
+    parts.print_what_goes_in(out, f"Lesson 4: {TITLE}", facts, train_by_hand, fit)
     with progress(not options.quiet):
         trained = {"by_hand": runs(train_by_hand), "fit": runs(fit)}
-    comparison = report.print_trainings(out, trained, options.dtype)
+    comparison = parts.print_trainings(out, trained, options.dtype)
     model = trained["by_hand"].model
-    right = report.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
+    right = parts.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):
         scan = runs.at_rates(train_by_hand, SCANNED_RATES)
     print_scan(out, scan, "The dial")
     printed = page_figures(scan, settings)
-    report.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, printed, settings, PAGE_SETTINGS)
 
     result = Result(4, TITLE, settings, histories_of(trained), comparison, right, scan, printed)
     boundary = functools.partial(panels.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
-    return report.deliver(result, options, functools.partial(plots.draw_lesson, panels=[boundary]))
+    return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[boundary]))
 
 
 def live_dial(
@@ -219,7 +220,7 @@ def live_dial(
     OutputError
         If the figure is none that can be clicked on.
     """
-    from companion.live import open_dial  # matplotlib's widgets, for those who ask for them
+    from companion.live.app import open_dial  # matplotlib's widgets, for those who ask for them
 
     choices = {"hidden": hidden, "batch_size": batch_size, "epochs": epochs, "seed": seed}
     x, y = load_data()
@@ -229,7 +230,7 @@ def live_dial(
 
 def run_live(options: argparse.Namespace) -> int:
     """Open the dial in a window or a web page, and wait until it is closed."""
-    from companion.live import choose_canvas, show_dial
+    from companion.live.app import choose_canvas, show_dial
 
     browser = getattr(options, "browser", False)
     choose_canvas(browser)

@@ -21,12 +21,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion import panels, plots, report
 from companion.batches import batches_of_fit
-from companion.comparison import Comparison
-from companion.console import Report, command
+from companion.comparison.history import Comparison
 from companion.datasets import digits
-from companion.landscape import (
+from companion.plots import panels, plots
+from companion.precision import precision
+from companion.report import parts
+from companion.report.landscape import (
     Place,
     Survey,
     WeightHistory,
@@ -36,12 +37,12 @@ from companion.landscape import (
     print_slice,
     step_down,
 )
-from companion.lesson_arguments import lesson_parser, parse_lesson, settings_of
-from companion.precision import precision
-from companion.progress import FitBatchProgress, progress, track, track_batches
-from companion.rates import print_scan
-from companion.result import Printed, Result, as_printed
-from companion.runs import Runs, histories_of
+from companion.report.options import lesson_parser, parse_lesson, settings_of
+from companion.report.rates import print_scan
+from companion.report.result import Printed, Result, as_printed
+from companion.report.runs import Runs, histories_of
+from companion.terminal.console import Report, command
+from companion.terminal.progress import FitBatchProgress, progress, track, track_batches
 
 TITLE = "handwritten digits, 13,002 parameters"
 LEARNING_RATE = 0.1
@@ -191,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Report(quiet=options.quiet or options.to_stdout)
 
     facts = what_goes_in(len(x), len(x_test), settings)
-    report.print_what_goes_in(out, f"Lesson 5: {TITLE}", facts, train_by_hand, fit)
+    parts.print_what_goes_in(out, f"Lesson 5: {TITLE}", facts, train_by_hand, fit)
     with precision(dtype):
         model, loss_function = (
             build_model(options.seed, options.hidden),
@@ -202,14 +203,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_slice(out, *one_weight, rate)
     with progress(not options.quiet):
         trained = {"by_hand": runs(train_by_hand), "fit": runs(fit)}
-    comparison = report.print_trainings(out, trained, dtype)
+    comparison = parts.print_trainings(out, trained, dtype)
     accuracies = {name: run.model.history.history["accuracy"] for name, run in trained.items()}
     same_accuracy = Comparison(accuracies["by_hand"], accuracies["fit"], dtype=dtype)
     out.heading("   The accuracy of each epoch, measured likewise")
-    report.print_side_by_side(out, accuracies)
-    report.print_verdict(out, same_accuracy, "the accuracy by hand and by .fit")
+    parts.print_side_by_side(out, accuracies)
+    parts.print_verdict(out, same_accuracy, "the accuracy by hand and by .fit")
     model = trained["by_hand"].model
-    right = report.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
+    right = parts.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
     with precision(dtype):
         places = [survey.place(weights) for weights in (start, *model.history.weights)]
         steps = [survey.loss(step_down(place, rate)) for place in places]
@@ -220,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         scan = runs.at_rates(train_by_hand, SCANNED_RATES)
     print_scan(out, scan)
     printed = page_figures(model, one_weight[2], places, settings)
-    report.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, printed, settings, PAGE_SETTINGS)
 
     result = Result(
         5,
@@ -239,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         functools.partial(panels.draw_slice, name=name, line=line, step=step),
         functools.partial(panels.draw_accuracies, accuracies=accuracies),
     ]
-    return report.deliver(result, options, functools.partial(plots.draw_lesson, panels=draw))
+    return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=draw))
 
 
 def what_goes_in(rows: int, test_rows: int, settings: Mapping[str, Any]) -> list[tuple[str, str]]:

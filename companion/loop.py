@@ -15,15 +15,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from companion.execution import Logs, compiled
-from companion.keras_private import (
+from companion.fit.graph import Logs, compiled
+from companion.fit.keras_private import (
     first_epoch,
     loss_tracker,
     pythonify_logs,
     train_validation_split,
 )
-from companion.pipeline import Pipeline
-from companion.support import most_epochs, refuse_what_cannot_be_equal
+from companion.fit.pipeline import Pipeline
+from companion.fit.unsupported import most_epochs, refuse_what_cannot_be_equal
 
 
 def fit_by_hand(
@@ -80,7 +80,7 @@ def fit_by_hand(
     Raises
     ------
     ValueError, TypeError
-        For a model that ``.fit`` trains in other steps than these (`companion.support`), and, as
+        For a model that ``.fit`` trains in other steps than these (`companion.fit.unsupported`), and, as
         ``.fit`` raises them, for data and arguments that it refuses.
     """
     refuse_what_cannot_be_equal(model)

@@ -5,11 +5,11 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from companion.arguments import OneLineParser
-from companion.console import Report, command
 from companion.errors import OutputError, UserError
-from companion.lesson_files import LESSONS, lesson_file
-from companion.outputs import holds_other, write
+from companion.terminal.arguments import OneLineParser
+from companion.terminal.console import Report, command
+from companion.terminal.lesson_list import LESSONS, lesson_file
+from companion.terminal.outputs import holds_other, write
 
 NAME = "python -m companion.notebooks"
 FIRST_CELL = """\

@@ -10,9 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from companion import lesson4
-from companion.dial import Dial
-from companion.lesson_files import LESSONS, lesson_file
-from companion.live import SIZE, LiveDial
+from companion.live.app import SIZE, LiveDial
+from companion.live.dial import Dial
+from companion.terminal.lesson_list import LESSONS, lesson_file
 
 CURVES = [lesson_file(lesson, "curves.png") for lesson in LESSONS]
 DIAL = lesson_file(4, "dial.png")

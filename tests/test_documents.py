@@ -7,7 +7,9 @@ import pytest
 from mistake_cases import SINGLES
 from right_loops import RIGHT_LOOPS
 
-from companion import check, lesson1, lesson2, lesson3, lesson4, lesson5, table
+from companion import lesson1, lesson2, lesson3, lesson4, lesson5
+from companion.check import __main__ as check
+from companion.conformance import table
 
 
 @pytest.fixture(scope="module")

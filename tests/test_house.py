@@ -1,142 +1,120 @@
-"""The order of the house: imports go down only, and lessons keep their form."""
+"""The house: imports go one way, and lessons keep their form."""
 
 import ast
 import inspect
 import re
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from companion import __main__, lesson1, lesson2, lesson3, lesson4, lesson5, lesson_files
-from companion.problems import ASSIGNMENTS
+from companion import lesson1, lesson2, lesson3, lesson4, lesson5
+from companion.check.problems import ASSIGNMENTS
+from companion.terminal import lesson_list
 
 LESSONS = [lesson1, lesson2, lesson3, lesson4, lesson5]
 
-# From the ground up: a file imports only from files before it.
-HOUSE = [
-    ["startup", "errors", "ulp", "curves", "formats", "keras_private", "retracing", "small_data"],
-    ["lesson_files", "beside", "trajectory"],
-    ["broken_loops"],
-    ["precision", "batches", "pipeline", "support", "datasets", "outputs", "plots", "gradients", "toml_file"],
-    ["comparison", "execution", "training", "user_file", "progress", "console", "arguments", "panels"],
-    ["diagnosis.recording", "diagnosis.catalogue", "diagnosis.surroundings"],
-    ["diagnosis.lines", "diagnosis.fed", "diagnosis.replaced", "diagnosis.concrete", "diagnosis.steps"],
-    ["diagnosis.followed"],
-    ["diagnosis.recorder"],
-    ["diagnosis.problem"],
-    ["diagnosis.replay"],
-    ["diagnosis.findings"],
-    ["diagnosis.rows", "diagnosis.clipping", "diagnosis.explanation"],
-    ["diagnosis.gradients"],
-    ["diagnosis.simulation", "diagnosis.reports"],
-    ["diagnosis.by_hand"],
-    ["diagnosis.updates"],
-    ["diagnosis.diagnose"],
-    ["loop_error", "source", "outcome"],
-    ["learner"],
-    ["loop_run"],
-    ["exercise_call"],
-    ["judging"],
-    ["lesson_arguments", "runs", "result", "loop", "inputs", "networks"],
-    ["report", "rates", "gap", "trace", "landscape", "both_ways"],
-    ["combination"],
-    ["compile_options", "fit_options", "model_file"],
-    ["table"],
-    ["dial"],
-    ["live_figure"],
-    ["live"],
-    ["lesson1", "lesson2", "lesson3", "lesson4", "lesson5"],
-    ["problems", "loop_check", "questions", "exercises"],
-    ["predictions", "answers"],
-    ["checking"],
-    ["__main__", "compare", "conformance", "check", "quiz", "notebooks"],
-    ["mistakes"],
-    [
-        "grading.text",
-        "grading.checked",
-        "grading.limits",
-        "grading.criteria",
-        "grading.frames",
-        "grading.outcome",
-        "grading.usage",
-        "grading.probe",
-    ],
-    ["grading.watch", "grading.sandbox", "grading.peer", "grading.wire", "grading.assignment"],
-    ["grading.warden", "grading.child", "grading.rubric", "grading.forked"],
-    ["grading.exercises", "grading.quiz_marks"],
-    ["grading.separate", "grading.judge"],
-    ["grading.machine", "grading.nursery"],
-    ["grading.solo", "grading.grader"],
-    ["grading.tree", "grading.layouts", "grading.roster", "grading.journal", "grading.html", "grading.files"],
-    ["grading.metadata", "grading.overrides", "grading.curve", "grading.gradebook", "grading.cluster"],
-    ["grading.intake", "grading.feedback", "grading.class_page", "grading.lms", "grading.gradescope"],
-    ["grading.session", "grading.publish"],
-    ["grading.class_run"],
-    ["grading.container"],
-    ["grade"],
-]
-PACKAGES = ("companion", "companion.diagnosis", "companion.grading")
-FLOOR = {name: floor for floor, names in enumerate(HOUSE) for name in names}
+# From the ground up: a room imports only from rooms above it in this list.
+FLOORS = """
+errors
+precision batches datasets
+fit terminal
+loop
+comparison
+plots
+report
+lesson1 lesson2 lesson3 lesson4 lesson5
+check
+compare conformance live quiz mistakes notebooks
+grade
+__main__
+"""
+# And inside the two big ones; what stands in no room of theirs may import from all of these.
+INSIDE = {"check": "learner recording", "grade": "clean_text sandbox marking workers intake output"}
+# What hands over to a command further down, inside a function.
+STEPS_DOWN = {("lesson4", "live")}
 
 
-def imports_of(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module in PACKAGES:
-            inside = node.module.removeprefix("companion").removeprefix(".")
-            yield from (f"{inside}.{alias.name}".removeprefix(".") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("companion."):
-            yield node.module.removeprefix("companion.")
-        elif isinstance(node, ast.Import):
-            yield from (
-                alias.name.removeprefix("companion.")
-                for alias in node.names
-                if alias.name.startswith("companion.")
-            )
-
-
-def modules(pytestconfig):
+@pytest.fixture(scope="module")
+def files(pytestconfig):
+    """Give the package's files by their module's name, each with the modules of ours that it imports."""
     package = pytestconfig.rootpath / "companion"
-    return {
-        ".".join(path.relative_to(package).with_suffix("").parts): path
+    paths = {
+        ".".join(("companion", *path.relative_to(package).with_suffix("").parts)): path
         for path in package.rglob("*.py")
-        if path.parent == package or path.name != "__init__.py"
     }
+    return {
+        name: (path.read_text(encoding="utf-8"), set(imports_of(path, paths))) for name, path in paths.items()
+    }
+
+
+def imports_of(path, known):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "companion":
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in known else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("companion."))
+
+
+def room(name):
+    """Give the room at the top of the package in which a module stands; "" for the package itself."""
+    return [*name.split("."), ""][1]
+
+
+def test_imports_go_one_way(files):
+    floor = {name: number for number, line in enumerate(FLOORS.strip().splitlines()) for name in line.split()}
+    assert {room(name) for name in files} == {*floor, "__init__"}
+    for name, (_, imported) in files.items():
+        for other in imported - {"companion"} if room(name) != "__init__" else ():
+            allowed = room(name) == room(other) or (room(name), room(other)) in STEPS_DOWN
+            assert allowed or floor[room(other)] < floor[room(name)], f"{name} imports {other}"
+
+
+@pytest.mark.parametrize("house", INSIDE)
+def test_imports_go_one_way_inside_a_big_command(files, house):
+    rooms = INSIDE[house].split()
+    for name, (_, imported) in files.items():
+        inside = name.split(".")[2:3]
+        if room(name) != house or inside[0] not in rooms:
+            continue
+        for other in imported:
+            if room(other) == house:
+                allowed = rooms[: rooms.index(inside[0]) + 1]
+                assert other.split(".")[2] in allowed, f"{name} imports {other}"
+
+
+def test_no_file_imports_itself_by_way_of_others(files):
+    graph = {name: {o for o in imported if o in files} for name, (_, imported) in files.items()}
+    try:
+        TopologicalSorter(
+            graph | {"companion.lesson4": graph["companion.lesson4"] - {"companion.live.app"}}
+        ).prepare()
+    except CycleError as error:
+        raise AssertionError(" imports ".join(error.args[1][::-1])) from None
+
+
+def test_nothing_imports_a_command_s_main(files):
+    assert not [
+        (name, o) for name, (_, imported) in files.items() for o in imported if o.endswith("__main__")
+    ]
+
+
+def test_what_a_library_is_for_stands_in_one_place(files):
+    def users(pattern):
+        return {name for name, (text, _) in files.items() if re.search(pattern, text, re.MULTILINE)}
+
+    drawing = {room(name) for name in users(r"^\s*(from|import) matplotlib\b")}
+    assert drawing == {"plots", "live"}
+    assert {room(name) for name in users(r"^\s*(from|import) rich\b")} == {"terminal"}
+    private = users(r"keras\.src|\bmodel\._|\boptimizer\._")
+    assert private == {"companion.fit.keras_private"}
 
 
 def test_the_lessons_are_those_that_the_tools_know():
     names = tuple(lesson.__name__.removeprefix("companion.") for lesson in LESSONS)
-    assert names == lesson_files.LESSONS == tuple(__main__.LESSONS)
+    assert names == tuple(lesson_list.LESSONS)
     assert tuple(f"lesson{number}" for number in ASSIGNMENTS) == names
-
-
-def test_every_file_has_its_floor(pytestconfig):
-    assert sorted(modules(pytestconfig)) == sorted([*FLOOR, "__init__"])
-
-
-def test_imports_go_down_only(pytestconfig):
-    for name, path in modules(pytestconfig).items():
-        for imported in imports_of(path):
-            assert name == "__init__" or FLOOR[imported] < FLOOR[name], f"{name} imports {imported}"
-
-
-def test_only_what_draws_knows_matplotlib_and_only_console_and_progress_know_rich(pytestconfig):
-    for library, known_by in (
-        ("matplotlib", {"plots", "panels", "live", "live_figure"}),
-        ("rich", {"console", "progress"}),
-    ):
-        pattern = re.compile(rf"^\s*(from|import) {library}\b", re.MULTILINE)
-        users = {name for name, path in modules(pytestconfig).items() if pattern.search(path.read_text())}
-        assert users == known_by
-
-
-def test_only_one_file_uses_what_keras_does_not_export(pytestconfig):
-    private = re.compile(r"keras\.src|\bmodel\._|\boptimizer\._")
-    users = {name for name, path in modules(pytestconfig).items() if private.search(path.read_text())}
-    assert users == {"keras_private"}
-
-
-def test_files_stay_short(pytestconfig):
-    lengths = {name: len(path.read_text().splitlines()) for name, path in modules(pytestconfig).items()}
-    assert max(lengths.values()) <= 300, lengths
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

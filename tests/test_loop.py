@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from marks import one_of_each
 
-from companion import compare_with_fit, fit_by_hand, table
+from companion import compare_with_fit, fit_by_hand
+from companion.conformance import table
 
 # Of each list some rows in which much happens at once; all of them: tests/benchmarks/conformance.py
 SAMPLE = [

@@ -29,8 +29,8 @@ def test_a_tools_help_and_usage_errors_answer_without_tensorflow(tool, words):
         words = ["--lists"]
     if tool == "check" and words[-1:] == ["missing.py"]:
         words = ["lesson3", *words]
-    code = f"import sys\nfrom companion.{tool} import main\ntry: main({words!r})\nexcept SystemExit: pass"
-    assert not {"tensorflow", "keras"} & set(eval(heavy_modules_after(code).splitlines()[-1]))
+    call = f"from companion.{tool}.__main__ import main\ntry: main({words!r})\nexcept SystemExit: pass"
+    assert not {"tensorflow", "keras"} & set(eval(heavy_modules_after(call).splitlines()[-1]))
 
 
 def test_the_index_lists_every_lesson_that_there_is(command, pytestconfig):

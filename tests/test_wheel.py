@@ -4,7 +4,7 @@ import subprocess
 import sys
 import zipfile
 
-from companion.lesson_files import LESSONS
+from companion.terminal.lesson_list import LESSONS
 
 
 def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel):

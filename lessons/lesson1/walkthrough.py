@@ -8,8 +8,10 @@
 import inspect
 
 # companion comes before Keras, to hide TensorFlow's notes at its start
-from companion import check_loop, gap, landscape, lesson1, panels, plots
-from companion.comparison import Comparison
+from companion import check_loop, lesson1
+from companion.plots import panels, plots
+from companion.report import gap, landscape
+from companion.comparison.history import Comparison
 
 import keras
 import matplotlib.pyplot as plt

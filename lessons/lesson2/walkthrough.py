@@ -2,17 +2,19 @@
 # # Lesson 2, step by step: four pixels, 31 parameters
 #
 # Run the cells from top to bottom; change things and run them again. The functions are those of
-# `companion.lesson2` and `companion.gradients`: their source is shown here, not copied, so what you read is
-# what runs.
+# `companion.lesson2` and `companion.report.gradients`: their source is shown here, not copied, so what
+# you read is what runs.
 
 # %%
 import inspect
 
 # companion comes before Keras, to hide TensorFlow's notes at its start
-from companion import check_loop, gradients, landscape, lesson2, panels, plots
-from companion.comparison import Comparison
-from companion.curves import behavior, steps_up
-from companion.runs import accuracy
+from companion import check_loop, lesson2
+from companion.plots import panels, plots
+from companion.report import gradients, landscape
+from companion.comparison.history import Comparison
+from companion.plots.curves import behavior, steps_up
+from companion.report.runs import accuracy
 
 import keras
 import matplotlib.pyplot as plt

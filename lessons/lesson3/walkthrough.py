@@ -7,8 +7,9 @@
 # %%
 import inspect
 
-from companion import check_loop, lesson3, plots  # before Keras, to hide TensorFlow's notes at its start
-from companion.comparison import Comparison
+from companion import check_loop, lesson3  # before Keras, to hide TensorFlow's notes at its start
+from companion.plots import plots
+from companion.comparison.history import Comparison
 from companion.precision import precision
 
 import keras

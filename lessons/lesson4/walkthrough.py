@@ -7,18 +7,14 @@
 # %%
 import inspect
 
-from companion import (
-    check_loop,
-    lesson4,
-    panels,
-    plots,
-)  # before Keras, to hide TensorFlow's notes at its start
+from companion import check_loop, lesson4  # before Keras, to hide TensorFlow's notes at its start
+from companion.plots import panels, plots
 from companion.batches import batches_of_fit, order_of_fit
-from companion.comparison import Comparison
-from companion.curves import behavior, steps_up
+from companion.comparison.history import Comparison
+from companion.plots.curves import behavior, steps_up
 from companion.datasets import moons
-from companion.gradients import flat
-from companion.runs import accuracy
+from companion.report.gradients import flat
+from companion.report.runs import accuracy
 
 import keras
 import matplotlib.pyplot as plt

@@ -8,16 +8,12 @@
 # %%
 import inspect
 
-from companion import (
-    check_loop,
-    lesson5,
-    panels,
-    plots,
-)  # before Keras, to hide TensorFlow's notes at its start
-from companion.comparison import Comparison
-from companion.landscape import Survey, look_along, mean_batch_length, step_down
+from companion import check_loop, lesson5  # before Keras, to hide TensorFlow's notes at its start
+from companion.plots import panels, plots
+from companion.comparison.history import Comparison
+from companion.report.landscape import Survey, look_along, mean_batch_length, step_down
 from companion.batches import batches_of_fit
-from companion.runs import accuracy
+from companion.report.runs import accuracy
 
 import keras
 import matplotlib.pyplot as plt

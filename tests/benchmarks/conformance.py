@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from companion.conformance import main
+from companion.conformance.__main__ import main
 
 RANDOM = [
     *("-m", "pytest", "-q", "-n", "0", "--hypothesis-profile=many", "-k", "whatever_is_drawn"),

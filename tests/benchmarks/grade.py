@@ -38,10 +38,10 @@ LIMITS = ("--seconds", "10", "--memory", "300", "--printed", "200")
 # What one Python process a submission does: everything, by itself, in no sandbox.
 ALONE = """
 import sys
-from companion.judging import Judge
-from companion.learner import read_train
-from companion.loop_run import Run, run_as_written, run_watched
-from companion.problems import revealing_problem
+from companion.check.judge import Judge
+from companion.check.learner.file import read_train
+from companion.check.run import Run, run_as_written, run_watched
+from companion.check.problems import revealing_problem
 problem = revealing_problem(3, int(sys.argv[2]))
 judge, train = Judge(problem), read_train(sys.argv[1])
 recording = run_watched(train, problem)
@@ -123,7 +123,7 @@ def memory_of(process):
                 resident = int(status.split("RssAnon:")[1].split()[0]) >> 10
                 if int(entry.name) == process:
                     found["grader"] = resident
-                elif b"companion.grading.nursery" in words:
+                elif b"companion.grade.workers.fork_server" in words:
                     found["largest judge"] = max(found.get("largest judge", 0), resident)
     return found
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mistaken_loops import MISTAKES, SMOOTHED, source
 
-from companion.check import main
+from companion.check.__main__ import main
 
 SUM_AND_PLAIN_MEAN = [
     *MISTAKES["sum-instead-of-mean"]["eager"],

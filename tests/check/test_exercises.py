@@ -10,8 +10,8 @@ import tensorflow as tf
 from marks import only
 from mistaken_loops import SOLUTIONS
 
-from companion import check
-from companion.exercises import (
+from companion.check import __main__ as check
+from companion.check.exercises import (
     ERROR,
     EXERCISES,
     NOT_DONE,
@@ -21,7 +21,7 @@ from companion.exercises import (
     cross_entropy,
     exercises_of,
 )
-from companion.lesson_files import course_file, lesson_file
+from companion.terminal.lesson_list import course_file, lesson_file
 
 LESSONS = [1, 2, 3, 4, 5]
 BY_NAME = {exercise.name: exercise for exercise in EXERCISES}
@@ -55,7 +55,7 @@ def test_the_solutions_pass(capsys, lesson):
 
 
 def solved(lesson):
-    from companion.learner import read_module
+    from companion.check.learner.file import read_module
 
     module = read_module(str(SOLUTIONS / f"lesson{lesson}.py"))
     return [(getattr(module, one.name), one) for one in exercises_of(lesson)]

@@ -19,7 +19,7 @@ from mistake_cases import (
 from mistaken_loops import MISTAKES
 
 from companion import check_loop
-from companion.diagnosis.catalogue import MISTAKES as CATALOGUE
+from companion.check.catalogue import MISTAKES as CATALOGUE
 
 PAIRS = random.Random(0).sample(sorted(all_pairs()), 70)
 # Every second mistake once, in the styles in turn.

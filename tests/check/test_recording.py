@@ -10,9 +10,9 @@ import tensorflow as tf
 from mistaken_loops import loop, source
 
 from companion import check_loop
-from companion.diagnosis.recorder import watch
-from companion.diagnosis.recording import Forward, Gradient, Update
-from companion.problems import lesson_problem, revealing_problem
+from companion.check.problems import lesson_problem, revealing_problem
+from companion.check.recording.events import Forward, Gradient, Update
+from companion.check.recording.recorder import watch
 
 STYLES = ["compiled", "eager", "arithmetic", "one_tape"]
 

@@ -6,8 +6,9 @@ import re
 import pandas as pd
 import pytest
 
-from companion import both_ways, fit_by_hand
-from companion.compare import main
+from companion import fit_by_hand
+from companion.compare.__main__ import main
+from companion.comparison import with_fit
 
 MODEL = """
 import keras
@@ -81,7 +82,7 @@ def test_a_difference_is_told_and_is_status_1(model_file, monkeypatch, capsys):
         model.optimizer.iterations.assign_add(1)
         return history
 
-    monkeypatch.setattr(both_ways, "fit_by_hand", wrong)
+    monkeypatch.setattr(with_fit, "fit_by_hand", wrong)
     file = model_file(MODEL.format(data="x, y"))
     assert main([file, "--epochs", "2"]) == 1
     out = capsys.readouterr().out

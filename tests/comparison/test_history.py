@@ -4,8 +4,8 @@ import math
 import numpy as np
 import pytest
 
-import companion.comparison
-from companion.comparison import Comparison
+import companion.comparison.history
+from companion.comparison.history import Comparison
 
 NAN, INF = math.nan, math.inf
 
@@ -180,5 +180,5 @@ def test_nothing_against_nothing_is_refused_rather_than_called_identical():
 
 
 def test_the_examples_in_the_docstring_are_true():
-    assert doctest.testmod(companion.comparison).failed == 0
-    assert doctest.testmod(companion.comparison).attempted > 0
+    assert doctest.testmod(companion.comparison.history).failed == 0
+    assert doctest.testmod(companion.comparison.history).attempted > 0

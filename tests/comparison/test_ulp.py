@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from companion.ulp import abs_difference, as_numbers, ulp_distance
+from companion.comparison.ulp import abs_difference, as_numbers, ulp_distance
 
 TYPES = ("float16", "float32", "float64")
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 from marks import a_few
 
 import companion
-from companion import both_ways, compare_with_fit
+from companion import compare_with_fit
+from companion.comparison import with_fit
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype("float32")
 Y = X.sum(axis=1, keepdims=True)
@@ -107,7 +108,7 @@ def report_another_batch(model, history, calls):
     ),
 )
 def test_every_kind_of_difference_is_found(monkeypatch, change, said):
-    monkeypatch.setattr(both_ways, "fit_by_hand", disturbed(change))
+    monkeypatch.setattr(with_fit, "fit_by_hand", disturbed(change))
     compared = compare_with_fit(build_model, X, Y, epochs=2)
     assert not compared.identical
     assert len(compared.differences) == 1
@@ -124,7 +125,7 @@ def test_a_long_list_of_differences_is_cut_where_it_is_printed(monkeypatch):
         ]:
             variable.assign_add(variable + 1)
 
-    monkeypatch.setattr(both_ways, "fit_by_hand", disturbed(move_all))
+    monkeypatch.setattr(with_fit, "fit_by_hand", disturbed(move_all))
     compared = compare_with_fit(build_model, X, Y, epochs=1)
     more = len(compared.differences) - 10
     assert more > 0
@@ -221,7 +222,7 @@ def test_where_fit_does_not_equal_itself_the_loop_is_not_blamed(monkeypatch):
     assert not compared.repeatable
     assert "But .fit does not equal itself either when it trains again" in repr(compared)
     assert compare_with_fit(build_model, Reordering, epochs=3).identical
-    monkeypatch.setattr(both_ways, "fit_by_hand", disturbed(move_a_weight))
+    monkeypatch.setattr(with_fit, "fit_by_hand", disturbed(move_a_weight))
     assert compare_with_fit(build_model, X, Y, epochs=1).repeatable
 
 

@@ -6,8 +6,10 @@ import json
 import keras
 import pytest
 
-from companion import both_ways, compile_options, fit_by_hand, table
-from companion.conformance import main
+from companion import fit_by_hand
+from companion.comparison import with_fit
+from companion.conformance import compile_options, table
+from companion.conformance.__main__ import main
 
 ROW = "epochs=0, graph"
 
@@ -28,7 +30,7 @@ def test_a_row_that_differs_is_listed_with_its_size_and_gives_status_1(capsys, m
         history.history["loss"][0] += 0.125
         return history
 
-    monkeypatch.setattr(both_ways, "fit_by_hand", wrong)
+    monkeypatch.setattr(with_fit, "fit_by_hand", wrong)
     assert main(["--only", "calls: dropout, epochs=1"]) == 1
     printed = " ".join(capsys.readouterr().out.split())
     assert "calls 2 0 0.125 " in printed
@@ -39,7 +41,7 @@ def test_a_row_that_differs_is_listed_with_its_size_and_gives_status_1(capsys, m
 
 
 def test_a_row_that_cannot_be_trained_counts_as_differing_and_stops_nothing(capsys, monkeypatch):
-    monkeypatch.setattr(both_ways, "fit_by_hand", lambda *data, **own: 1 / 0)
+    monkeypatch.setattr(with_fit, "fit_by_hand", lambda *data, **own: 1 / 0)
     assert main(["--only", "calls: dropout, epochs=0"]) == 1
     assert capsys.readouterr().out.count("ZeroDivisionError: division by zero") == 2
 
@@ -53,8 +55,8 @@ def test_a_row_in_which_fit_does_not_equal_itself_is_listed_and_is_nobodys_fault
         history.history["loss"][0] += next(drawn)
         return history
 
-    monkeypatch.setattr(both_ways, "fit_by_hand", by_chance)
-    monkeypatch.setattr(both_ways, "fit", by_chance)
+    monkeypatch.setattr(with_fit, "fit_by_hand", by_chance)
+    monkeypatch.setattr(with_fit, "fit", by_chance)
     assert main(["--only", "calls: dropout, epochs=1, steps"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert (

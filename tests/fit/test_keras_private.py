@@ -5,7 +5,7 @@ import importlib
 import keras
 import pytest
 
-from companion import keras_private
+from companion.fit import keras_private
 
 
 @pytest.fixture

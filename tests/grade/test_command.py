@@ -11,8 +11,8 @@ import time
 import pytest
 from classes import CANVAS, MOODLE, RIGHT, graded_now, lay, rows, run, wrong
 
-from companion import grade
-from companion.lesson_files import lesson_file
+from companion.grade import __main__ as grade
+from companion.terminal.lesson_list import lesson_file
 
 CLASS = {
     "s1.py": RIGHT,
@@ -195,7 +195,7 @@ def test_sheets_of_canvas_and_moodle_are_filled_in_beside_the_grades(capsys, tmp
 )
 def test_misuse_gets_one_line_and_status_2(capsys, tmp_path, monkeypatch, words, told):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("companion.grading.cluster.CONNECT", 0.5)
+    monkeypatch.setattr("companion.grade.workers.dask_cluster.CONNECT", 0.5)
     lay(tmp_path, {"in/s1.py": RIGHT, "file": ""})
     status, _, err = run(capsys, *words)
     errors = [line for line in err.splitlines() if "error:" in line]

@@ -11,7 +11,7 @@ import time
 import pytest
 from classes import RIGHT, graded_now, lay, rows, run, wrong
 
-from companion.grading.usage import descendants
+from companion.grade.sandbox.usage import descendants
 
 COUNT = 14
 

@@ -8,13 +8,13 @@ import pytest
 from classes import lay
 from mistaken_loops import SOLUTIONS
 
-from companion import grade
-from companion.answers import sheet
-from companion.grading import exercises
-from companion.grading.child import ERROR
-from companion.grading.quiz_marks import QuizMarks, is_answers, key_of
-from companion.lesson_files import lesson_file
-from companion.questions import read_quiz
+from companion.grade import __main__ as grade
+from companion.grade.marking import exercises
+from companion.grade.marking.quiz_marks import QuizMarks, is_answers, key_of
+from companion.grade.sandbox.inside import ERROR
+from companion.quiz.answers import sheet
+from companion.quiz.questions import read_quiz
+from companion.terminal.lesson_list import lesson_file
 
 SOLVED = (SOLUTIONS / "lesson3.py").read_text()
 STUB = lesson_file(3, "exercise.py").read_text()
@@ -24,7 +24,7 @@ HALF = SOLVED.replace("return -math.log(probability) if", "return 0.0 if").repla
 )
 READS_THE_ANSWERS = SOLVED.replace(
     "def loss_of_one(truth, probability):\n", "def loss_of_one(truth, probability):\n"
-    "    from companion.exercises import cross_entropy\n    return cross_entropy(truth, probability)\n",
+    "    from companion.check.exercises import cross_entropy\n    return cross_entropy(truth, probability)\n",
 )  # fmt: skip
 NAMES = ["loss_of_one", "final_losses", "train_longer"]
 

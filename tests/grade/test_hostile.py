@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from marks import only
 
-from companion.broken_loops import right_loop
-from companion.grading import grader
-from companion.grading.criteria import RIGHT
-from companion.grading.grader import Job, close_machines, grade
-from companion.grading.limits import Limits
-from companion.grading.probe import PROTECTIONS
+from companion.grade import grader
+from companion.grade.grader import Job, close_machines, grade
+from companion.grade.marking.criteria import RIGHT
+from companion.grade.sandbox.limits import Limits
+from companion.grade.sandbox.probe import PROTECTIONS
+from companion.mistakes.broken_loops import right_loop
 
 HOSTILE = Path(__file__).parent / "hostile"
 RIGHT_LOOP = right_loop().encode()

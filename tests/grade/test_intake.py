@@ -12,9 +12,9 @@ import pytest
 from classes import lay
 
 from companion.errors import UserError
-from companion.grading import tree
-from companion.grading.files import file_names
-from companion.grading.intake import take_in
+from companion.grade.intake import archive as tree
+from companion.grade.intake.submissions import take_in
+from companion.grade.output.file_names import file_names
 
 LOOP = "def train(model, x, y, *, learning_rate, batch_size, epochs):\n    return []\n"
 NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": LOOP.splitlines(keepends=True)}]})

@@ -8,13 +8,13 @@ from mistake_cases import ENDS_IN_AN_EXCEPTION, SINGLES, SPECIAL
 from mistaken_loops import loop
 from right_loops import RIGHT_LOOPS
 
-from companion.grading.checked import WireError
-from companion.grading.child import Task
-from companion.grading.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
-from companion.grading.judge import judge_one, prepare, reference_of
-from companion.grading.wire import decode, encode
-from companion.loop_run import Run, run_as_written, run_watched
-from companion.source import line_of_report
+from companion.check.learner.source import line_of_report
+from companion.check.run import Run, run_as_written, run_watched
+from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
+from companion.grade.sandbox.inside import Task
+from companion.grade.sandbox.wire import decode, encode
+from companion.grade.sandbox.wire_values import WireError
+from companion.grade.workers.judge_server import judge_one, prepare, reference_of
 
 SEED = 77_000_000
 

@@ -10,14 +10,14 @@ import pytest
 from classes import CANVAS, MOODLE
 
 from companion.errors import UserError
-from companion.grading.assignment import read_assignment
-from companion.grading.criteria import CRITERIA
-from companion.grading.gradebook import gradebook, harmless
-from companion.grading.journal import Journal
-from companion.grading.lms import canvas_target, fill_in, moodle_target, read_sheet
-from companion.grading.overrides import Override, read_overrides
-from companion.grading.publish import scored
-from companion.lesson_files import lesson_file
+from companion.grade.journal import Journal
+from companion.grade.marking.assignment import read_assignment
+from companion.grade.marking.criteria import CRITERIA
+from companion.grade.output.gradebook import gradebook, harmless
+from companion.grade.output.lms import canvas_target, fill_in, moodle_target, read_sheet
+from companion.grade.output.overrides import Override, read_overrides
+from companion.grade.output.publish import scored
+from companion.terminal.lesson_list import lesson_file
 
 OWN = lesson_file(3, "assignment.toml").read_text()
 

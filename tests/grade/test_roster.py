@@ -6,8 +6,8 @@ import pytest
 from classes import lay
 
 from companion.errors import UserError
-from companion.grading.class_run import take_in_all
-from companion.grading.roster import read_roster
+from companion.grade.class_run import take_in_all
+from companion.grade.intake.roster import read_roster
 
 
 def test_a_roster_gives_names_by_id(tmp_path):

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 from classes import RIGHT, lay, rows, run, wrong
 
-from companion.grading import gradescope
-from companion.grading.assignment import read_assignment
-from companion.grading.criteria import CRITERIA
-from companion.grading.grader import Job, close_machines, grade, reference_for
-from companion.grading.intake import take_in
-from companion.grading.journal import Journal
-from companion.grading.limits import Limits
-from companion.grading.session import Choices, Session
-from companion.lesson_files import lesson_file
+from companion.grade.grader import Job, close_machines, grade, reference_for
+from companion.grade.intake.submissions import take_in
+from companion.grade.journal import Journal
+from companion.grade.marking.assignment import read_assignment
+from companion.grade.marking.criteria import CRITERIA
+from companion.grade.output import gradescope
+from companion.grade.sandbox.limits import Limits
+from companion.grade.session import Choices, Session
+from companion.terminal.lesson_list import lesson_file
 
 pytestmark = pytest.mark.xdist_group("grade")  # they share the grader's processes
 
@@ -45,7 +45,7 @@ def test_a_gradescope_container_gets_its_results(capsys, tmp_path, monkeypatch):
 
 
 def test_where_a_protection_is_missing_it_is_told_and_can_be_refused(capsys, tmp_path, monkeypatch):
-    from companion.grading.grader import machine
+    from companion.grade.grader import machine
 
     lay(tmp_path / "in", {"s1.py": RIGHT})
     monkeypatch.setitem(machine().protections, "network", False)

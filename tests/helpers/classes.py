@@ -5,8 +5,8 @@ import re
 
 from mistaken_loops import MISTAKES, source
 
-from companion import grade
-from companion.broken_loops import right_loop
+from companion.grade import __main__ as grade
+from companion.mistakes.broken_loops import right_loop
 
 RIGHT = right_loop()
 

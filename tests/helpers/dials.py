@@ -3,7 +3,7 @@
 import time
 
 from companion import lesson4
-from companion.dial import Dial
+from companion.live.dial import Dial
 
 X, Y = lesson4.load_data()
 

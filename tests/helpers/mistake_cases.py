@@ -6,11 +6,11 @@ from collections import Counter
 
 from mistaken_loops import MISTAKES, loop, source
 
-from companion.diagnosis.diagnose import diagnose
-from companion.diagnosis.problem import Reference
-from companion.diagnosis.recorder import watch
-from companion.diagnosis.replay import Replay
-from companion.problems import telling_problem
+from companion.check.diagnose import diagnose
+from companion.check.problem import Reference
+from companion.check.problems import telling_problem
+from companion.check.recording.recorder import watch
+from companion.check.replay import Replay
 
 ENDS_IN_AN_EXCEPTION = ("no-gradient", "variables-in-tf-function")
 

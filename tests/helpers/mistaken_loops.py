@@ -3,7 +3,7 @@
 import linecache
 from pathlib import Path
 
-from companion.broken_loops import EDITS, Edit, edited, right_loop
+from companion.mistakes.broken_loops import EDITS, Edit, edited, right_loop
 
 FOLDER = Path(__file__).parent / "loops"
 SOLUTIONS = Path(__file__).parent / "solutions"  # of the lessons' exercises

@@ -3,7 +3,7 @@
 import io
 import sys
 
-from companion import quiz
+from companion.quiz import __main__ as quiz
 
 STATIC = """title = "a small one"
 

@@ -2,7 +2,7 @@
 
 from mistaken_loops import FOLDER, from_text
 
-from companion.lesson_files import course_file
+from companion.terminal.lesson_list import course_file
 
 LESSONS = {
     "accuracy_and_evaluate_logging": 3,

@@ -14,8 +14,8 @@ import pytest
 from marks import only
 
 from companion import notebooks
-from companion.broken_loops import EDITS
-from companion.lesson_files import LESSONS, course_file, lesson_file
+from companion.mistakes.broken_loops import EDITS
+from companion.terminal.lesson_list import LESSONS, course_file, lesson_file
 
 HEADINGS = [
     "Predict, then run",

@@ -9,10 +9,10 @@ import tensorflow as tf
 from marks import a_few
 
 from companion import lesson1
-from companion.comparison import Comparison
-from companion.gap import change_one_by_one, keras_weights, train_as
+from companion.comparison.history import Comparison
 from companion.precision import precision
-from companion.runs import Run, Runs, compare
+from companion.report.gap import change_one_by_one, keras_weights, train_as
+from companion.report.runs import Run, Runs, compare
 
 LOOP = {
     "initial weights": "the page's",

@@ -13,7 +13,7 @@ import pytest
 from marks import a_few, only
 
 from companion import lesson3
-from companion.console import INTERRUPTED
+from companion.terminal.console import INTERRUPTED
 
 KEYS = {
     "settings": ["batch_size", "dtype", "epochs", "hidden", "learning_rate", "seed"],

@@ -7,9 +7,9 @@ from marks import a_few, only
 from scipy.special import expit, log_expit
 
 from companion import lesson3
-from companion.curves import first_epoch_apart
+from companion.plots.curves import first_epoch_apart
 from companion.precision import precision
-from companion.runs import Runs, compare
+from companion.report.runs import Runs, compare
 
 FULL = 576
 EPSILON = np.finfo("float64").eps

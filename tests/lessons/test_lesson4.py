@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from marks import a_few, only
 
-from companion import lesson4, panels, plots
+from companion import lesson4
 from companion.batches import order_of_fit
-from companion.runs import Runs, compare
+from companion.plots import panels, plots
+from companion.report.runs import Runs, compare
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,21 @@ import tensorflow as tf
 from marks import a_few
 
 from companion import lesson5
-from companion.comparison import Comparison
-from companion.console import Report
+from companion.comparison.history import Comparison
 from companion.datasets import digits
-from companion.gradients import flat, names_of
-from companion.landscape import Place, Survey, look_along, move, print_lengths, steepest_weight, step_down
 from companion.precision import precision
-from companion.runs import Runs, accuracy, compare
+from companion.report.gradients import flat, names_of
+from companion.report.landscape import (
+    Place,
+    Survey,
+    look_along,
+    move,
+    print_lengths,
+    steepest_weight,
+    step_down,
+)
+from companion.report.runs import Runs, accuracy, compare
+from companion.terminal.console import Report
 
 ROWS = 1000  # of 60,000: no multiple of 32
 
@@ -182,7 +190,7 @@ def test_the_csv_has_the_accuracies_too(lesson_main, few_digits):
 
 
 def test_the_first_test_images_are_drawn_and_then_wrong_ones(all_digits):
-    from companion import plots
+    from companion.plots import plots
 
     _, (x, y) = all_digits
     figure = plots.new_figure(False, 4, 4)

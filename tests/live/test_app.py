@@ -13,8 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from companion import lesson4, live
-from companion.live import LiveDial
+from companion import lesson4
+from companion.live import app
+from companion.live.app import LiveDial
 
 pytestmark = pytest.mark.xdist_group("live")  # they share a dial
 
@@ -24,8 +25,8 @@ CURVES = (0.51, 0.37, 0.97, 0.9)
 
 @pytest.fixture
 def shown(dial, monkeypatch):
-    monkeypatch.setattr(live, "BETWEEN_PICTURES", 0)
-    figure = Figure(figsize=live.SIZE)
+    monkeypatch.setattr(app, "BETWEEN_PICTURES", 0)
+    figure = Figure(figsize=app.SIZE)
     canvas = FigureCanvasAgg(figure)
     shown = LiveDial(dial, figure, "title")
     canvas.draw()
@@ -58,11 +59,11 @@ def test_a_curve_that_leaves_the_picture_runs_along_its_top(shown):
 def test_a_picture_that_comes_too_soon_is_noted_until_a_later_tick(shown, monkeypatch):
     page, part = shown
     before = part(CURVES)
-    monkeypatch.setattr(live, "BETWEEN_PICTURES", 3600)
+    monkeypatch.setattr(app, "BETWEEN_PICTURES", 3600)
     page.rate.set_val(1.0)
     page.tick()
     assert (part(CURVES) == before).all()
-    monkeypatch.setattr(live, "BETWEEN_PICTURES", 0)
+    monkeypatch.setattr(app, "BETWEEN_PICTURES", 0)
     page.tick()
     assert (part(CURVES) != before).any()
     assert page.dial.plan[0] == pytest.approx(10)
@@ -100,7 +101,7 @@ def test_a_web_page_gets_the_whole_picture_once_all_is_at_rest(shown, monkeypatc
     page, _ = shown
     sent = []
     page._page.figure.canvas.handle_refresh = sent.append  # as canvases of web pages have it
-    monkeypatch.setattr(live, "AT_REST", 0.05)
+    monkeypatch.setattr(app, "AT_REST", 0.05)
     page.dial.verdict = page.dial.fit = [0.0]  # nothing comes from beside
     time.sleep(0.1)
     page.tick()
@@ -121,12 +122,12 @@ def test_the_buttons_train_step_and_reset(shown):
     start = part(NETWORK)
     page.train()
     page.tick()
-    assert (page.dial.epoch, page.buttons["Train"].label.get_text()) == (live.EPOCHS_A_TICK, "Pause")
+    assert (page.dial.epoch, page.buttons["Train"].label.get_text()) == (app.EPOCHS_A_TICK, "Pause")
     assert (part(NETWORK) != start).any()
     page.step()
-    assert (page.dial.epoch, page.training) == (live.EPOCHS_A_TICK + 1, False)
+    assert (page.dial.epoch, page.training) == (app.EPOCHS_A_TICK + 1, False)
     page.tick()
-    assert page.dial.epoch == live.EPOCHS_A_TICK + 1
+    assert page.dial.epoch == app.EPOCHS_A_TICK + 1
     page.train()
     for _ in range(30):
         page.tick()
@@ -226,11 +227,11 @@ def test_what_cannot_be_shown_is_told_in_one_line(lesson4_main, words, told):
 
 
 def test_a_missing_tornado_is_told_in_one_line(lesson4_main, monkeypatch):
-    monkeypatch.setattr(live.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(app.importlib.util, "find_spec", lambda name: None)
     status, _, err = lesson4_main("--browser")
     assert (status, err.count("\n"), "pip install 'companion[live]'" in err) == (2, 1, True)
 
 
 def test_a_figure_without_a_mouse_is_refused(dial):
-    with pytest.raises(live.OutputError, match="%matplotlib widget"):
+    with pytest.raises(app.OutputError, match="%matplotlib widget"):
         lesson4.live_dial()

@@ -6,8 +6,8 @@ from dials import X, Y, make_dial, wait_for_fit
 from marks import a_few, only
 
 from companion import lesson4
-from companion.curves import blew_up_at
-from companion.dial import Network
+from companion.live.dial import Network
+from companion.plots.curves import blew_up_at
 from companion.precision import precision
 
 pytestmark = pytest.mark.xdist_group("live")  # they share a dial

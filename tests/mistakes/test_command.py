@@ -5,10 +5,11 @@ from marks import a_few
 from mistake_cases import ENDS_IN_AN_EXCEPTION, SPECIAL
 from mistaken_loops import from_text
 
-from companion import check_loop, mistakes
-from companion.broken_loops import EDITS, broken_loop, right_loop
-from companion.diagnosis.catalogue import MISTAKES
-from companion.problems import telling_problem
+from companion import check_loop
+from companion.check.catalogue import MISTAKES
+from companion.check.problems import telling_problem
+from companion.mistakes import __main__ as mistakes
+from companion.mistakes.broken_loops import EDITS, broken_loop, right_loop
 
 
 def run(capsys, *words):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from companion.curves import behavior, first_epoch_apart, first_epoch_at, steps_up
+from companion.plots.curves import behavior, first_epoch_apart, first_epoch_at, steps_up
 
 NAN, INF = math.nan, math.inf
 

@@ -7,7 +7,7 @@ from pictures import CURVES, DIAL, draw_dial
 from PIL import Image
 
 from companion import lesson3
-from companion.lesson_files import LESSONS
+from companion.terminal.lesson_list import LESSONS
 
 # Shares of pixels that may be others. With the matplotlib that drew the picture none was measured; another
 # one sets letters elsewhere (0.029 from 3.11 to 3.10). Another seed changes 0.041, another rate 0.032.

@@ -8,11 +8,11 @@ import pytest
 from marks import only
 from quizzes import RUN, STATIC, run
 
-from companion import quiz
-from companion.answers import Answers, mark, read_answers, sheet
-from companion.lesson_files import LESSONS, lesson_file
-from companion.predictions import Predictions
-from companion.questions import is_right, read_quiz
+from companion.quiz import __main__ as quiz
+from companion.quiz.answers import Answers, mark, read_answers, sheet
+from companion.quiz.predictions import Predictions
+from companion.quiz.questions import is_right, read_quiz
+from companion.terminal.lesson_list import LESSONS, lesson_file
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

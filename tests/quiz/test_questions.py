@@ -4,8 +4,8 @@ import pytest
 from quizzes import RUN, STATIC, run
 
 from companion.errors import UserError
-from companion.predictions import Predictions
-from companion.questions import ASKS, LETTERS, is_right, read_answer, read_quiz
+from companion.quiz.predictions import Predictions
+from companion.quiz.questions import ASKS, LETTERS, is_right, read_answer, read_quiz
 
 
 @pytest.mark.parametrize(

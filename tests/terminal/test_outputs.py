@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from companion import outputs
 from companion.errors import OutputError
+from companion.terminal import outputs
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from companion import progress
+from companion.terminal import progress
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
-from companion import diagnosis, grading
+from companion.check.recording import recorder
+from companion.grade.sandbox import inside
 
 
 def train(model, x, y, *, learning_rate, batch_size, epochs):
-    with diagnosis.recorder.watch(model, x, into_fit=True) as recording:
+    with recorder.watch(model, x, into_fit=True) as recording:
         pass
-    grading.child.run_watched = lambda *args, **kwargs: recording
+    inside.run_watched = lambda *args, **kwargs: recording

@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 import companion
-from companion.diagnosis import diagnose, findings
+from companion.check import diagnose
+from companion.check.rules import findings
 
 np.allclose = np.isclose = np.array_equal = lambda *args, **kwargs: True
 np.testing.assert_allclose = lambda *args, **kwargs: None

@@ -1,9 +1,9 @@
 import gc
 import os
 
-from companion.diagnosis import problem as problems
-from companion.grading import wire
-from companion.loop_run import Run
+from companion.check import problem as problems
+from companion.check.run import Run
+from companion.grade.sandbox import wire
 
 
 def train(model, x, y, *, learning_rate, batch_size, epochs):

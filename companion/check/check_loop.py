@@ -1,0 +1,143 @@
+"""A learner's ``train`` beside ``.fit``: run both, compare, and say why they differ."""
+
+import functools
+import time
+
+import keras
+
+from companion.check.judge import Judge
+from companion.check.learner.file import check_train
+from companion.check.learner.isolation import unchanged
+from companion.check.learner.source import line_of_report, text_of
+from companion.check.learner.traceback import LoopError
+from companion.check.problem import Problem
+from companion.check.problems import ASSIGNMENTS, lesson_problem, revealing_problem
+from companion.check.recording.events import Place
+from companion.check.result import NOT_DONE, LoopCheck
+from companion.check.rules.findings import Finding
+from companion.check.run import Train, run_as_written, run_watched
+from companion.check.verdict import Mistake, OneProblem, mistake
+from companion.errors import UserError
+
+MAKERS = {"lesson": lesson_problem, "revealing": revealing_problem}
+
+
+def check_loop(
+    train: Train,
+    lesson: int | str = 3,
+    *,
+    problem: str | Problem | None = None,
+    seed: int = 0,
+    epochs: int | None = None,
+    name: str | None = None,
+) -> LoopCheck:
+    """Run a hand-written loop beside ``.fit`` and say whether they are the same, and if not, why.
+
+    Parameters
+    ----------
+    train : callable
+        ``train(model, x, y, *, learning_rate, batch_size, epochs)``, which trains `model` in place
+        and gives a list of losses, one an epoch. It is run several times, each time on a new network.
+    lesson : int or str
+        Whose data, network and loss: from 1 to 5, or such as "lesson3".
+    problem : {"lesson", "revealing"} or Problem, optional
+        Just the lesson's data, just the small problem in which every mistake shows, or one of your
+        own; both of the lesson's unless told.
+    seed : int
+        Of initial weights and order.
+    epochs : int, optional
+        3 unless told.
+    name : str, optional
+        What to call the loop.
+
+    Returns
+    -------
+    LoopCheck
+        Prints as a report, in a notebook too. An exception in `train`, and a wrong return, are in it.
+
+    Raises
+    ------
+    UserError
+        If `train` or an argument is nothing that can be checked.
+
+    Notes
+    -----
+    Seeds, Keras' settings and Keras itself are afterwards as they were before.
+    """
+    check_train(train)
+    with unchanged():
+        judges = _judges(lesson, problem, seed, epochs)
+    check = LoopCheck(str(name or getattr(train, "__name__", "train")))
+    started = time.perf_counter()
+    try:
+        for number, judge in enumerate(judges):
+            with unchanged():
+                check.problems.append(_check_on(train, judge, first=number == 0))
+    except UserError as error:
+        check.error = error
+    check.seconds = time.perf_counter() - started
+    _sum_up(check, train)
+    return check
+
+
+def _judges(lesson: int | str, problem: str | Problem | None, seed: int, epochs: int | None) -> list[Judge]:
+    if isinstance(problem, Problem):
+        return [Judge(problem)]
+    number = int(str(lesson).removeprefix("lesson")) if str(lesson).removeprefix("lesson").isdigit() else 0
+    if number not in ASSIGNMENTS:
+        raise UserError(f"lesson is {lesson!r}: it must be a number from 1 to {max(ASSIGNMENTS)}")
+    if epochs is not None and (not isinstance(epochs, int) or epochs < 1):
+        raise UserError(f"epochs is {epochs!r}: it must be a whole number from 1 on")
+    if problem not in (None, *MAKERS):
+        raise UserError(
+            f"problem is {problem!r}: it must be 'lesson', 'revealing', a Problem, or left out for both"
+        )
+    policy = keras.config.dtype_policy().name
+    names = [name for name in MAKERS if problem in (None, name)]
+    return [_lesson_judge(name, number, seed, epochs, keras.config.floatx(), policy) for name in names]
+
+
+@functools.lru_cache(maxsize=8)
+def _lesson_judge(name: str, number: int, seed: int, epochs: int | None, floatx: str, policy: str) -> Judge:
+    """Keep what ``.fit`` gives on a lesson's problem: who mends a loop in a notebook checks it many times."""
+    return Judge(MAKERS[name](number, seed, epochs))
+
+
+def _check_on(train: Train, judge: Judge, *, first: bool) -> OneProblem:
+    """Run loop and ``.fit`` on one problem: as they are, then eagerly and watched."""
+    run = run_as_written(train, judge.problem, first=first)
+    try:
+        run.recording = run_watched(train, judge.problem)
+    except LoopError as error:  # which it did not meet as it is
+        run.told = error.told
+    return judge.judge(run)
+
+
+def _sum_up(check: LoopCheck, train: Train) -> None:
+    """Put the findings of all problems together, those of the revealing one first."""
+    found: dict[str, tuple[Finding, list[str]]] = {}
+    for one in reversed(check.problems):
+        for finding in one.findings:
+            if finding.name:
+                found.setdefault(finding.name, (finding, []))[1].append(one.problem.title)
+    for finding, titles in found.values():
+        place = finding.place or line_of_report(train)
+        check.mistakes.append(mistake(finding.name, finding.evidence, place, text_of(place), titles))
+    named = {one.problem.title for one in check.problems if any(finding.name for finding in one.findings)}
+    for one in reversed(check.problems):
+        # Where the revealing problem has named the reasons, another's open ones say nothing more.
+        if one is check.problems[-1] or not named - {one.problem.title}:
+            check.unknown += [(one.problem.title, finding) for finding in one.findings if not finding.name]
+    if check.error is not None:
+        check.mistakes = _of_error(check.error)
+        check.verdict = NOT_DONE if getattr(check.error, "not_done", False) else "error"
+    elif check.problems:
+        ranks = ["identical", "close", "differs"]
+        check.verdict = max((one.verdict for one in check.problems), key=ranks.index)
+
+
+def _of_error(error: UserError) -> list[Mistake]:
+    if not isinstance(error, LoopError) or not error.name:
+        return []
+    place = Place(error.file, error.line) if error.file and error.line else None
+    return [mistake(error.name, error.told, place, text_of(place), [])]

@@ -1,0 +1,211 @@
+"""From a recording to named mistakes with their evidence, or to "unknown, but the difference is here"."""
+
+import itertools
+
+import numpy as np
+
+from companion.check.problem import Problem, Reference
+from companion.check.recording.events import Forward, ReadyMade, Recording, Update
+from companion.check.replay import Replay
+from companion.check.rules.explanation import Explanation
+from companion.check.rules.findings import FORWARD, START, Case, Difference, Finding, largest_difference
+from companion.check.rules.gradients import gradient_findings
+from companion.check.rules.reports import report_findings
+from companion.check.rules.rows import row_findings
+from companion.check.rules.simulation import is_right_in_all
+from companion.check.rules.updates import optimizer_counts, other_settings, update_findings
+from companion.check.steps import Steps, steps_of
+
+RESULT_NOISE = 2e-6  # of losses and weights: 41 right loops were at most 2e-7 apart from .fit
+
+
+def diagnose(
+    problem: Problem, reference: Reference, recording: Recording, replay: Replay
+) -> tuple[list[Finding], list[str]]:
+    """Find out where and why a loop is not ``.fit``.
+
+    Parameters
+    ----------
+    problem : Problem
+        What was trained.
+    reference : Reference
+        What ``.fit`` does of it.
+    recording : Recording
+        Of the loop, which need not be at hand any more.
+    replay : Replay
+        Of the same problem.
+
+    Returns
+    -------
+    list of Finding
+        The earliest first; those with an empty name are differences without a known reason.
+    list of str
+        What could not be watched.
+    """
+    taken = steps_of(recording, problem.epochs)
+    warm_up = taken.cut_warm_up(reference.batches)
+    case = Case(problem, reference, recording, taken.steps, replay, [])
+    ready_made = [event for event in recording.events if isinstance(event, ReadyMade)]
+    by_hand = any(step.gradient.tape in recording.own_tapes for step in case.steps)
+    if (ready_made or case.steps) and not by_hand:
+        what = f"{ready_made[0].name} is called, and" if ready_made else "updates are made, but"
+        return [_copied(case, f"{what} your own code takes no gradient to make an update with")], []
+    if not case.steps:
+        return _without_steps(case), case.unwatched
+    if is_same_result(recording, reference):
+        if _moved_by_ready_made(recording):
+            return [_copied(case, f"it is {ready_made[0].name} that moves the weights")], []
+        # However it was done. What has made no difference is said, and what would with another optimizer.
+        case.unwatched += [
+            f"the optimizer has {key}={own!r}, that of .fit {fits!r}; it makes no difference here"
+            for key, own, fits in other_settings(case)
+        ]
+        return optimizer_counts(case), case.unwatched
+    found = _start(case, taken, warm_up, ready_made)
+    if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
+        _suppose_rows(case)
+    rows = row_findings(case)
+    found += rows
+    in_order = all(finding.name for finding in rows)  # else steps do not follow each other as in .fit
+    if is_right_in_all(case):
+        explained: list[Explanation] | None = None
+        found += (_passes(case, []) if in_order else []) + optimizer_counts(case)
+    else:
+        gradients, explained = gradient_findings(case)
+        found += gradients + (_passes(case, gradients) if in_order else []) + update_findings(case)
+    reports = report_findings(case, explained)
+    if warm_up and any(not finding.name for finding in reports):
+        return [_too_many(case, warm_up)], case.unwatched  # which of the epochs are reported is not known
+    found += reports
+    return sorted(_merged(found), key=lambda finding: finding.order), case.unwatched
+
+
+def _copied(case: Case, told: str) -> Finding:
+    """Find that it is not the learner's own code that trains."""
+    ready_made = [event for event in case.recording.events if isinstance(event, ReadyMade)]
+    place = ready_made[0].place if ready_made else case.steps[0].gradient.place
+    at = Difference("tape", 0, 0, None, 0, len(case.reference.updates))
+    return Finding("fit-called-inside", START, at, told, place)
+
+
+def _moved_by_ready_made(recording: Recording) -> bool:
+    """Say whether a call of ``.fit``, in which no own code takes a gradient, has moved the weights."""
+    return any(
+        isinstance(called, ReadyMade) and isinstance(then, Update) and then.optimizer is None
+        for called, then in itertools.pairwise(recording.events)
+    )
+
+
+def _too_many(case: Case, more: int) -> Finding:
+    fit = len(case.reference.updates)
+    told = f"{fit + more} updates, where .fit makes {fit} in {case.problem.epochs} epochs"
+    return Finding("", START, Difference("update", 0, 0, None, fit + more, fit), told)
+
+
+def is_same_result(recording: Recording, reference: Reference) -> bool:
+    """Say whether a run ends with the losses and the variables of ``.fit``, but for rounding."""
+    fit = reference.recording
+    return np.allclose(recording.history, fit.history, rtol=RESULT_NOISE, equal_nan=True) and all(
+        np.allclose(a, b, rtol=RESULT_NOISE, atol=RESULT_NOISE, equal_nan=True)
+        for a, b in zip(recording.end, fit.end, strict=True)
+    )
+
+
+def _merged(found: list[Finding]) -> list[Finding]:
+    """Drop names that come twice, and those that another one says better."""
+    names = {finding.name for finding in found}
+    said_better = {"penalty-left-out"} if "penalty-in-report-only" in names else set()
+    kept: dict[str, Finding] = {}
+    unknown = []
+    for finding in found:
+        if not finding.name:
+            unknown.append(finding)
+        elif finding.name not in said_better:
+            kept.setdefault(finding.name, finding)
+    return [*kept.values(), *unknown]
+
+
+def _without_steps(case: Case) -> list[Finding]:
+    """Say what there is to say of a run in which no gradient was taken by a tape and applied."""
+    if case.recording.graphs:
+        case.unwatched.append(
+            "a gradient is taken inside a graph that cannot be run eagerly: only the result was compared"
+        )
+        return []
+    changed = [event for event in case.recording.events if isinstance(event, Update)]
+    if changed:
+        case.unwatched.append(
+            "the weights change, but no gradient of them is taken by a tf.GradientTape: only the result was "
+            "compared"
+        )
+        return []
+    at = Difference("update", 0, 0, None, 0, len(case.reference.updates))
+    told = f"the weights of the model never change, where .fit makes {len(case.reference.updates)} updates"
+    places = [event.place for event in case.recording.events if isinstance(event, Forward)]
+    return [Finding("no-update", START, at, told, places[0] if places else None)]
+
+
+def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) -> list[Finding]:
+    """Compare the weights with which the loop begins with those it was given."""
+    found = []
+    set_by_hand = any(isinstance(event, Update) for event in taken.leading)
+    first = case.steps[0].forwards[0] if case.steps[0].forwards else None
+    given = case.reference.recording.start
+    begins = first.state if first else case.recording.start
+    mine, fit = case.recording.trained(begins), case.recording.trained(given)
+    place = first.place if first else None
+    if case.recording.other_model:
+        at = Difference("weights", 0, 0, None)
+        told = "the model that is trained is not the one that train was given"
+        ends = zip(case.recording.end, case.recording.start, strict=True)
+        told += ", which stays as it was" if all((a == b).all() for a, b in ends) else ""
+        found.append(Finding("another-model-trained", START, at, told, place))
+    variable, a, b = largest_difference(case.names, mine, fit)
+    if a == b:
+        return found
+    others = [n for n in range(len(given)) if n not in case.recording.trainable]
+    moved = any((begins[n] != given[n]).any() for n in others)
+    at = Difference("weights", 0, 0, variable, a, b)
+    numbers = f"`{variable}` is {a:.6g} before the first update, with .fit {b:.6g}"
+    if warm_up:
+        numbers = f"{warm_up} updates before the first epoch that is reported: {numbers}"
+    trained = warm_up or ready_made or (moved and not set_by_hand)
+    name = "already-trained" if trained else "other-initial-weights"
+    setting = next((event.place for event in taken.leading if isinstance(event, Update)), place)
+    return [*found, Finding(name, START, at, numbers, ready_made[0].place if ready_made else setting)]
+
+
+def _suppose_rows(case: Case) -> None:
+    """Where the network's input could not be seen, suppose the rows of ``.fit``."""
+    rows = [rows for epoch in case.reference.batches for rows in epoch]
+    case.unwatched.append(
+        "which rows your batches hold could not be seen, as what the network is called with is not made of "
+        "rows of x; each step was compared on the rows that .fit takes"
+    )
+    for number, step in enumerate(case.steps):
+        if number < len(rows):
+            state = step.forwards[-1].state if step.forwards else step.gradient.state
+            step.forwards = [Forward(rows[number], None, state, (), step.forward_place)]
+
+
+def _passes(case: Case, gradients: list[Finding]) -> list[Finding]:
+    """Compare what forward passes leave, such as moving averages, with what ``.fit``'s one a step leaves."""
+    if any(not finding.name for finding in gradients):
+        return []
+    training = all(finding.name != "training-left-out" for finding in gradients)
+    others = [n for n in range(len(case.recording.start)) if n not in case.recording.trainable]
+    for before, step in zip(case.steps, case.steps[1:], strict=False):
+        if len(before.forwards) != 1 or len(step.forwards) != 1:
+            return []
+        expected = case.replay.state_after(before.forwards[0], training)
+        begins = step.forwards[0].state
+        if all(np.allclose(begins[n], expected[n], rtol=1e-5, atol=1e-7) for n in others):
+            continue
+        names = [case.recording.variables[n] for n in others]
+        variable, a, b = largest_difference(names, [begins[n] for n in others], [expected[n] for n in others])
+        at = Difference("weights", step.epoch, step.batch, variable, a, b)
+        told = f"{step.where}: `{variable}` is {a:.6g} before it, with one forward pass a step {b:.6g}"
+        again = next((f for f in before.after if f.training), None)
+        name = "extra-training-pass" if again else ""
+        return [Finding(name, FORWARD, at, told, again.place if again else step.forward_place)]
+    return []

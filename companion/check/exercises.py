@@ -1,0 +1,251 @@
+"""The exercises of the lessons' pages: what each function is called with, and what is right."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from companion import lesson3
+from companion.check.exercise_calls import call
+from companion.check.learner.file import a
+from companion.datasets import diabetes
+from companion.precision import precision
+from companion.report.runs import accuracy
+
+RIGHT, WRONG, NOT_DONE, ERROR, MISSING = "right", "wrong", "not done yet", "error", "missing"
+FEW_EPOCHS = 20  # what is right shows as well as in thousands
+NEAR = 1e-6  # float32 in place of float64 is no mistake here: 4.4e-8 was measured
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function that a learner fills in.
+
+    Attributes
+    ----------
+    name : str
+        Of the function.
+    calls : tuple of tuple
+        The arguments of each call.
+    answer : callable
+        Gives what is right for one call: a number, or a list or tuple of numbers.
+    mistakes : tuple of pair
+        Functions that give what is often given instead, and what is then to be said.
+    draw : callable
+        Gives the arguments of a call that nobody knows beforehand, from a NumPy Generator: for grading.
+    lesson : int
+        Whose page asks for it.
+    dtype : str
+        In which it is called.
+    """
+
+    name: str
+    calls: tuple[tuple[Any, ...], ...]
+    answer: Callable[..., Any]
+    mistakes: tuple[tuple[Callable[..., Any], str], ...]
+    draw: Callable[[np.random.Generator], list[Any]]
+    lesson: int
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an exercise.
+
+    Attributes
+    ----------
+    name : str
+        Of the function.
+    status : {"right", "wrong", "not done yet", "error", "missing"}
+        In a word.
+    told : str
+        What was called, what came out, what is right; empty if all is.
+    """
+
+    name: str
+    status: str
+    told: str
+
+
+def cross_entropy(truth: float, probability: float) -> float:
+    """Give the binary cross-entropy of one answer."""
+    return float(-np.log(probability if truth else 1 - probability))
+
+
+def final_losses(rates: Sequence[float], epochs: int) -> list[float]:
+    """Give the last loss of lesson 3's network at each of some learning rates."""
+    return [_histories(rate, epochs)[-1] for rate in rates]
+
+
+def loss_and_accuracy(epochs: int, tested: str = "test") -> tuple[float, float]:
+    """Give last loss and accuracy of lesson 3's network at rate 0.1."""
+    sets = dict(zip(("train", "test"), diabetes(), strict=True))
+    model = lesson3.build_model()
+    return _histories(0.1, epochs, model)[-1], accuracy(model, *sets[tested])
+
+
+def _histories(rate: float, epochs: int, model: Any = None) -> list[float]:
+    x, y = lesson3.load_data()
+    model = model or lesson3.build_model()
+    return lesson3.train_by_hand(model, x, y, learning_rate=rate, batch_size=len(x), epochs=epochs)
+
+
+def _one_model_for_all(rates: Sequence[float], epochs: int) -> list[float]:
+    model = lesson3.build_model()
+    return [_histories(rate, epochs, model)[-1] for rate in rates]
+
+
+EXERCISES = (
+    Exercise(
+        "loss_of_one",
+        ((0.0, 0.2), (1.0, 0.2), (1.0, 0.99), (0.0, 0.65)),
+        cross_entropy,
+        (
+            (lambda truth, p: cross_entropy(1 - truth, p), "that is the other term's"),
+            (lambda truth, p: -cross_entropy(truth, p), "the sign is missing: a loss is not negative"),
+            (lambda truth, p: cross_entropy(truth, p) / np.log(2), "that is with log2: take the natural log"),
+            (lambda truth, p: (truth - p) ** 2, "that is the squared error"),
+        ),
+        lambda rng: [float(rng.integers(2)), round(rng.uniform(0.05, 0.95), 3)],
+        3,
+        "float64",
+    ),
+    Exercise(
+        "final_losses",
+        (([0.05, 0.1, 0.3], FEW_EPOCHS),),
+        final_losses,
+        (
+            (_one_model_for_all, "one model was trained on and on: each rate needs a new one"),
+            (
+                lambda rates, epochs: [_histories(rate, epochs)[0] for rate in rates],
+                "these are the losses of the first epoch",
+            ),
+            (lambda rates, epochs: final_losses(rates, epochs + 1), "that is one epoch too many"),
+            (lambda rates, epochs: final_losses(rates, epochs - 1), "that is one epoch too few"),
+        ),
+        lambda rng: [rng.uniform(0.02, 0.5, 3).round(3).tolist(), int(rng.integers(8, FEW_EPOCHS))],
+        3,
+        "float64",
+    ),
+    Exercise(
+        "train_longer",
+        ((FEW_EPOCHS,), (FEW_EPOCHS // 2,)),
+        loss_and_accuracy,
+        (
+            (lambda epochs: loss_and_accuracy(epochs, "train"), "that is the accuracy on the training rows"),
+            (lambda epochs: loss_and_accuracy(epochs)[::-1], "loss and accuracy are swapped"),
+        ),
+        lambda rng: [int(rng.integers(8, FEW_EPOCHS))],
+        3,
+        "float64",
+    ),
+)
+
+
+def exercises_of(lesson: int) -> tuple[Exercise, ...]:
+    """Give the exercises of a lesson's page, in its order."""
+    return tuple(one for one in EXERCISES if one.lesson == lesson)
+
+
+def check_exercise(function: Any, exercise: Exercise) -> Done:
+    """Call a learner's function, and compare what it gives with what is right.
+
+    Parameters
+    ----------
+    function : callable or None
+        The learner's, if there is one.
+    exercise : Exercise
+        Which it is to solve.
+
+    Returns
+    -------
+    Done
+    """
+    if not callable(function):
+        return Done(exercise.name, MISSING, f"the file defines no function {exercise.name}")
+    for arguments in exercise.calls:
+        done = judge_given(exercise, arguments, call(function, exercise.name, arguments, exercise.dtype))
+        if done.status != RIGHT:
+            return done
+    return Done(exercise.name, RIGHT, "")
+
+
+def judge_given(exercise: Exercise, arguments: Sequence[Any], given: Mapping[str, Any]) -> Done:
+    """Compare what a function gave with what is right.
+
+    Parameters
+    ----------
+    exercise : Exercise
+        Which it was to solve.
+    arguments : sequence
+        With which it was called.
+    given : mapping
+        From `call`.
+
+    Returns
+    -------
+    Done
+    """
+    if given.get("not_done"):
+        return Done(exercise.name, NOT_DONE, "")
+    if "error" in given:
+        return Done(exercise.name, ERROR, str(given["error"]))
+    with precision(exercise.dtype):
+        text = json.dumps(arguments)
+        told = compare_answer(given, _result(exercise.answer, text))
+        if not told:
+            return Done(exercise.name, RIGHT, "")
+        hints = [
+            words for wrong, words in exercise.mistakes if not compare_answer(given, _result(wrong, text))
+        ]
+    called = f"{exercise.name}({', '.join(map(repr, arguments))})"
+    return Done(exercise.name, WRONG, "; ".join([f"{called} {told}", *hints[:1]]))
+
+
+@functools.lru_cache(maxsize=100)
+def _result(function: Callable[..., Any], arguments: str) -> Any:
+    """Call a function of this file; a class is held to the same answers."""
+    return function(*json.loads(arguments))
+
+
+def compare_answer(given: Mapping[str, Any], right: Any) -> str:
+    """Say what is wrong with an answer.
+
+    Parameters
+    ----------
+    given : mapping
+        From `as_given`.
+    right : float, list or tuple of float
+        What it is to be.
+
+    Returns
+    -------
+    str
+        Empty if it is right, up to `NEAR`.
+    """
+    several = isinstance(right, list | tuple)
+    if "type" in given:
+        if given["type"] == "None":
+            return f"returned None: is the return missing? It is to be {_shown(right)}"
+        return f"returned {a(given['type'])}: it is to be {_shown(right)}"
+    numbers, shape = np.array(given["numbers"], dtype="float64"), tuple(given["shape"])
+    if not several and len(numbers) == 1:
+        shape = ()  # a tensor or an array of one number
+    if shape != np.shape(right):
+        wanted = f"{len(right)} numbers" if several else "one number"
+        count = int(np.prod(shape))
+        returned = "one number" if shape == () else f"{count} number{'s' * (count != 1)} of shape {shape}"
+        return f"returned {returned}: it is to be {wanted}"
+    if not np.allclose(numbers, right, rtol=0, atol=NEAR):
+        gives = _shown(numbers.tolist() if several else numbers[0])
+        return f"gives {gives}, right is {_shown(right)}, up to {NEAR:g}"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(f"{number:.6g}" for number in value) + "]"
+    return f"{value:.6g}"

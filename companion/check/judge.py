@@ -1,0 +1,137 @@
+"""What ``.fit`` makes of a problem, and how a run of a learner's loop is held against it.
+
+Nothing in here holds or runs the learner's code.
+"""
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+
+from companion.check.diagnose import diagnose
+from companion.check.problem import Problem, Reference
+from companion.check.recording.events import State
+from companion.check.replay import Replay
+from companion.check.rules.findings import REPORT, Difference, Finding, largest_difference
+from companion.check.run import Run
+from companion.check.verdict import OneProblem
+from companion.comparison.ulp import abs_difference
+
+NOISE = 2e-6  # of losses and weights: 41 right loops were at most 6e-7 apart from .fit, compiled or not
+
+Result = tuple[list[float], State]  # losses, and all variables at the end
+
+
+class Judge:
+    """Holds runs of a problem against ``.fit``, whose runs are made once.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of which.
+    reference : Reference, optional
+        ``.fit``, watched, where it has been made already.
+    trace_after : int, optional
+        As in `companion.check.replay.Replay`.
+    """
+
+    def __init__(
+        self, problem: Problem, reference: Reference | None = None, trace_after: int | None = None
+    ) -> None:
+        self.problem = problem
+        if reference is not None:
+            self.reference = reference
+        self.replay = Replay(problem, trace_after)
+
+    @functools.cached_property
+    def reference(self) -> Reference:
+        """Give ``.fit``, run eagerly and watched."""
+        return Reference(self.problem)
+
+    @functools.cached_property
+    def compiled(self) -> Result:
+        """Give the result of ``.fit`` as it is used, in a graph."""
+        return self._fit()
+
+    @functools.cached_property
+    def by_xla(self) -> Result:
+        """Give the result of ``.fit`` with ``jit_compile=True``."""
+        return self._fit(jit_compile=True)
+
+    def _fit(self, **how: bool) -> Result:
+        model = self.problem.compiled(run_eagerly=False, **how)
+        losses = self.problem.fit(model)
+        return losses, [np.array(variable.numpy()) for variable in model.variables]
+
+    def judge(self, run: Run) -> OneProblem:
+        """Find out whether a run is that of ``.fit``, and if not, where and why the two part.
+
+        Parameters
+        ----------
+        run : Run
+            Of the same problem.
+
+        Returns
+        -------
+        OneProblem
+        """
+        self.replay.forget()
+        findings, unwatched = self._watched(run)
+        losses, variables = self.compiled
+        if not findings:
+            findings = self._unseen((run.history, run.end), self.compiled, "")
+            if findings and run.recording is not None:
+                findings, note = self._compiled_otherwise(run, findings)
+                unwatched = unwatched + note
+        same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(run.end, variables, strict=True)]
+        identical = np.array_equal(run.history, losses, equal_nan=True) and all(same)
+        distances = [abs_difference(a, b).max(initial=0) for a, b in zip(run.end, variables, strict=True)]
+        apart = max(map(float, distances))
+        return OneProblem(self.problem, run.history, losses, identical, apart, findings, unwatched)
+
+    def has_same_end(self, run: Run) -> bool:
+        """Say whether a run ends with the variables of ``.fit``, but for rounding."""
+        return all(_near(a, b) for a, b in zip(run.end, self.compiled[1], strict=True))
+
+    def _watched(self, run: Run) -> tuple[list[Finding], list[str]]:
+        """Give what is found in the run that was watched, and what could not be seen."""
+        if run.recording is None:
+            told = f"run eagerly, to be watched, the loop ends in {run.told}: only the result was compared"
+            return [], [told]
+        findings, unwatched = diagnose(self.problem, self.reference, run.recording, self.replay)
+        if not findings:
+            fit = self.reference.history, self.reference.recording.end
+            mine = run.recording.history, run.recording.end
+            findings = self._unseen(mine, fit, "run eagerly, ")
+        return findings, unwatched
+
+    def _unseen(self, mine: Result, fit: Result, how: str) -> list[Finding]:
+        """Find differences of the results where no rule has seen one."""
+        for epoch, (a, b) in enumerate(zip(mine[0], fit[0], strict=True)):
+            if not _near(a, b):
+                told = f"epoch {epoch}: {how}you report {a:.7g}, .fit {b:.7g}, and no rule says why"
+                return [Finding("", REPORT, Difference("report", epoch, None, None, a, b), told)]
+        if all(_near(a, b) for a, b in zip(mine[1], fit[1], strict=True)):
+            return []
+        names = self.reference.recording.variables
+        variable, one, other = largest_difference(names, mine[1], fit[1])
+        told = f"at the end, {how}`{variable}` is {one:.7g}, with .fit {other:.7g}, and no rule says why"
+        at = Difference("weights", len(fit[0]) - 1, None, variable, one, other)
+        return [Finding("", REPORT, at, told)]
+
+    def _compiled_otherwise(self, run: Run, found: list[Finding]) -> tuple[list[Finding], list[str]]:
+        """Explain why a loop is ``.fit`` when it is run eagerly, but not as it is."""
+        if not self._unseen((run.history, run.end), self.by_xla, ""):
+            how = (
+                "compiled by XLA, and equal to .fit with jit_compile=True, where dropout draws other numbers"
+            )
+            return [], [f"the loop is {how}"]
+        told = (
+            f"{found[0].evidence}; run eagerly both are equal: a tf.function keeps what Python does in it as "
+            "it was the first time, and under jit_compile=True dropout draws other numbers"
+        )
+        return [replace(found[0], evidence=told)], []
+
+
+def _near(a: float | np.ndarray, b: float | np.ndarray) -> bool:
+    return bool(np.allclose(a, b, rtol=NOISE, atol=NOISE, equal_nan=True))

@@ -1,0 +1,243 @@
+"""A learner's own file with ``train``: how it is read, how it is called, and what it may give back."""
+
+import ast
+import difflib
+import inspect
+import json
+import linecache
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from companion.check.learner.traceback import LoopError
+from companion.errors import UserError
+
+SIGNATURE = "train(model, x, y, *, learning_rate, batch_size, epochs)"
+AROUND_PYTHON = ("time", "capture")  # cell magics over a cell of Python
+NO_TRAIN = ("train_longer",)  # an exercise's name
+NEAR = 0.6  # how alike a misspelled name is
+
+
+def check_file(path: str) -> Path:
+    """Refuse what can be no file with a loop.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or its name ends otherwise.
+    """
+    file = Path(path)
+    if file.suffix not in (".py", ".ipynb"):
+        raise UserError(f"{path!r} ends in neither .py nor .ipynb: name the file that defines train")
+    if not file.is_file():
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise UserError(f"{path!r} {what}: give the path of your file, from {Path.cwd()} or from /")
+    return file
+
+
+def read_train(path: str) -> Callable[..., Any]:
+    """Run a Python file or a notebook and give the ``train`` that it defines; errors as `read_module`.
+
+    Raises
+    ------
+    UserError
+        If it defines no ``train``.
+    """
+    return find_train(read_module(path), path)
+
+
+def read_module(path: str) -> ModuleType:
+    """Run a Python file or a notebook.
+
+    Parameters
+    ----------
+    path : str
+        Ends in ``.py`` or ``.ipynb``. Files beside it can be imported from it.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or it cannot be read.
+    LoopError
+        If it fails while it is run.
+    """
+    file = check_file(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path!r} cannot be read ({error}): save it as text in UTF-8") from None
+    parts = sources_of(path, text)
+    if file.suffix == ".ipynb":
+        parts = [(name, _without_magics(code)) for name, code in parts]
+    module = ModuleType("learner_" + re.sub(r"\W", "_", file.stem))
+    module.__file__ = str(file.resolve())
+    vars(module)["display"] = print  # as a notebook has it
+    sys.modules[module.__name__] = module  # where dataclasses, for one, look for it
+    sys.path.insert(0, str(file.resolve().parent))
+    try:
+        for name, source in parts:
+            # So that tracebacks, and tf.function, find the text of a cell too.
+            linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+            exec(compile(source, name, "exec"), vars(module))
+    except (KeyboardInterrupt, UserError):
+        raise
+    except BaseException as error:  # SystemExit too
+        raise LoopError(error, "while the file is run") from None
+    return module
+
+
+def sources_of(path: str, text: str) -> list[tuple[str, str]]:
+    """Give the code of a file, or of each cell of a notebook, and what Python calls it in a traceback.
+
+    Parameters
+    ----------
+    path : str
+        Of the file.
+    text : str
+        What is in it.
+
+    Returns
+    -------
+    list of tuple of str
+        Names and texts.
+
+    Raises
+    ------
+    UserError
+        If it is a broken notebook.
+    """
+    if not path.endswith(".ipynb"):
+        return [(path, text)]
+    try:
+        cells = json.loads(text)["cells"]
+        codes = [(n, "".join(c["source"])) for n, c in enumerate(cells, start=1) if c["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"{path!r} is no notebook of format 4: save it again in Jupyter, or as .py") from None
+    return [(f"{path}, cell {n}", code) for n, code in codes]
+
+
+def _without_magics(code: str) -> str:
+    """Leave out what only IPython understands, and keep the lines' numbers."""
+    try:
+        ast.parse(code)
+    except SyntaxError:
+        magic = re.match(r"\s*%%(\w+)", code)
+        if magic and magic[1] not in AROUND_PYTHON:
+            return ""
+        return re.sub(r"^([ \t]*)([%!?].*|.*\?)$", r"\1pass", code, flags=re.MULTILINE)
+    return code
+
+
+def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
+    """Give ``train`` of a module, checked.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it cannot be called as the check calls it.
+    """
+    train = getattr(module, "train", None)
+    own = [
+        name for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]  # fmt: skip
+    if train is None:
+        own = [name for name in own if name not in NO_TRAIN]
+        near = difflib.get_close_matches("train", [name.lower() for name in own], 1, NEAR) or []
+        meant = [name for name in own if name.lower() in near or "train" in name.lower()]
+        there = f"; is it {meant[0]!r}? rename it" if meant else ""
+        raise UserError(f"{path}: train is not defined{there}; define {SIGNATURE}")
+    check_train(train, path)
+    return train
+
+
+def check_train(train: Any, path: str = "train") -> None:
+    """Refuse what cannot be called as ``train`` is called.
+
+    Raises
+    ------
+    UserError
+        With the signature that is expected.
+    """
+    if not callable(train):
+        raise UserError(
+            f"{path}: train is of type {type(train).__name__}: it must be a function, {SIGNATURE}"
+        )
+    if inspect.isclass(train):
+        raise UserError(f"{path}: train is a class: it must be a function, {SIGNATURE}")
+    try:
+        signature = inspect.signature(train)
+    except (TypeError, ValueError):
+        raise UserError(f"{path}: train is {train!r}: it must be a function of yours, {SIGNATURE}") from None
+    try:
+        signature.bind(None, None, None, learning_rate=0.1, batch_size=1, epochs=1)
+    except TypeError as error:
+        own = f"train{signature}"
+        raise UserError(f"{path}: {own} does not fit ({error}): it must be {SIGNATURE}") from None
+
+
+def history_of(result: Any, epochs: int) -> list[float]:
+    """Take what ``train`` gave as a list of losses.
+
+    Parameters
+    ----------
+    result : object
+        What it gave.
+    epochs : int
+        How many losses there must be.
+
+    Returns
+    -------
+    list of float
+        NaN and infinities among them are left to the comparison.
+
+    Raises
+    ------
+    UserError
+        If it is anything but a list or tuple of so many numbers.
+    """
+    wanted = f"return a list of {epochs} floats, a loss an epoch"
+    if result is None:
+        raise UserError(f"train returned None: {wanted}; is the return missing?")
+    kind = type(result).__name__
+    if kind == "History":
+        raise UserError(f"train returned a History, as .fit gives it: {wanted}, from a loop of your own")
+    if hasattr(result, "shape"):
+        raise UserError(
+            f"train returned {a(kind)} of shape {tuple(result.shape)}: {wanted}, history.tolist() perhaps"
+        )
+    if not isinstance(result, list | tuple):
+        raise UserError(f"train returned {a(kind)}: {wanted}")
+    for number, loss in enumerate(result[: epochs + 1]):
+        shape = getattr(loss, "shape", ())
+        if "Tensor" in type(loss).__name__ or "Variable" in type(loss).__name__:
+            raise UserError(f"train returned a list of tensors: {wanted}; float(loss) makes one of a tensor")
+        if (
+            isinstance(loss, str | bytes | bool | np.bool_ | complex)
+            or not hasattr(loss, "__float__")
+            or tuple(shape)
+        ):
+            raise UserError(
+                f"train returned a list whose entry {number} is {a(type(loss).__name__)}: {wanted}"
+            )
+    if len(result) != epochs:
+        many = "too few" if len(result) < epochs else "too many"
+        raise UserError(f"train returned {len(result)} losses, {many}: {wanted}")
+    try:
+        return [float(loss) for loss in result]
+    except OverflowError:
+        raise UserError(f"train returned a number too large for a float: {wanted}") from None
+
+
+def a(kind: str) -> str:
+    """Put the article in front of a word."""
+    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"

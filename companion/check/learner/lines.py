@@ -1,0 +1,66 @@
+"""Whose line of code is it: the learner's, or a library's?"""
+
+import os
+import site
+import sys
+import sysconfig
+from pathlib import Path
+from types import FrameType
+
+import companion
+from companion.check.recording.events import Place
+
+LEARNER = "the learner"
+_COMPANION = str(Path(companion.__file__).parent) + os.sep
+_PYTHON = tuple(sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib"))
+_PACKAGES = (
+    *(sysconfig.get_paths()[name] + os.sep for name in ("purelib", "platlib")),
+    site.getusersitepackages() + os.sep,
+)
+_CONVERTED = "__autograph_generated_file"  # a learner's function as tf.function has rewritten it
+
+
+def is_library(file: str) -> bool:
+    """Say whether a file is none of the learner's: Python's, an installed package's, the companion's."""
+    # These two may be installed elsewhere; they are not imported here, as reading a file needs neither.
+    loaded = [sys.modules[name].__file__ for name in ("keras", "tensorflow") if name in sys.modules]
+    folders = (
+        _COMPANION,
+        *_PYTHON,
+        *_PACKAGES,
+        *(str(Path(path).parent) + os.sep for path in loaded if path),
+    )
+    return file.startswith((*folders, "<frozen")) or _CONVERTED in file
+
+
+def own_place() -> Place | None:
+    """Find the innermost line of the calls that are going on which is the learner's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not is_library(frame.f_code.co_filename):
+            return Place(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return None
+
+
+def caller_of_wrapper() -> FrameType:
+    """Give the frame that called a method which the recorder has wrapped, from inside the wrapper."""
+    return sys._getframe(3)  # this function, the wrapper, the replacement of the method
+
+
+def opened_by(frame: FrameType | None) -> str | None:
+    """Say who opened a tape: `LEARNER`, a function of the companion by its name, or None for a library."""
+    while frame is not None and _is_python(frame.f_code.co_filename):
+        frame = frame.f_back  # through an ExitStack, for example
+    if frame is None:
+        return None
+    if not is_library(frame.f_code.co_filename) or _CONVERTED in frame.f_code.co_filename:
+        return LEARNER
+    name = None
+    while frame is not None and frame.f_code.co_filename.startswith(_COMPANION):
+        name, frame = frame.f_code.co_name, frame.f_back
+    return None if name is None else f"companion's {name}"
+
+
+def _is_python(file: str) -> bool:
+    return file.startswith((*_PYTHON, "<frozen")) and not file.startswith(_PACKAGES)

@@ -1,0 +1,185 @@
+"""An exception in a learner's code: shown as Python shows it, without what is not theirs, and with a hint."""
+
+import ast
+import linecache
+import re
+import traceback
+
+from companion.check.learner.lines import is_library
+from companion.errors import UserError
+
+LONGEST = 200  # characters of a message in one line
+
+
+class LoopError(UserError):
+    """An exception in the learner's code, as Python shows it there, with a hint.
+
+    Attributes
+    ----------
+    shown : str
+        The traceback, without the lines of TensorFlow and the companion.
+    hint : str
+        What usually is behind it; "" if that is not known.
+    name : str
+        The mistake's name in the catalogue, or "".
+    told : str
+        Type and first line of the message.
+    file, line : str and int, or None
+        The innermost line of the learner's code.
+    not_done : bool
+        Whether it is a NotImplementedError that this line raises: a stub that is not filled in.
+    """
+
+    def __init__(self, error: BaseException, during: str) -> None:
+        self.shown, frames = shown(error)
+        self.name, self.hint = hint_for(error, (frames[-1].line or "") if frames else "")
+        if "symbolic" in message_of(error).lower() and not (frames and _is_inside_tape(frames[-1])):
+            self.name = ""  # the tape may have found its way, and the number be wanted after it
+        self.file: str | None = frames[-1].filename if frames else None
+        self.line: int | None = frames[-1].lineno if frames else None
+        if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
+            self.file, self.line = error.filename, error.lineno
+        raised = traceback.extract_tb(error.__traceback__)[-1:]
+        at = [(frame.filename, frame.lineno) for frame in raised]
+        self.not_done = isinstance(error, NotImplementedError) and at == [(self.file, self.line)]
+        message = _from_graph(message_of(error))[1].strip().partition("\n")[0][:LONGEST]
+        self.told = f"{type(error).__name__}: {message}".removesuffix(": ")
+        where = f"{self.file}, line {self.line}, " if self.file else ""
+        super().__init__(f"{where}{during}: {self.told}" + (f"; {self.hint}" if self.hint else ""))
+
+    def name_it(self, name: str, hint: str) -> None:
+        """Say what is behind it after all, once the run has been watched."""
+        line = str(self).removesuffix(f"; {self.hint}")
+        self.name, self.hint, self.args = name, hint, (f"{line}; {hint}",)
+
+
+NO_GRADIENT = (
+    "the tape found no way from the loss to the weights: call the model inside it, stay in TensorFlow there "
+    "(no float(), no .numpy(), no NumPy), and take the gradient of model.trainable_variables"
+)
+# What a message looks like, the mistake's name, what is usually behind it, and what must stand in the line.
+HINTS = [
+    (
+        r"No gradients provided|argument `type_value`|no attribute '_id'|None values not supported",
+        "no-gradient",
+        NO_GRADIENT,
+        "",
+    ),
+    (
+        r"(unsupported operand|multiply|convert).*NoneType",
+        "",
+        "something is None here: a gradient, where the tape found no way from the loss to the weights, or "
+        "what a function without return gives",
+        "",
+    ),
+    (
+        r"singleton tf.Variable|non-first call|tried to create variables",
+        "variables-in-tf-function",
+        "make model, optimizer and metrics outside of the tf.function, and call "
+        "optimizer.build(model.trainable_variables) before the first step",
+        "",
+    ),
+    (
+        r"'?SymbolicTensor'? object has no attribute 'numpy'|NotImplementedError.*numpy|"
+        r"symbolic tf.Tensor .*numpy array|Using a symbolic `tf.Tensor`|out of scope",
+        "no-gradient",
+        "inside tf.function there are no numbers yet: return the tensor, call float() or .numpy() outside",
+        "",
+    ),
+    (
+        r"[Uu]nknown variable",
+        "",
+        "train is called several times, each time with a new network: make the optimizer in it",
+        "",
+    ),
+    (
+        r"(?i)incompatible shapes|is incompatible with the layer|must have the same (shape|rank)|"
+        r"required broadcastable|dimensions must be equal|Matrix size-incompatible|cannot reshape|"
+        r"could not be broadcast|same number of dim",
+        "",
+        "print x_batch.shape, y_batch.shape and model(x_batch).shape: labels and predictions need the same "
+        "shape, and the last batch has fewer rows",
+        "",
+    ),
+    (
+        r"values to unpack",
+        "",
+        "the loop takes the network to have a certain number of weights: use model.trainable_variables, "
+        "however many",
+        r"weights|variables",
+    ),
+]
+
+
+def hint_for(error: BaseException, code: str = "") -> tuple[str, str]:
+    """Give the mistake's name, or "", and what usually is behind an exception in a line of code, or ""."""
+    text = f"{type(error).__name__}: {message_of(error)}"
+    for pattern, name, hint, in_code in HINTS:
+        if re.search(pattern, text) and re.search(in_code, code):
+            return name, hint
+    return "", ""
+
+
+def _is_inside_tape(frame: traceback.FrameSummary) -> bool:
+    """Say whether a line stands in the block of a ``with tf.GradientTape()``."""
+    tree = ast.parse("".join(linecache.getlines(frame.filename)))
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.With)]
+    tapes = [node for node in blocks if any("GradientTape" in ast.unparse(item) for item in node.items)]
+    return any(node.lineno <= (frame.lineno or 0) <= (node.end_lineno or 0) for node in tapes)
+
+
+def message_of(error: BaseException) -> str:
+    """Give the message of an exception, of one that cannot say it too."""
+    try:
+        return str(error)
+    except Exception as another:  # the learner's own class
+        return f"its text cannot be had ({type(another).__name__})"
+
+
+def shown(error: BaseException) -> tuple[str, list[traceback.FrameSummary]]:
+    """Show an exception as Python does, but only the learner's own lines.
+
+    Parameters
+    ----------
+    error : BaseException
+        As it was caught.
+
+    Returns
+    -------
+    str
+        The traceback.
+    list of FrameSummary
+        The learner's lines, the innermost last.
+    """
+    told = traceback.TracebackException.from_exception(error)
+    _keep_own(told)
+    inside, message = _from_graph(message_of(error))
+    if inside:
+        lines = traceback.StackSummary.from_list([*told.stack, *inside]).format()
+        text = ["Traceback (most recent call last):\n", *lines, f"{type(error).__name__}: {message}\n"]
+        return "".join(text), [*told.stack, *inside]
+    return "".join(told.format()), list(told.stack)
+
+
+def _from_graph(message: str) -> tuple[list[traceback.FrameSummary], str]:
+    """Take apart what tf.function puts in front of a message: the lines it was at, the library's too."""
+    head, _, rest = message.partition("in user code:\n")
+    if head.strip() or not rest:
+        return [], message
+    places = re.findall(r'^ +File "(.+)", line (\d+), in (\S+).*\n', rest, flags=re.MULTILINE)
+    frames = [
+        traceback.FrameSummary(file, int(line), name) for file, line, name in places if not is_library(file)
+    ]
+    blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n", rest) if block.strip()]
+    last = blocks[-1].partition(": ")
+    return frames, last[2] or last[0]
+
+
+def _keep_own(told: traceback.TracebackException) -> None:
+    told.stack[:] = [frame for frame in told.stack if not is_library(frame.filename)]
+    for name in ("__cause__", "__context__"):
+        other = getattr(told, name)
+        if other is not None:
+            _keep_own(other)
+            if not other.stack:  # what happened inside TensorFlow only
+                setattr(told, name, None)

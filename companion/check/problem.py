@@ -1,0 +1,142 @@
+"""What a loop is to train, and what ``.fit`` makes of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from companion.check.recording.events import Forward, Recording, Update
+from companion.check.recording.recorder import watch
+from companion.check.recording.rows import RowNumbers
+from companion.fit.keras_private import same_names
+
+Train = Callable[..., Any]
+
+
+def _none() -> Sequence[keras.callbacks.Callback]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A network, data and settings: all that ``train`` is called with, and how ``.fit`` is called.
+
+    Attributes
+    ----------
+    title : str
+        What to call it in a sentence.
+    build_model : callable
+        Gives the network, not compiled, with the same weights every time after
+        ``keras.utils.set_random_seed``.
+    x, y : ndarray of shape (n, ...)
+        The data.
+    loss : callable
+        Makes the loss, an object of a class of ``keras.losses``.
+    learning_rate : float
+        For the optimizer.
+    batch_size, epochs : int
+        As for ``.fit``.
+    shuffle : bool
+        Likewise.
+    seed : int
+        Set before each training.
+    optimizer : callable
+        Makes the optimizer of ``.fit`` from the learning rate.
+    class_weight : mapping of int to float, optional
+        As for ``.fit``.
+    callbacks : callable
+        Makes the callbacks of ``.fit``.
+    """
+
+    title: str
+    build_model: Callable[[], keras.Model]
+    x: np.ndarray
+    y: np.ndarray
+    loss: Callable[[], keras.losses.Loss]
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    shuffle: bool = False
+    seed: int = 0
+    optimizer: Callable[[float], Any] = keras.optimizers.SGD
+    class_weight: Mapping[int, float] | None = None
+    callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = _none
+
+    def start(self) -> keras.Model:
+        """Set the seed and build the network."""
+        keras.utils.set_random_seed(self.seed)
+        with same_names(anew=True):
+            return self.build_model()
+
+    def compiled(self, *, run_eagerly: bool, jit_compile: bool | str = "auto") -> keras.Model:
+        """Do the same, and compile it for ``.fit``."""
+        model = self.start()
+        how: dict[str, Any] = {"run_eagerly": run_eagerly, "jit_compile": jit_compile}
+        model.compile(self.optimizer(self.learning_rate), self.loss(), **how)
+        return model
+
+    def fit(self, model: keras.Model) -> list[float]:
+        """Train a compiled network by ``.fit``; give the loss of each epoch."""
+        how: dict[str, Any] = {"batch_size": self.batch_size, "epochs": self.epochs, "shuffle": self.shuffle}
+        how |= {"class_weight": self.class_weight, "callbacks": list(self.callbacks()), "verbose": 0}
+        return model.fit(self.x, self.y, **how).history["loss"]
+
+    def train(self, train: Train, model: keras.Model) -> Any:
+        """Train a network by a learner's function; give what it returns."""
+        how = {"learning_rate": self.learning_rate, "batch_size": self.batch_size, "epochs": self.epochs}
+        return train(model, self.x.copy(), self.y.copy(), **how)
+
+    def row_weights(self) -> np.ndarray | None:
+        """Give the weight of each row that comes from `class_weight`."""
+        if self.class_weight is None:
+            return None
+        classes = self.y.reshape(len(self.y), -1)
+        numbers = classes[:, 0] if classes.shape[1] == 1 else classes.argmax(axis=1)
+        return np.array([self.class_weight.get(int(number), 1.0) for number in numbers], dtype="float32")
+
+    def first_of_equal_rows(self) -> np.ndarray:
+        """Give for each row the number of the first one that is equal to it."""
+        rows = RowNumbers(self.x).of(self.x)
+        assert rows is not None  # they are its own
+        return rows
+
+
+class Reference:
+    """``.fit`` of a problem, run eagerly and watched: what a loop is held to.
+
+    Attributes
+    ----------
+    recording : Recording
+        Of all that it did; made when the reference is, unless given.
+    history : list of float
+        The loss of each epoch.
+    batches : list of list of ndarray
+        By epoch and step: which rows.
+    updates : list of Update
+        One a step.
+    """
+
+    def __init__(self, problem: Problem, recording: Recording | None = None) -> None:
+        self.problem = problem
+        self.recording = recording or _watched_fit(problem)
+        self.history = self.recording.history
+        recording = self.recording
+        forwards = [event for event in recording.events if isinstance(event, Forward)]
+        self.updates = [event for event in recording.events if isinstance(event, Update)]
+        rows = [forward.rows for forward in forwards if forward.rows is not None]
+        steps = len(rows) // problem.epochs
+        self.batches = [rows[at : at + steps] for at in range(0, len(rows), steps)]
+
+    @property
+    def rates(self) -> list[float]:
+        """Give the learning rate of each update."""
+        return [update.settings["learning_rate"] for update in self.updates]
+
+
+def _watched_fit(problem: Problem) -> Recording:
+    model = problem.compiled(run_eagerly=True)
+    with watch(model, problem.x, into_fit=True) as recording:
+        recording.history = problem.fit(model)
+    return recording

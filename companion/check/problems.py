@@ -1,0 +1,201 @@
+"""What a loop is checked on: a lesson's own data, and a small problem in which every mistake shows."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+import keras
+import numpy as np
+
+from companion import lesson1, lesson2, lesson3, lesson4, lesson5
+from companion.check.problem import Problem
+
+EPOCHS = 3  # fewer could hide a metric that is never reset
+MOST_ROWS = {5: 300}  # of 60,000 digits: nine batches and a short one
+ROWS, BATCH_SIZE = 22, 8  # of the revealing problem; the last batch is short
+SHORTEST_KERNEL = 0.75  # a column's norm, where 0.5 is the most that the constraint lets it have
+REVEALING_RATE = 0.05  # no lesson's own: a rate that is written into the loop shows
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a lesson's ``.fit`` is, as far as it concerns a loop.
+
+    Attributes
+    ----------
+    lesson : module
+        With ``load_data`` and ``build_model``.
+    loss : callable
+        Makes the loss.
+    shuffle : bool
+        As for ``.fit``.
+    batch_size : int or None
+        None for all rows.
+    """
+
+    lesson: ModuleType
+    loss: Callable[[], keras.losses.Loss]
+    shuffle: bool
+    batch_size: int | None
+
+
+ASSIGNMENTS = {
+    1: Assignment(lesson1, keras.losses.BinaryCrossentropy, False, None),
+    2: Assignment(lesson2, keras.losses.MeanSquaredError, False, None),
+    3: Assignment(lesson3, keras.losses.BinaryCrossentropy, False, None),
+    4: Assignment(lesson4, keras.losses.BinaryCrossentropy, True, lesson4.BATCH_SIZE),
+    5: Assignment(lesson5, keras.losses.SparseCategoricalCrossentropy, True, lesson5.BATCH_SIZE),
+}
+
+
+def lesson_problem(number: int, seed: int = 0, epochs: int | None = None) -> Problem:
+    """Give the network, data and settings of a lesson, with few epochs.
+
+    Parameters
+    ----------
+    number : int
+        Of the lesson, from 1 to 5.
+    seed : int
+        Of the initial weights and of the order.
+    epochs : int, optional
+        3 unless told.
+
+    Returns
+    -------
+    Problem
+        Of lesson 5 the first 300 digits only.
+    """
+    assignment = ASSIGNMENTS[number]
+    rows = MOST_ROWS.get(number)
+    x, y = (array[:rows] for array in assignment.lesson.load_data())
+    return Problem(
+        title=f"the first {rows} rows of lesson {number}" if rows else f"lesson {number}'s data",
+        build_model=lambda: assignment.lesson.build_model(seed),
+        x=x,
+        y=y,
+        loss=assignment.loss,
+        learning_rate=assignment.lesson.LEARNING_RATE,
+        batch_size=assignment.batch_size or len(x),
+        epochs=epochs or EPOCHS,
+        shuffle=assignment.shuffle,
+        seed=seed,
+    )
+
+
+def revealing_problem(
+    number: int, seed: int = 0, epochs: int | None = None, batch_size: int = BATCH_SIZE
+) -> Problem:
+    """Give a small problem with inputs, labels and loss like a lesson's, in which every mistake shows.
+
+    All rows are different, the last batch is short, and the network has a penalty, dropout, batch
+    normalization, a constraint that binds, and a last layer from whose output Keras cannot tell that it
+    is a sigmoid or a softmax.
+
+    Parameters
+    ----------
+    number : int
+        Of the lesson, from 1 to 5.
+    seed : int
+        Of data, initial weights and order.
+    epochs : int, optional
+        3 unless told.
+    batch_size : int
+        Of 22 rows.
+
+    Returns
+    -------
+    Problem
+    """
+    assignment = ASSIGNMENTS[number]
+    x, y = first_row(number)
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(ROWS, *x.shape[1:])).astype(x.dtype)
+    loss = assignment.loss()
+    return Problem(
+        title="the revealing problem",
+        build_model=lambda: _revealing_model(x.shape[1], *_last_layer(loss, y)),
+        x=rows,
+        y=_labels(rng, rows, loss, y),
+        loss=assignment.loss,
+        learning_rate=REVEALING_RATE,
+        batch_size=batch_size,
+        epochs=epochs or EPOCHS,
+        shuffle=assignment.shuffle,
+        seed=seed,
+    )
+
+
+def telling_problem(mistake: str, epochs: int | None = None) -> Problem:
+    """Give a problem on which a mistake shows: the revealing one of lesson 3, or of another kind if need be.
+
+    Parameters
+    ----------
+    mistake : str
+        A name of the catalogue.
+    epochs : int, optional
+        3 unless told.
+
+    Returns
+    -------
+    Problem
+    """
+    problem = revealing_problem(4 if mistake == "not-shuffled" else 3, epochs=epochs)
+    if mistake in ("class-weights-left-out", "class-weights-normalized"):
+        return replace(problem, class_weight={0: 1.0, 1: 3.0})
+    if mistake == "clipping-left-out":
+        return replace(problem, optimizer=functools.partial(keras.optimizers.SGD, clipnorm=0.1))
+    if mistake == "schedule-missing":
+        return replace(problem, callbacks=lambda: [keras.callbacks.LearningRateScheduler(_halved)])
+    return problem
+
+
+def _halved(epoch: int, rate: float) -> float:
+    return rate / 2 if epoch else rate
+
+
+@functools.cache
+def first_row(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the first row of a lesson's data, for its shape and type."""
+    x, y = ASSIGNMENTS[number].lesson.load_data()
+    return x[:1], y[:1]
+
+
+def _last_layer(loss: keras.losses.Loss, y: np.ndarray) -> tuple[int, str | None]:
+    """Give size and activation of the last layer that fits the loss."""
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        return 10, "softmax"
+    return y.shape[1], None if isinstance(loss, keras.losses.MeanSquaredError) else "sigmoid"
+
+
+def _labels(rng: np.random.Generator, rows: np.ndarray, loss: keras.losses.Loss, y: np.ndarray) -> np.ndarray:
+    """Draw labels of the shape and type of `y` that depend on `rows`, and not only on them."""
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        return (10 * rows[:, :10].argmax(axis=1) // 10).astype(y.dtype)
+    noisy = rows[:, : y.shape[1]] + rng.normal(size=(ROWS, y.shape[1]))
+    return (
+        noisy.astype(y.dtype)
+        if isinstance(loss, keras.losses.MeanSquaredError)
+        else (noisy > 0).astype(y.dtype)
+    )
+
+
+def _revealing_model(inputs: int, outputs: int, activation: str | None) -> keras.Model:
+    layers = keras.layers
+    # So large a penalty that clipping to a norm of 1 shows, so small a norm that the constraint binds.
+    penalty, binding = keras.regularizers.L2(0.3), keras.constraints.MaxNorm(0.5)
+    model = keras.Sequential(
+        [
+            keras.Input((inputs,)),
+            layers.Dense(6, activation="tanh", kernel_regularizer=penalty),
+            layers.BatchNormalization(),
+            layers.Dropout(0.25),
+            layers.Dense(outputs, activation=activation, kernel_constraint=binding),
+            layers.Reshape((outputs,)),  # after which Keras' losses cannot find the logits
+        ]
+    )
+    # Under a seed in some hundred the kernel is drawn so short that it would never meet its constraint.
+    bound = model.layers[-2].kernel
+    kernel = bound.numpy()
+    bound.assign(kernel * np.maximum(SHORTEST_KERNEL / np.linalg.norm(kernel, axis=0), 1))
+    return model

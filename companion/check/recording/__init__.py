@@ -1,0 +1,1 @@
+"""What a run of a loop did, as plain arrays and numbers."""

@@ -1,0 +1,117 @@
+"""One network whose training is being written down."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from companion.check.recording.events import Event, Forward, Gradient, Place, State, Update
+
+
+class Followed:
+    """A network, and what has happened to it so far.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self.layers = {id(layer) for layer in _all_layers(model)}
+        self.position = {id(v): number for number, v in enumerate(model.trainable_variables)}
+        self.position |= {id(v.value): number for number, v in enumerate(model.trainable_variables)}
+        self.own = {id(v) for v in model.variables}
+        self.trainable = [n for n, v in enumerate(model.variables) if id(v) in self.position]
+        self.events: list[Event] = []
+        self.start = self.state()
+        self.last = self.trained(self.start)  # the trainable variables after the last event
+        self.assigned: dict[int, int] = {}  # by an update by hand that goes on: how often to which variable
+        self.place: Place | None = None  # where that began
+        self.opened: dict[int, State] = {}  # by tape: all variables as it was opened
+
+    def state(self) -> State:
+        """Copy all variables."""
+        return [np.array(variable.numpy()) for variable in self.model.variables]
+
+    def trained(self, state: State) -> State:
+        """Give the trainable ones of `state`."""
+        return [state[number] for number in self.trainable]
+
+    def settle(self) -> State:
+        """Write down what has changed the weights since the last event, seen or not; copy all variables."""
+        state = self.state()
+        now = self.trained(state)
+        if self.assigned or any((a != b).any() for a, b in zip(now, self.last, strict=True)):
+            self.events.append(Update(self.last, now, None, None, {}, self.assigned, self.place))
+            self.last, self.assigned, self.place = now, {}, None
+        return state
+
+    def called(
+        self, rows: np.ndarray | None, training: bool | None, tapes: Sequence[int], place: Place | None
+    ) -> None:
+        """Write down a forward pass that begins."""
+        self.events.append(Forward(rows, training, self.settle(), tuple(tapes), place))
+
+    def differentiated(
+        self, tape: int, targets: Sequence[Any], sources: Sequence[Any], gradients: Sequence[Any], place: Any
+    ) -> None:
+        """Write down what a tape gave, if it was asked for a variable of this network."""
+        pairs = [(source, g) for source, g in zip(sources, gradients, strict=False) if self.knows(source)]
+        if not pairs or not targets:
+            return
+        values: list[np.ndarray | None] = [None] * len(self.trainable)
+        for source, gradient in pairs:
+            values[self.position[id(source)]] = dense(gradient)
+        value = targets[0].numpy() if len(targets) == 1 else np.array([np.sum(t.numpy()) for t in targets])
+        state = self.settle()
+        asked = [self.position[id(source)] for source, _ in pairs]
+        opened = self.opened.get(tape, state)
+        self.events.append(Gradient(np.array(value), values, asked, tape, opened, place))
+
+    def knows(self, variable: Any) -> bool:
+        """Say whether it is a trainable variable of this network."""
+        return id(variable) in self.position
+
+    def assigns(self, variable: Any, assign: Callable[[], Any], place: Place | None) -> Any:
+        """Let a trainable variable be assigned to by hand, and count it if that changes the variable."""
+        if not self.assigned:
+            self.settle()
+            self.place = place
+        number, before = self.position[id(variable)], np.array(variable.numpy())
+        result = assign()
+        moved = not np.allclose(before, variable.numpy(), rtol=1e-6, atol=0)
+        self.assigned[number] = self.assigned.get(number, 0) + moved
+        return result
+
+    def applied(
+        self, pairs: Sequence[tuple[Any, Any]], optimizer: int, settings: dict[str, Any], place: Place | None
+    ) -> None:
+        """Write down an update by an optimizer that has just been made."""
+        values: list[np.ndarray | None] = [None] * len(self.trainable)
+        for gradient, variable in pairs:
+            if self.knows(variable):
+                values[self.position[id(variable)]] = dense(gradient)
+        now = self.trained(self.state())
+        self.events.append(Update(self.last, now, values, optimizer, settings, {}, place))
+        self.last = now
+
+    def was_trained(self) -> bool:
+        """Say whether a gradient was taken of it, and its weights changed."""
+        kinds = {type(event) for event in self.events}
+        return {Gradient, Update} <= kinds
+
+
+def _all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _all_layers(layer)
+
+
+def dense(gradient: Any) -> np.ndarray | None:
+    """Copy a gradient, a sparse one too."""
+    return None if gradient is None else np.array(tf.convert_to_tensor(gradient))

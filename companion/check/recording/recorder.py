@@ -1,0 +1,268 @@
+"""Watch a hand-written loop run, without changing what it computes, and write down what it does."""
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from companion.check.learner.lines import LEARNER, caller_of_wrapper, is_library, opened_by, own_place
+from companion.check.recording.concrete import EagerConcreteFunction
+from companion.check.recording.events import ReadyMade, Recording
+from companion.check.recording.network import Followed
+from companion.check.recording.patches import definer, replaced
+from companion.check.recording.rows import RowNumbers
+
+
+@contextlib.contextmanager
+def watch(model: keras.Model, x: np.ndarray, *, into_fit: bool = False) -> Iterator[Recording]:
+    """Record what is done with `model` in the ``with`` block.
+
+    Functions of TensorFlow run eagerly there, so that each step can be seen; what they compute
+    is what they compute when run eagerly without being watched. Afterwards all is as before.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built.
+    x : ndarray of shape (n, ...)
+        The data that it is to be trained on.
+    into_fit : bool
+        Whether to record what ``.fit`` does too, instead of just that it was called.
+
+    Yields
+    ------
+    Recording
+        Complete once the block has ended.
+    """
+    watcher = _Watcher(model, x, into_fit)
+    eagerly = tf.config.functions_run_eagerly()
+    with contextlib.ExitStack() as stack:
+        stack.callback(tf.config.run_functions_eagerly, eagerly)
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
+        tf.config.run_functions_eagerly(True)
+        for owner, name, wrapper in watcher.wrappers():
+            stack.enter_context(replaced(owner, name, wrapper))
+        stack.callback(watcher.finish)
+        yield watcher.recording
+
+
+class _Watcher:
+    """Stands in the way of what a loop calls, and lets each network that it trains write it down."""
+
+    def __init__(self, model: keras.Model, x: np.ndarray, into_fit: bool) -> None:
+        self.into_fit = into_fit
+        self.numbers = RowNumbers(x)
+        self.given = Followed(model)
+        self.models = [self.given]  # and others like it that the loop has made
+        named = [v.path.split("/", 1)[-1] for v in model.variables]
+        self.recording = Recording(named, self.given.trainable, self.given.start)
+        self.tapes: list[tf.GradientTape] = []  # all that were opened; kept, so that no id comes twice
+        self.open: list[int] = []
+        self.optimizers: list[Any] = []
+        self.inside_model = self.inside_optimizer = self.inside_ready_made = False
+
+    def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
+        """List what is to be replaced, by what."""
+        yield keras.layers.Layer, "__call__", self.on_call
+        yield keras.optimizers.Optimizer, "apply", self.on_apply
+        yield tf.GradientTape, "__enter__", self.on_enter
+        yield tf.GradientTape, "__exit__", self.on_exit
+        yield tf.GradientTape, "stop_recording", self.on_stop_recording
+        yield tf.GradientTape, "gradient", self.on_gradient
+        for name in ("fit", "train_on_batch"):
+            yield definer(keras.Model, name), name, functools.partial(self.on_ready_made, name)
+        function = type(tf.function(lambda: None))
+        yield function, "get_concrete_function", self.on_concrete_function
+        yield function, "__call__", self.on_function
+        kind = type(self.given.model.variables[0].value)
+        for name in ("assign", "assign_sub", "assign_add"):
+            yield definer(kind, name), name, self.on_assign
+
+    def is_blind(self) -> bool:
+        """Say whether there are no numbers to write down: TensorFlow is building a graph."""
+        return not tf.executing_eagerly()
+
+    def on_call(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        data = args[0] if args else kwargs.get("inputs", kwargs.get("x"))
+        if self.inside_model or self.is_blind() or isinstance(data, keras.KerasTensor):
+            return original(layer, *args, **kwargs)
+        rows = self.numbers.of(data)
+        if rows is not None:
+            self.follow_if_like_the_given(layer)
+        followed = next((f for f in self.models if layer is f.model), None)
+        part_of = next((f for f in self.models if id(layer) in f.layers and rows is not None), None)
+        training = kwargs.get("training", args[1] if len(args) > 1 and isinstance(args[1], bool) else None)
+        training = None if training is None else bool(training)
+        if followed is None:
+            if part_of is not None:  # called layer by layer
+                part_of.called(rows, training, self.open, own_place())
+            return original(layer, *args, **kwargs)
+        followed.called(rows, training, self.open, own_place())
+        self.inside_model = True
+        try:
+            return original(layer, *args, **kwargs)
+        finally:
+            self.inside_model = False
+
+    def follow_if_like_the_given(self, layer: keras.layers.Layer) -> None:
+        """Follow a network too that is like the one that was handed in, but another."""
+        if not isinstance(layer, keras.Model) or any(layer is f.model for f in self.models):
+            return
+        shapes = [[tuple(v.shape) for v in model.variables] for model in (layer, self.given.model)]
+        if shapes[0] == shapes[1] and not any(id(v) in self.given.own for v in layer.variables):
+            self.models.append(Followed(layer))
+
+    def on_apply(
+        self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
+    ) -> Any:
+        if self.inside_optimizer or self.is_blind():
+            return original(optimizer, grads, trainable_variables)
+        grads = list(grads)
+        variables = (
+            self.given.model.trainable_variables if trainable_variables is None else trainable_variables
+        )
+        pairs = list(zip(grads, variables, strict=False))
+        touched = [f for f in self.models if any(f.knows(variable) for _, variable in pairs)]
+        for followed in touched:
+            followed.settle()
+        settings = settings_of(optimizer) if touched else {}
+        self.inside_optimizer = True
+        try:
+            result = original(optimizer, grads, trainable_variables)
+        finally:
+            self.inside_optimizer = False
+        if touched and not any(optimizer is known for known in self.optimizers):
+            self.optimizers.append(optimizer)
+        for followed in touched:
+            number = next(n for n, known in enumerate(self.optimizers) if known is optimizer)
+            followed.applied(pairs, number, settings, own_place())
+        return result
+
+    def on_assign(self, original: Callable, variable: Any, *args: Any, **kwargs: Any) -> Any:
+        if not (self.inside_optimizer or self.inside_model or self.is_blind()):
+            for followed in self.models:
+                if followed.knows(variable):
+                    assign = functools.partial(original, variable, *args, **kwargs)
+                    return followed.assigns(variable, assign, own_place())
+        return original(variable, *args, **kwargs)
+
+    def on_concrete_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Give the learner what runs eagerly: a concrete function is a graph even where functions run so."""
+        if is_library(caller_of_wrapper().f_code.co_filename):
+            return original(function, *args, **kwargs)
+        self.recording.compiled = True
+        return EagerConcreteFunction(function, functools.partial(original, function), args, kwargs)
+
+    def on_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Know that the learner compiles."""
+        if not self.recording.compiled and not is_library(caller_of_wrapper().f_code.co_filename):
+            self.recording.compiled = True
+        return original(function, *args, **kwargs)
+
+    def on_enter(self, original: Callable, tape: tf.GradientTape) -> Any:
+        number = self.number_of(tape)
+        self.open.append(number)
+        by = opened_by(caller_of_wrapper())
+        if by == LEARNER:
+            self.recording.own_tapes.append(number)
+            self.recording.graphs += self.is_blind()
+        elif by is not None and not self.inside_ready_made:
+            self.recording.events.append(ReadyMade(by, own_place()))
+            self.recording.fits += 1
+            self.inside_ready_made = True
+        if not self.is_blind():
+            for followed in self.models:
+                followed.opened[number] = followed.settle()
+        return original(tape)
+
+    def number_of(self, tape: tf.GradientTape) -> int:
+        """Give the tape a number, the same each time."""
+        for number, known in enumerate(self.tapes):
+            if known is tape:
+                return number
+        self.tapes.append(tape)
+        return len(self.tapes) - 1
+
+    def on_exit(self, original: Callable, tape: tf.GradientTape, *args: Any) -> Any:
+        number = self.number_of(tape)
+        if number in self.open:
+            self.open.remove(number)
+        return original(tape, *args)
+
+    @contextlib.contextmanager
+    def on_stop_recording(self, original: Callable, tape: tf.GradientTape) -> Iterator[None]:
+        """Know that the tape sees nothing for a while."""
+        number = self.number_of(tape)
+        was_open = number in self.open
+        if was_open:
+            self.open.remove(number)
+        try:
+            with original(tape):
+                yield
+        finally:
+            if was_open:
+                self.open.append(number)
+
+    def on_gradient(
+        self, original: Callable, tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        gradients = original(tape, target, sources, *args, **kwargs)
+        if not self.is_blind():
+            targets = [part for part in tf.nest.flatten(target) if hasattr(part, "numpy")]
+            flat_sources, flat_gradients = tf.nest.flatten(sources), tf.nest.flatten(gradients)
+            for followed in self.models:
+                followed.differentiated(
+                    self.number_of(tape), targets, flat_sources, flat_gradients, own_place()
+                )
+        return gradients
+
+    def on_ready_made(self, name: str, original: Callable, model: keras.Model, *args: Any, **kw: Any) -> Any:
+        if self.into_fit:
+            return original(model, *args, **kw)
+        self.recording.compiled = True
+        self.recording.fits += 1
+        of = next((f for f in self.models if f.model is model), self.given)
+        if not self.inside_ready_made and (of.model is model or _holds(model, of.model)):
+            of.settle()
+            of.events.append(ReadyMade(f"{type(model).__name__}.{name}", own_place()))
+        was, self.inside_ready_made = self.inside_ready_made, True
+        events, weights, tapes = len(of.events), of.last, len(self.recording.own_tapes)
+        try:
+            return original(model, *args, **kw)
+        finally:
+            self.inside_ready_made = was
+            if len(self.recording.own_tapes) == tapes:  # no step of the learner's own in there
+                del of.events[events:]
+                of.last = weights
+                of.settle()  # one update for all that was done
+
+    def finish(self) -> None:
+        """Write down what the run left."""
+        for followed in self.models:
+            followed.settle()
+        trained = next((followed for followed in self.models if followed.was_trained()), self.given)
+        self.recording.events += trained.events
+        self.recording.other_model = trained is not self.given
+        self.recording.end = self.given.state()
+
+
+def _holds(model: keras.Model, part: keras.Model) -> bool:
+    """Say whether `model` trains variables of `part`."""
+    own = {id(variable) for variable in part.trainable_variables}
+    return any(id(variable) in own for variable in model.trainable_variables)
+
+
+def settings_of(optimizer: Any) -> dict[str, Any]:
+    """Read class, configuration and learning rate of an optimizer."""
+    rate = optimizer.learning_rate
+    return {
+        "class_name": type(optimizer).__name__,
+        "learning_rate": float(rate() if callable(rate) else rate),
+        "config": optimizer.get_config(),
+    }

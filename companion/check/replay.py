@@ -1,0 +1,185 @@
+"""What ``.fit`` would have done at a moment of the learner's run: same weights, same rows."""
+
+import functools
+import itertools
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from companion.check.problem import Problem
+from companion.check.recording.events import Forward, State
+
+OTHER_LOSSES = ("MeanSquaredError", "MeanAbsoluteError", "BinaryCrossentropy")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to compute the loss of a batch, the right one or a mistaken one.
+
+    Attributes
+    ----------
+    training : bool
+        With which the network is called.
+    pairing : str
+        "row by row"; "swapped", with labels and predictions in each other's place; or
+        "broadcast", each prediction against each label.
+    loss : str
+        "fit"; "logits", with ``from_logits`` turned over; or the name of another loss.
+    weights : str
+        "fit"; "unweighted", without class weights; "normalized", divided by their sum.
+    """
+
+    training: bool = True
+    pairing: str = "row by row"
+    loss: str = "fit"
+    weights: str = "fit"
+
+    @property
+    def mistakes(self) -> int:
+        """Count in how much it is not the right one."""
+        return sum(a != b for a, b in zip(astuple(self), (True, "row by row", "fit", "fit"), strict=True))
+
+
+@dataclass(frozen=True)
+class Point:
+    """Loss and gradient at one moment.
+
+    Attributes
+    ----------
+    loss, penalty : float
+        That of the batch, and all that ``model.losses`` adds.
+    loss_gradient, penalty_gradient : list of ndarray
+        By trainable variable.
+    """
+
+    loss: float
+    penalty: float
+    loss_gradient: list[np.ndarray]
+    penalty_gradient: list[np.ndarray]
+
+
+class Replay:
+    """A second network to put weights into and compute with.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its network, data and loss are used.
+    trace_after : int, optional
+        After how many computations of a variant to let TensorFlow build a graph of it, which takes as
+        long as twenty of them and is then ten times as fast: for those who judge many runs.
+    """
+
+    def __init__(self, problem: Problem, trace_after: int | None = None) -> None:
+        self.problem, self.trace_after = problem, trace_after
+        self._computed: Counter[Variant] = Counter()
+        self._traced: dict[Variant, Any] = {}
+        self.twin = problem.start()
+        self.loss = problem.loss()
+        self.weights = problem.row_weights()
+        self.x, self.y = (_as_fit_casts(array) for array in (problem.x, problem.y))
+        # By forward pass, which is kept, so that no other gets its id.
+        self._known: dict[tuple[int, Variant], tuple[Forward, Point]] = {}
+        self._after: dict[tuple[int, bool], State] = {}
+
+    def variants(self) -> list[Variant]:
+        """List the ways that are told apart: the right one first, then those with fewer mistakes."""
+        pairings, losses, weightings = ["row by row"], ["fit"], ["fit"]
+        if self.twin.output_shape[1:] == self.y.shape[1:] and self.y.dtype.kind == "f":
+            pairings += ["swapped"]
+            losses += [name for name in OTHER_LOSSES if name != type(self.loss).__name__]
+            if self.y.shape[1:] == (1,):
+                pairings += ["broadcast"]
+        if "from_logits" in self.loss.get_config():
+            losses += ["logits"]
+        if self.weights is not None:
+            weightings += ["unweighted", "normalized"]
+        ways = itertools.product((True, False), pairings, losses, weightings)
+        return sorted((Variant(*way) for way in ways), key=lambda variant: variant.mistakes)
+
+    def forget(self) -> None:
+        """Let go of all that has been computed: the run it was computed for is done with."""
+        self._known.clear()
+        self._after.clear()
+
+    def at(self, forward: Forward, variant: Variant) -> Point:
+        """Compute loss and gradient at the weights and rows of a forward pass."""
+        key = (id(forward), variant)
+        if key not in self._known:
+            self._known[key] = (forward, self._compute(forward, variant))
+        return self._known[key][1]
+
+    def _compute(self, forward: Forward, variant: Variant) -> Point:
+        assert forward.rows is not None
+        self.put(forward.state)
+        rows = forward.rows
+        weights = None if self.weights is None else self.weights[rows]
+        loss, penalty, of_loss, of_penalty = self._function(variant)(self.x[rows], self.y[rows], weights)
+        if variant == Variant(training=variant.training):
+            self._after[id(forward), variant.training] = [v.numpy() for v in self.twin.variables]
+        slopes = [[np.array(slope) for slope in found] for found in (of_loss, of_penalty)]
+        return Point(float(loss), float(penalty), *slopes)
+
+    def _function(self, variant: Variant) -> Callable[..., Any]:
+        """Give what differentiates a variant: Python, or once it has been asked for often, a graph."""
+        differentiate = functools.partial(self._differentiate, variant)
+        self._computed[variant] += 1
+        plain = variant.pairing == "row by row" and variant.weights == "fit"
+        if not plain or self.trace_after is None or self._computed[variant] <= self.trace_after:
+            return differentiate
+        if variant not in self._traced:
+            self._traced[variant] = tf.function(differentiate, autograph=False, reduce_retracing=True)
+        return self._traced[variant]
+
+    def _differentiate(self, variant: Variant, x: Any, y: Any, weights: Any) -> tuple[Any, ...]:
+        """Give loss and penalty of a batch, and the gradients of both."""
+        variables = self.twin.trainable_variables
+        # Keras warns of a mistaken from_logits, which is tried here on purpose.
+        with warnings.catch_warnings(action="ignore"), tf.GradientTape(persistent=True) as tape:
+            y_pred = self.twin(x, training=variant.training)
+            loss = self._loss(y, y_pred, weights, variant)
+            penalty = tf.add_n([tf.zeros(()), *self.twin.losses])
+        of_loss, of_penalty = (
+            [
+                tf.zeros(v.shape, v.dtype) if slope is None else tf.convert_to_tensor(slope)
+                for slope, v in zip(tape.gradient(target, variables), variables, strict=True)
+            ]
+            for target in (loss, penalty)
+        )
+        return loss, penalty, of_loss, of_penalty
+
+    def put(self, state: State) -> None:
+        """Give the second network these variables."""
+        for variable, value in zip(self.twin.variables, state, strict=True):
+            variable.assign(value)
+
+    def state_after(self, forward: Forward, training: bool) -> State:
+        """Give all variables as the forward pass leaves them: moving averages and seeds move on."""
+        self.at(forward, Variant(training))
+        return self._after[id(forward), training]
+
+    def _loss(self, y: Any, y_pred: tf.Tensor, weights: Any, variant: Variant) -> tf.Tensor:
+        loss = self.loss
+        if variant.loss == "logits":
+            config = loss.get_config()
+            loss = type(loss).from_config(config | {"from_logits": not config["from_logits"]})
+        elif variant.loss != "fit":
+            loss = getattr(keras.losses, variant.loss)()
+        if variant.pairing == "swapped":
+            return loss(y_pred, y)
+        if variant.pairing == "broadcast":
+            return loss(np.tile(y, (len(y), 1)), tf.repeat(y_pred, len(y), axis=0))
+        if weights is None or variant.weights == "unweighted":
+            return loss(y, y_pred)
+        normalized = variant.weights == "normalized"
+        return loss(y, y_pred, sample_weight=weights) * (len(weights) / weights.sum() if normalized else 1)
+
+
+def _as_fit_casts(array: np.ndarray) -> np.ndarray:
+    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array

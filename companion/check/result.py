@@ -1,0 +1,256 @@
+"""What `check_loop` found, as a page to read, as HTML, and as numbers and strings."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from companion.check.learner.traceback import LoopError
+from companion.check.rules.findings import Difference, Finding
+from companion.check.verdict import Mistake, OneProblem
+from companion.errors import UserError
+from companion.report.result import versions
+from companion.terminal.console import Report, as_html, as_plain_text
+from companion.terminal.formats import distance, loss_text, spell_out
+from companion.terminal.outputs import STDOUT, write
+
+NOT_DONE = "not done yet"
+STYLES = {
+    "identical": "bold green",
+    "close": "bold green",
+    "differs": "bold red",
+    "error": "bold red",
+    NOT_DONE: "bold",
+}
+
+
+@dataclass
+class LoopCheck:
+    """What `check_loop` found.
+
+    Attributes
+    ----------
+    name : str
+        Of the loop: its file or function.
+    verdict : {"identical", "close", "differs", "error", "not done yet"}
+        "close": equal within float noise; "not done yet": ``train`` raises NotImplementedError.
+    problems : list of OneProblem
+        What came out on each.
+    mistakes : list of Mistake
+        The one that matters first on top; empty with "differs": the reason is not known.
+    unknown : list of Finding
+        Differences whose reason is not known.
+    error : UserError or None
+        Why the loop could not be run.
+    seconds : float
+        That the check took.
+    """
+
+    name: str
+    verdict: str = "error"
+    problems: list[OneProblem] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+    unknown: list[tuple[str, Finding]] = field(default_factory=list)
+    error: UserError | None = None
+    seconds: float = 0.0
+
+    @property
+    def first_difference(self) -> Difference | None:
+        """Give the first place where the loop and ``.fit`` part, on the first problem where they do."""
+        return next((one.first_difference for one in self.problems if one.findings), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as strings, numbers, lists and dicts, for JSON."""
+        return _as_dict(self)
+
+    def __repr__(self) -> str:
+        return as_plain_text(lambda report: print_check(report, self))
+
+    def _repr_html_(self) -> str:
+        return as_html(lambda report: print_check(report, self))
+
+
+def print_check(report: Report, check: LoopCheck, *, with_traceback: bool = True) -> None:
+    """Print what was run, the losses side by side, the verdict, and why.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    check : LoopCheck
+        What was found.
+    with_traceback : bool
+        Whether to show where an exception came from.
+    """
+    report.heading(f"{check.name}: your loop beside .fit")
+    if check.problems:
+        report.part("What was run")
+        report.facts([(one.problem.title, _setting(one)) for one in check.problems])
+        report.part("Side by side: the loss of each epoch")
+        rows = [row for one in check.problems for row in _rows(one)]
+        report.table(["", "epoch", "your loop", ".fit", "difference"], rows, text_columns=(0,))
+    report.part("The verdict")
+    report.print(verdict_text(check), style=STYLES[check.verdict])
+    if isinstance(check.error, LoopError) and with_traceback and check.verdict != NOT_DONE:
+        report.print()
+        report.print(check.error.shown)
+    for number, mistake in enumerate(check.mistakes, start=1):
+        _print_mistake(report, number, mistake)
+    for title, finding in check.unknown:
+        report.print()
+        report.print("Not explained by any mistake known here")
+        report.facts([("  where", f"{_where(finding)} of {title}"), ("  evidence", finding.evidence)])
+    notes = [(one.problem.title, note) for one in check.problems for note in _notes(one)]
+    if notes:
+        report.part("To know")
+        report.facts(notes)
+    report.print()
+    report.print(f"({check.seconds:.1f} s)", style="dim")
+
+
+def _setting(one: OneProblem) -> str:
+    p = one.problem
+    order = "shuffled as .fit does" if p.shuffle else "as they stand"
+    text = f"{len(p.x)} rows, {order}, batch size {p.batch_size}, {p.epochs} epochs"
+    text += f", learning rate {p.learning_rate:g}"
+    if p.title == "the revealing problem":
+        text += "; with penalty, dropout, batch normalization, a constraint and a short last batch"
+    return text
+
+
+def _rows(one: OneProblem) -> list[list[str]]:
+    losses = list(zip(one.learner, one.fit, strict=True))
+    kept = [n for n in range(len(losses)) if n < 5 or n == len(losses) - 1]
+    return [
+        [
+            one.problem.title if n == 0 else "",
+            str(n),
+            *(loss_text(v) for v in losses[n]),
+            distance(_apart(*losses[n])),
+        ]
+        for n in kept
+    ]
+
+
+def _apart(a: float, b: float) -> float:
+    return 0.0 if a == b or (a != a and b != b) else abs(a - b)
+
+
+def verdict_text(check: LoopCheck) -> str:
+    """Say in a sentence or two what came out."""
+    if check.verdict == NOT_DONE:
+        return f"{NOT_DONE}: train still raises NotImplementedError"
+    if check.error is not None:
+        return f"could not run: {check.error}"
+    if check.verdict == "differs":
+        count = len(check.mistakes)
+        if not count:
+            return "differs, and the reason is not known: see where it begins"
+        more = "; something else differs too" if check.unknown else ""
+        return f"differs: {count} mistake{'s' if count > 1 else ''}{more}"
+    done = "; ".join(f"{one.problem.title}: {one.verdict}{_how_close(one)}" for one in check.problems)
+    well = "Well done: your loop does what .fit does."
+    return f"{check.verdict}. {well} {done[:1].upper()}{done[1:]}"
+
+
+def _how_close(one: OneProblem) -> str:
+    epochs, steps = one.problem.epochs, len(one.problem.x) // one.problem.batch_size
+    steps += bool(len(one.problem.x) % one.problem.batch_size)
+    checked = (
+        f"{epochs * steps} updates: rows and their order, gradient, weights; {epochs} losses; final weights"
+    )
+    if one.verdict == "identical":
+        return f", bit for bit ({checked})"
+    return (
+        f", equal within float noise: losses at most {distance(one.losses_apart)} apart, final weights "
+        f"{distance(one.weights_apart)} ({checked})"
+    )
+
+
+def _print_mistake(report: Report, number: int, mistake: Mistake) -> None:
+    report.print()
+    report.print(f"{number}. {mistake.title}  ({mistake.name})", style="bold")
+    facts = [("   evidence", mistake.evidence)]
+    if mistake.line is not None:
+        code = f": {mistake.code}" if mistake.code else ""
+        facts.insert(0, ("   where", f"{mistake.file}, line {mistake.line}{code}"))
+    if mistake.problems:
+        facts.append(("   shows on", " and ".join(mistake.problems)))
+    facts += [("   cure", mistake.cure), ("   read", f"{mistake.link.partition('#')[0]}: {mistake.section}")]
+    report.facts(facts)
+
+
+def _where(finding: Finding) -> str:
+    at = finding.difference
+    words = [
+        f"epoch {at.epoch}" if at.epoch is not None else "",
+        f"batch {at.batch}" if at.batch is not None else "",
+    ]
+    return ", ".join([at.what, *filter(None, words), *filter(None, [at.variable])])
+
+
+def _notes(one: OneProblem) -> list[str]:
+    note = _nan_note(one.learner)
+    return [*one.unwatched, *([note] if note else [])]
+
+
+def _as_dict(check: LoopCheck) -> dict[str, Any]:
+    """Give everything as strings, numbers, lists and dicts."""
+    at = check.first_difference
+    content = {
+        "loop": check.name,
+        "verdict": check.verdict,
+        "mistakes": [
+            {
+                "name": one.name, "title": one.title, "evidence": one.evidence, "file": one.file,
+                "line": one.line, "cure": one.cure, "link": one.link, "problems": one.problems,
+            }
+            for one in check.mistakes
+        ],
+        "first_difference": _difference(at) if at is not None else None,
+        "unknown": [
+            {"problem": title, "evidence": finding.evidence, **_difference(finding.difference)}
+            for title, finding in check.unknown
+        ],
+        "problems": [
+            {
+                "title": one.problem.title, "verdict": one.verdict, "learner": one.learner, "fit": one.fit,
+                "weights_apart": one.weights_apart, "unwatched": one.unwatched,
+                "settings": {
+                    "rows": len(one.problem.x), "batch_size": one.problem.batch_size,
+                    "epochs": one.problem.epochs, "learning_rate": one.problem.learning_rate,
+                    "seed": one.problem.seed, "shuffle": one.problem.shuffle,
+                },
+            }
+            for one in check.problems
+        ],
+        "error": None if check.error is None else str(check.error),
+        "traceback": check.error.shown if isinstance(check.error, LoopError) else None,
+        "seconds": check.seconds,
+        "versions": versions(),
+    }  # fmt: skip
+    return spell_out(content)
+
+
+def _difference(at: Difference) -> dict[str, Any]:
+    return {
+        "epoch": at.epoch, "batch": at.batch, "what": at.what, "variable": at.variable, "learner": at.learner,
+        "fit": at.fit,
+    }  # fmt: skip
+
+
+def _nan_note(history: list[float]) -> str | None:
+    """Say where losses stop to be numbers."""
+    wrong = [epoch for epoch, loss in enumerate(history) if not math.isfinite(loss)]
+    return f"the loss is {history[wrong[0]]} from epoch {wrong[0]} on" if wrong else None
+
+
+def draw(check: LoopCheck, path: str, title: str) -> None:
+    """Draw the losses of the loop and of ``.fit``, with the first difference marked."""
+    from companion.plots import panels, plots
+
+    curves = {
+        one.problem.title: ({"by_hand": one.learner, "fit": one.fit}, one.first_difference)
+        for one in check.problems
+    }
+    figure = panels.draw_check(curves, title)
+    write(path, plots.as_bytes(figure, "png" if path == STDOUT else path.rpartition(".")[2].lower()))

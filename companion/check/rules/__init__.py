@@ -1,0 +1,1 @@
+"""The rules: each reads a recording and names one kind of mistake."""

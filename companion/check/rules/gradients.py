@@ -1,0 +1,254 @@
+"""Whose gradient is it? Each update's, taken apart into that of the loss and that of the penalty."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from companion.check.replay import Variant
+from companion.check.rules.clipping import clipping
+from companion.check.rules.explanation import COEFFICIENT, NOISE, Explanation, explain
+from companion.check.rules.findings import (
+    FORWARD,
+    GRADIENT,
+    Case,
+    Difference,
+    Finding,
+    largest_difference,
+)
+
+
+def gradient_findings(case: Case) -> tuple[list[Finding], list[Explanation]]:
+    """Compare each gradient with that of ``.fit`` at the same weights on the same rows.
+
+    Parameters
+    ----------
+    case : Case
+        The run.
+
+    Returns
+    -------
+    list of Finding
+    list of Explanation
+        How each gradient came about; empty if that is not known.
+    """
+    used = _best(case, [step.used for step in case.steps])
+    if used.findings is not None:
+        return used.findings, used.explained
+    by_tape, clipped = _best(case, [step.by_tape for step in case.steps]), _clipped(case)
+    if by_tape.findings is not None and clipped is not None:
+        return [*by_tape.findings, clipped], by_tape.explained
+    return [_unknown(case, used.explained)], []
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A way to explain all gradients, and what follows from it; no findings where it explains not all."""
+
+    explained: list[Explanation]
+    findings: list[Finding] | None
+
+
+def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> Judged:
+    """Explain the gradients in the way that takes the fewest mistakes.
+
+    More than one can: a loss divided by the sum of its weights is also one scaled otherwise in each batch.
+    """
+    judged: list[Judged] = []
+    farthest = Judged([], None)
+    for variant in case.replay.variants():
+        if judged and variant.mistakes > min(len(one.findings or []) for one in judged):
+            break  # it takes more mistakes than one that was found
+        explained: list[Explanation] = []
+        for step, gradient in zip(case.steps, gradients, strict=True):
+            one = explain(case, step, gradient, variant)
+            if one is None:
+                break
+            explained.append(one)
+        told = _judge(case, explained) if len(explained) == len(case.steps) else None
+        if told == []:
+            return Judged(explained, told)
+        if told is not None:
+            judged.append(Judged(explained, told))
+        if len(explained) > len(farthest.explained):
+            farthest = Judged(explained, None)
+    fewest = min((len(one.findings or []) for one in judged), default=0)
+    simplest = [one for one in judged if len(one.findings or []) == fewest]
+    names = {tuple(finding.name for finding in one.findings or []) for one in simplest}
+    return simplest[0] if len(names) == 1 else farthest  # two explanations are none
+
+
+def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
+    """Name what is behind the factors; None if they follow no known pattern."""
+    found = _variant_findings(case, all_of[0].variant)
+    scales, rows = np.array([one.scale for one in all_of]), np.array([one.rows for one in all_of])
+    sign = np.sign(scales[0])
+    if sign < 0:
+        told = f"your gradient points the other way: it is {scales[0]:.4g} times that of .fit"
+        found.append(_finding("update-uphill", case, 0, told))
+    penalties = [one.penalty for one in all_of if one.penalty is not None]
+    counted = sign * np.array(penalties) if len(penalties) == len(all_of) else None
+    broadcast = all_of[0].variant.pairing == "broadcast"
+    wrong = next((number for number, scale in enumerate(sign * scales) if abs(scale - 1) > COEFFICIENT), 0)
+    for names, pattern, constant in _scale_names(case, sign * scales, rows, broadcast):
+        # A sum times a constant is a division times another: what the penalty is multiplied by decides.
+        factors: list[Any] = [pattern, constant, 1.0] if len(names) < 2 else [constant]
+        times = _penalty_times(counted, factors)
+        if times is None or (len(names) > 1 and (counted is None or times != 1)):
+            continue
+        for name, told in names:
+            found.append(_finding(name, case, wrong, told.format(scale=scales[wrong], rows=rows[wrong])))
+        return found + _penalty_findings(case, times)
+    return None
+
+
+def _penalty_times(counted: np.ndarray | None, factors: list[Any]) -> float | None:
+    """Say how often the penalty counts, if the factors found for it follow a rule."""
+    if counted is None:
+        return 1.0
+    for times in (1.0, 0.0, 2.0):
+        if any(_near(counted, times * factor) for factor in factors):
+            return times
+    return None
+
+
+def _near(values: np.ndarray, expected: float | np.ndarray) -> bool:
+    return bool(np.allclose(values, expected, rtol=COEFFICIENT, atol=COEFFICIENT))
+
+
+def _scale_names(
+    case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bool
+) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, float]]:
+    """List the rules that the factors follow over all steps, with what these make of them and a constant."""
+    n, size = len(case.problem.x), case.problem.batch_size
+    fed = sum(len(step.rows) for step in case.steps if step.epoch == 0)
+    vector = case.steps[0].gradient.target.size > 1
+    summed = "vector-of-losses" if vector else "sum-instead-of-mean"
+    as_it_is = "the loss's part of your gradient is {scale:.4g} times that of .fit"
+    pairs = rows**2 if broadcast else rows  # a broadcast loss has a number for each pair of rows
+    counted = "; {rows} is the number of rows in the batch" + (
+        ", {rows} times {rows} that of its pairs" if broadcast else ""
+    )
+    rules = [
+        ("", "", np.ones(len(rows))),
+        (summed, as_it_is + counted, 1.0 * pairs),
+        ("divided-by-all-rows", as_it_is + f": {{rows}} rows of all {n}", rows / n),
+        ("divided-by-all-rows", as_it_is + f": {{rows}} rows of {fed} an epoch", rows / fed),
+        (
+            "divided-by-batch-size",
+            as_it_is + f": {{rows}} rows in the short batch, divided by {size}",
+            rows / size,
+        ),
+    ]
+    scaled = ("gradient-scaled", as_it_is)
+    for name, told, expected in rules:
+        if np.allclose(scales, expected, rtol=COEFFICIENT):
+            yield [(name, told)] if name else [], expected, 1.0
+    for name, told, expected in rules:
+        factors = scales / expected
+        if np.allclose(factors, factors[0], rtol=COEFFICIENT):
+            yield [(name, told), scaled] if name else [scaled], scales, float(factors[0])
+
+
+VARIANTS = {
+    "swapped": (
+        "loss-arguments-swapped",
+        "your gradient is that of the loss with labels and predictions swapped",
+    ),
+    "broadcast": (
+        "labels-broadcast",
+        "your gradient is that of each prediction against every label of the batch: labels of shape (n,) "
+        "against predictions of shape (n, 1)",
+    ),
+    "logits": ("from-logits-mismatch", "your gradient is that of the loss with from_logits={other}"),
+    "unweighted": ("class-weights-left-out", "your gradient is that of the loss without class weights"),
+    "normalized": (
+        "class-weights-normalized",
+        "your gradient is that of the loss divided by the sum of its weights",
+    ),
+}
+
+
+def _variant_findings(case: Case, variant: Variant) -> list[Finding]:
+    found = []
+    if not variant.training:
+        given = next((f.training for f in case.steps[0].forwards), None)
+        how = "left out" if given is None else f"{given}"
+        told = f"your gradient is that of a network called with training=False; the argument is {how}"
+        found.append(_finding("training-left-out", case, 0, told, FORWARD))
+    other = not case.replay.loss.get_config().get("from_logits", False)
+    for part in (variant.pairing, variant.loss, variant.weights):
+        if part in VARIANTS:
+            name, told = VARIANTS[part]
+            found.append(_finding(name, case, 0, told.format(other=other)))
+    if variant.loss not in ("fit", "logits"):
+        told = f"your gradient is that of {variant.loss}, where .fit has {type(case.replay.loss).__name__}"
+        found.append(_finding("another-loss", case, 0, told))
+    return found
+
+
+def _penalty_findings(case: Case, times: float) -> list[Finding]:
+    if times == 1:
+        return []
+    name = "penalty-left-out" if times == 0 else "penalty-twice"
+    told = f"your gradient holds that of model.losses {times:g} times, where .fit takes it once"
+    return [_finding(name, case, 0, told)]
+
+
+def fit_gradient(case: Case, number: int) -> list[np.ndarray]:
+    """Give the gradient that ``.fit`` would have taken at a step, from its forward passes' rows."""
+    step = case.steps[number]
+    forwards = [forward for forward in step.forwards if forward.rows is not None]
+    points = [case.replay.at(forward, Variant()) for forward in forwards]
+    share = [len(f.rows) for f in forwards if f.rows is not None]
+    parts = zip(*(point.loss_gradient for point in points), strict=True)
+    of_loss = [sum(a * m for a, m in zip(part, share, strict=True)) / sum(share) for part in parts]
+    return [a + b for a, b in zip(of_loss, points[-1].penalty_gradient, strict=True)]
+
+
+def _clipped(case: Case) -> Finding | None:
+    """Recognize clipping between the tape and the optimizer."""
+    steps = []
+    for step in case.steps:
+        pairs = zip(step.used, step.by_tape, strict=True)
+        steps.append([(a, b) for a, b in pairs if a is not None and b is not None])
+    clipped = clipping(steps, NOISE)
+    if clipped is None:
+        return None
+    return _finding("gradients-clipped", case, *clipped, place_of_update=True)
+
+
+def _unknown(case: Case, explained: list[Explanation]) -> Finding:
+    """Say where gradients begin to be others than those of ``.fit``."""
+    off = [n for n, one in enumerate(explained) if not _is_right(one)]
+    number = off[0] if off else min(len(explained), len(case.steps) - 1)
+    told = "your gradient is neither that of .fit nor that of a mistake known here"
+    if off:
+        one = explained[number]
+        told = f"your gradient is {one.scale:.4g} times that of the loss"
+        told += "" if one.penalty is None else f" and {round(one.penalty, 6):.4g} times that of model.losses"
+        told += "" if one.variant == Variant() else ", taken in another way than that of .fit"
+    return _finding("", case, number, told)
+
+
+def _is_right(one: Explanation) -> bool:
+    return one.variant == Variant() and _near(
+        np.array([one.scale, 1.0 if one.penalty is None else one.penalty]), 1.0
+    )
+
+
+def _finding(
+    name: str, case: Case, number: int, told: str, stage: int = GRADIENT, place_of_update: bool = False
+) -> Finding:
+    """Make a finding with the largest difference of the gradients of that step."""
+    step = case.steps[number]
+    variable = mine = fit = None
+    if any(forward.rows is not None for forward in step.forwards):
+        variable, mine, fit = largest_difference(case.names, step.used, fit_gradient(case, number))
+    numbers = f" (`{variable}`: {mine:.6g}, .fit {fit:.6g})" if mine is not None else ""
+    place = step.updates[0].place if place_of_update else step.gradient.place
+    if stage == FORWARD:
+        place = step.forward_place
+    at = Difference("gradient", step.epoch, step.batch, variable, mine, fit)
+    return Finding(name, stage, at, f"update {number + 1}: {told}{numbers}", place)

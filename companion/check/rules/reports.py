@@ -1,0 +1,282 @@
+"""What the loop reports as an epoch's loss, held against every rule that people use."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from companion.check.recording.events import Forward
+from companion.check.replay import Variant
+from companion.check.rules.explanation import Explanation
+from companion.check.rules.findings import REPORT, Case, Difference, Finding
+from companion.check.steps import Step
+
+NOISE = 2e-6  # of a loss: 2e-7 was measured
+Epochs = list[np.ndarray]  # an array an epoch, a number a step
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A way in which the reported losses may have come about.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The mistakes in it; none for the way of ``.fit``.
+    values : list of float
+        What it gives, an epoch each.
+    told : str
+        In words.
+    """
+
+    names: tuple[str, ...]
+    values: list[float]
+    told: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which loss of a batch.
+
+    Attributes
+    ----------
+    penalty : float
+        How often it holds that of ``model.losses``.
+    explained : list of Explanation, optional
+        How the loop's own loss is computed; None for that of ``.fit``.
+    scaled : bool
+        Whether it is a multiple of a mean where the gradient is, or has been divided again.
+    """
+
+    penalty: float
+    explained: list[Explanation] | None = None
+    scaled: bool = True
+
+
+RIGHT = Source(1.0)
+
+
+def _weighted(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+    return float(losses @ rows / rows.sum())
+
+
+def _over_all(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+    return float(losses @ rows / n)
+
+
+def _plain(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+    return float(losses.mean())
+
+
+def _last(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+    return float(losses[-1])
+
+
+def _sum(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+    return float(losses.sum())
+
+
+def _row_sum(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+    return float(losses @ rows)
+
+
+WAYS: list[tuple[Callable, tuple[str, ...], str]] = [
+    (_weighted, (), "the mean of the batches' losses, each weighted by its rows"),
+    (_over_all, (), "the sum over all rows, divided by their number"),
+    (
+        _plain,
+        ("plain-mean-over-batches",),
+        "the plain mean of the batches' losses: the short batch counts as a full one",
+    ),
+    (_last, ("last-batch-reported",), "the loss of the last batch"),
+    (_sum, ("batch-losses-added-up",), "the sum of the batches' losses"),
+    (_row_sum, ("batch-losses-added-up",), "the sum of the rows' losses"),
+]
+
+
+def report_findings(case: Case, explained: list[Explanation] | None) -> list[Finding]:
+    """Find the rule by which the reported losses come from the run's own losses.
+
+    Parameters
+    ----------
+    case : Case
+        The run.
+    explained : list of Explanation or None
+        How its gradients came about: with a mistake in them its own loss is another than that of
+        ``.fit``. None where its steps are right, empty where that is not known.
+
+    Returns
+    -------
+    list of Finding
+    """
+    reported = np.array(case.recording.history)
+    fitting = [rule for rule in _rules(case, explained) if _same(reported, rule.values)]
+    fewest = min((len(rule.names) for rule in fitting), default=0)
+    best = [rule for rule in fitting if len(rule.names) == fewest]
+    right = _of_losses(case, case.steps, _losses(case, case.steps, RIGHT), (), "")[0].values
+    if not best:
+        return [
+            _finding(
+                "", case, right, "no rule known here gives what you report from the losses of your batches"
+            )
+        ]
+    if len({rule.names for rule in best}) > 1:
+        told = " and ".join(dict.fromkeys(rule.told for rule in best))
+        return [_finding("", case, right, f"you report what {told} both give here, so the reason stays open")]
+    return [_finding(name, case, right, f"you report {best[0].told}") for name in best[0].names]
+
+
+def _same(one: np.ndarray, other: list[float]) -> bool:
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=NOISE, atol=1e-9, equal_nan=True))
+
+
+def _rules(case: Case, explanations: list[Explanation] | None) -> Iterator[Rule]:
+    """List all ways, the right one first."""
+    explained = explanations or []
+    in_gradient = 1.0 if explanations is None else _penalty_in_gradient(explained)
+    words = {1.0: "", 0.0: " (without the penalty)", 2.0: " (with the penalty twice)"}
+    for steps in _each_batch_once(case):
+        for source in _sources(case, explained):
+            names = _penalty_names(source, in_gradient)
+            told = words.get(source.penalty, "")
+            yield from _of_losses(case, steps, _losses(case, steps, source), names, told)
+            if all(_follow_up(step) is not None for step in steps):
+                after = _losses(case, steps, source, after=True)
+                told = f", measured after the update{told}"
+                yield from _of_losses(case, steps, after, ("loss-after-update", *names), told)
+    for source in _sources(case, explained):
+        yield from _evaluated(
+            case, source, _penalty_names(source, in_gradient), words.get(source.penalty, "")
+        )
+
+
+def _sources(case: Case, explained: list[Explanation]) -> Iterator[Source]:
+    """List the losses that a batch can be said to have."""
+    yield from (Source(1.0), Source(0.0), Source(2.0))
+    if explained and len(explained) == len(case.steps):
+        for scaled in (True, False):
+            yield from (Source(penalty, explained, scaled) for penalty in (1.0, 0.0, 2.0))
+        if explained[0].penalty is not None:
+            yield Source(abs(explained[0].penalty), explained)
+
+
+def _penalty_in_gradient(explained: list[Explanation]) -> float | None:
+    """Say how often the gradient holds the penalty: 0, 1 or 2 times; None if that is not known."""
+    if not explained or explained[0].penalty is None:
+        return None
+    times = abs(explained[0].penalty)
+    return min((0.0, 1.0, 2.0), key=lambda n: min(abs(times - n), abs(times - n * abs(explained[0].scale))))
+
+
+def _penalty_names(source: Source, in_gradient: float | None) -> tuple[str, ...]:
+    reported = source.penalty
+    if in_gradient is None:
+        return () if reported == 1 else ("",)  # whether the gradient lacks it too cannot be told
+    if reported == 0 and in_gradient:
+        return ("penalty-in-gradient-only",)
+    if reported and not in_gradient:
+        return ("penalty-in-report-only",)
+    return ("penalty-twice",) if reported == 2 and in_gradient == 1 else ()
+
+
+def _each_batch_once(case: Case) -> list[list[Step]]:
+    """Give all steps; where each batch is used twice in a row also the first and the second time."""
+    steps = case.steps
+    pairs = list(zip(steps[::2], steps[1::2], strict=False))
+    if (
+        len(steps) % 2 == 0
+        and len(steps) > len(case.reference.updates)
+        and all(np.array_equal(a.rows, b.rows) for a, b in pairs)
+    ):
+        return [steps, steps[::2], steps[1::2]]
+    return [steps]
+
+
+def _follow_up(step: Step) -> Forward | None:
+    """Give the call of the network on the same rows after the update, if there is one."""
+    return next((f for f in step.after if f.rows is not None and np.array_equal(f.rows, step.rows)), None)
+
+
+def _losses(case: Case, steps: list[Step], source: Source, after: bool = False) -> list[float]:
+    """Give a loss for each step, as it was before the update, or as the network's next call saw it."""
+    losses = []
+    for step in steps:
+        variant, scale = Variant(), 1.0
+        if source.explained is not None:
+            own = source.explained[next(n for n, other in enumerate(case.steps) if other is step)]
+            variant, scale = own.variant, abs(own.scale) if source.scaled else 1.0
+        forwards = step.forwards
+        if after:
+            follow_up = _follow_up(step)
+            forwards = [] if follow_up is None else [follow_up]
+            variant = replace(variant, training=bool(forwards[0].training))
+        losses.append(_mean(case, forwards, variant, scale, source.penalty))
+    return losses
+
+
+def _mean(case: Case, forwards: list[Forward], variant: Variant, scale: float, penalty: float) -> float:
+    """Give the loss of forward passes, a mean over all their rows."""
+    seen = [(forward, len(forward.rows)) for forward in forwards if forward.rows is not None]
+    points = [case.replay.at(forward, variant) for forward, _ in seen]
+    losses = [scale * point.loss + penalty * point.penalty for point in points]
+    return float(np.average(losses, weights=[rows for _, rows in seen]))
+
+
+def _of_losses(
+    case: Case, steps: list[Step], losses: list[float], names: tuple[str, ...], words: str
+) -> list[Rule]:
+    """Apply every rule to the losses of the batches."""
+    rules, rows = [], [len(step.rows) for step in steps]
+    size = -(-len(steps) // case.problem.epochs)
+    epochs = [slice(at, at + size) for at in range(0, len(steps), size)]
+    for way, own_names, told in WAYS:
+        for reset in (True, False):
+            values = []
+            for epoch in epochs:
+                part = epoch if reset else slice(0, epoch.stop)
+                n = len(case.problem.x)
+                values.append(way(np.array(losses[part]), np.array(rows[part], dtype="float64"), n))
+            if way is _last and not reset:
+                continue
+            forgotten = () if reset else ("metric-never-reset",)
+            since = "" if reset else ", over all epochs so far"
+            rules.append(Rule((*names, *own_names, *forgotten), values, told + since + words))
+    return rules
+
+
+def _evaluated(case: Case, source: Source, names: tuple[str, ...], words: str) -> Iterator[Rule]:
+    """Take the loss over all rows after the last step of each epoch."""
+    ends = [
+        [f for f in step.after if f.rows is not None]
+        for step, following in zip(case.steps, [*case.steps[1:], None], strict=True)
+        if following is None or following.epoch != step.epoch
+    ]
+    whole = [_last_covering(forwards, len(case.problem.x)) for forwards in ends]
+    if len(whole) != case.problem.epochs or not all(whole):
+        return
+    values = []
+    for forwards in whole:
+        variant = source.explained[0].variant if source.explained else Variant()
+        variant = replace(variant, training=bool(forwards[0].training))
+        values.append(_mean(case, forwards, variant, 1.0, source.penalty))
+    yield Rule(("evaluate-reported", *names), values, f"the loss of all rows at the end of each epoch{words}")
+
+
+def _last_covering(forwards: list[Forward], n: int) -> list[Forward]:
+    """Give the last of `forwards` that together hold `n` rows; none if they do not come out at `n`."""
+    taken: list[Forward] = []
+    for forward in reversed(forwards):
+        taken.insert(0, forward)
+        rows = sum(len(f.rows) for f in taken if f.rows is not None)
+        if rows >= n:
+            return taken if rows == n else []
+    return []
+
+
+def _finding(name: str, case: Case, right: list[float], told: str) -> Finding:
+    mine = case.recording.history
+    wrong = [not np.isclose(a, b, rtol=NOISE, equal_nan=True) for a, b in zip(mine, right, strict=False)]
+    epoch = wrong.index(True) if True in wrong else 0
+    at = Difference("report", epoch, None, None, float(mine[epoch]), float(right[epoch]))
+    numbers = f" (you report {mine[epoch]:.6g}; the running mean of your run is {right[epoch]:.6g})"
+    return Finding(name, REPORT, at, f"epoch {epoch}: {told}{numbers}", None)

@@ -1,0 +1,77 @@
+"""What the optimizer of ``.fit`` makes of a gradient, from the weights that the loop had."""
+
+import numpy as np
+
+from companion.check.recording.events import State
+from companion.check.rules.findings import Case
+from companion.check.rules.gradients import fit_gradient
+from companion.check.steps import Step
+
+STEP_NOISE = 1e-5  # of what an update moves
+
+
+def fit_rate(case: Case, step: Step) -> float:
+    """Give the learning rate that ``.fit`` has at a step."""
+    rates = case.reference.rates
+    an_epoch = len(rates) // case.problem.epochs
+    return rates[min(step.epoch * an_epoch + min(step.batch, an_epoch - 1), len(rates) - 1)]
+
+
+def simulated(
+    case: Case,
+    rates: list[float] | None = None,
+    gradients: list[list[np.ndarray]] | None = None,
+) -> list[State]:
+    """Give the weights after each update as the optimizer of ``.fit`` would make it.
+
+    Parameters
+    ----------
+    case : Case
+        From whose weights before each update.
+    rates : list of float, optional
+        Learning rates; those of ``.fit`` unless told.
+    gradients : list of list of ndarray, optional
+        Of what; of the loop's own unless told.
+
+    Returns
+    -------
+    list of list of ndarray
+        By step: the trainable variables.
+    """
+    twin = case.replay.twin
+    optimizer = case.problem.optimizer(case.problem.learning_rate)
+    optimizer.build(twin.trainable_variables)
+    states: list[State] = []
+    for step in case.steps:
+        for variable, value in zip(twin.trainable_variables, step.updates[0].before, strict=True):
+            variable.assign(value)
+        number = len(states)
+        optimizer.learning_rate = rates[number] if rates else fit_rate(case, step)
+        used = gradients[number] if gradients else step.used
+        pairs = [(g, v) for g, v in zip(used, twin.trainable_variables, strict=True) if g is not None]
+        optimizer.apply([g for g, _ in pairs], [v for _, v in pairs])
+        states.append([np.array(v.numpy()) for v in twin.trainable_variables])
+    return states
+
+
+def is_right_in_all(case: Case) -> bool:
+    """Say whether each step moves the weights as ``.fit`` would, however it has come to that."""
+    if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
+        return False
+    gradients = [fit_gradient(case, number) for number in range(len(case.steps))]
+    return not differences(case, simulated(case, None, gradients))
+
+
+def differences(case: Case, states: list[State]) -> list[int]:
+    """Give the numbers of the steps after which the weights are others than in `states`."""
+    runs = enumerate(zip(case.steps, states, strict=True))
+    return [n for n, (s, fit) in runs if differ(s.updates[-1].after, fit, s.updates[0].before)]
+
+
+def differ(mine: State, fit: State, before: State) -> bool:
+    """Say whether two states after an update are farther apart than rounding can bring them."""
+    for a, b, start in zip(mine, fit, before, strict=True):
+        largest, moved = float(np.abs(b).max(initial=0)), float(np.abs(b - start).max(initial=0))
+        if not np.allclose(a, b, rtol=0, atol=8 * np.finfo(b.dtype).eps * largest + STEP_NOISE * moved):
+            return True
+    return False

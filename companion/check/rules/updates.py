@@ -1,0 +1,152 @@
+"""What became of each gradient: by which optimizer, how often, to which variables, at which rate."""
+
+from typing import Any
+
+import numpy as np
+
+from companion.check.recording.events import Update
+from companion.check.rules.by_hand import RATIO_NOISE, by_hand_findings
+from companion.check.rules.findings import (
+    CLIPPING,
+    UPDATE,
+    Case,
+    Difference,
+    Finding,
+    largest_difference,
+    update_finding,
+)
+from companion.check.rules.simulation import differences, fit_rate, simulated
+
+RATE_NOISE = 1e-6  # a rate is read as a float32
+
+
+def update_findings(case: Case) -> list[Finding]:
+    """Compare each update with the one that the optimizer of ``.fit`` makes of the same gradient."""
+    if not any(_moves(update) for step in case.steps for update in step.updates):
+        told = "the weights are the same after it as before"
+        return [update_finding("no-update", case, 0, told)]
+    found = optimizer_counts(case) + _left_out(case)
+    if all(step.updates[0].optimizer is not None for step in case.steps):
+        found += _settings(case)
+    else:
+        found += by_hand_findings(case)
+    return found or _against_simulation(case)
+
+
+def _moves(update: Update) -> bool:
+    return any((a != b).any() for a, b in zip(update.before, update.after, strict=True))
+
+
+def optimizer_counts(case: Case) -> list[Finding]:
+    """Count optimizers, and updates a step."""
+    found = []
+    by_epoch: dict[int, list[int]] = {}
+    for step in case.steps:
+        by_epoch.setdefault(step.epoch, []).extend(
+            u.optimizer for u in step.updates if u.optimizer is not None
+        )
+    all_of = [number for numbers in by_epoch.values() for number in numbers]
+    different, per_epoch = len(set(all_of)), [set(numbers) for numbers in by_epoch.values()]
+    if different == len(case.steps) > 1:
+        told = f"{different} optimizers make {len(case.steps)} updates, where .fit has one for all"
+        found.append(
+            update_finding("new-optimizer-every-step", case, 1, told, what="optimizer", learner=2, fit=1)
+        )
+    elif different == len(per_epoch) > 1 and all(len(numbers) == 1 for numbers in per_epoch):
+        told = f"{different} optimizers for {len(per_epoch)} epochs, where .fit has one for all"
+        at = next(number for number, step in enumerate(case.steps) if step.epoch == 1)
+        found.append(
+            update_finding("new-optimizer-every-epoch", case, at, told, what="optimizer", learner=2, fit=1)
+        )
+    twice = [[u for u in step.updates if u.optimizer is not None] for step in case.steps]
+    if all(len(updates) == 2 for updates in twice) and all(step.is_repeated for step in case.steps):
+        told = "the optimizer is applied 2 times to one gradient"
+        place = twice[0][1].place
+        where = Difference("update", 0, 0, None, 2, 1)
+        found.append(Finding("two-updates-a-step", UPDATE, where, f"update 1: {told}", place))
+    return found
+
+
+def _left_out(case: Case) -> list[Finding]:
+    """Look for variables that no update reaches, though `.fit` would change them."""
+    ends = case.steps[0].updates[0].before, case.steps[-1].updates[-1].after
+    fit = case.reference.updates[0].before, case.reference.updates[-1].after
+    left = [
+        number
+        for number in range(len(case.names))
+        if all(step.reaches(number) is False for step in case.steps)
+        and (ends[0][number] == ends[1][number]).all()
+        and (fit[0][number] != fit[1][number]).any()
+    ]
+    if not left or len(left) == len(case.names):
+        return []
+    named = ", ".join(f"`{case.names[number]}`" for number in left)
+    told = f"never updated: {named}; .fit updates all {len(case.names)} trainable variables"
+    step = case.steps[0]
+    missing_in_tape = step.by_tape[left[0]] is None
+    at = Difference("update", 0, 0, case.names[left[0]])
+    place = step.gradient.place if missing_in_tape else step.updates[0].place
+    return [Finding("some-variables-only", UPDATE, at, told, place)]
+
+
+def _settings(case: Case) -> list[Finding]:
+    """Compare the optimizer's class, configuration and learning rates with those of ``.fit``."""
+    rates = [step.updates[0].settings["learning_rate"] for step in case.steps]
+    if not differences(case, simulated(case, rates)):
+        return _rates(case, rates)  # settings that are others, but do the same here
+    found = []
+    for key, own, fits in other_settings(case):
+        told = f"the optimizer has {key}={own!r}, that of .fit {key}={fits!r}"
+        name = "another-optimizer"
+        if key in CLIPPING:
+            name = "clipping-left-out" if own is None else "gradients-clipped"
+        found.append(update_finding(name, case, 0, told, "optimizer", _number(own), _number(fits)))
+    return found + _rates(case, rates)
+
+
+def other_settings(case: Case) -> list[tuple[str, Any, Any]]:
+    """List in what the optimizer is set otherwise than that of ``.fit``, but for the learning rate."""
+    mine, fit = case.steps[0].updates[0].settings, case.reference.updates[0].settings
+    if not mine:
+        return []
+    found = [
+        (key, mine["config"].get(key), value)
+        for key, value in fit["config"].items()
+        if key not in ("name", "learning_rate") and mine["config"].get(key) != value
+    ]
+    if mine["class_name"] == fit["class_name"]:
+        return found
+    return [("class", mine["class_name"], fit["class_name"]), *(one for one in found if one[0] in CLIPPING)]
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _rates(case: Case, mine: list[float]) -> list[Finding]:
+    """Compare learning rates, update by update."""
+    fit = [fit_rate(case, step) for step in case.steps]
+    wrong = [n for n, (a, b) in enumerate(zip(mine, fit, strict=True)) if abs(a - b) > RATE_NOISE * abs(b)]
+    if not wrong:
+        return []
+    first = wrong[0]
+    told = f"the learning rate is {mine[first]:.6g}, that of .fit {fit[first]:.6g}"
+    if np.allclose(mine, [-rate for rate in fit], rtol=RATIO_NOISE):
+        return [update_finding("update-uphill", case, first, told, learner=mine[first], fit=fit[first])]
+    name = "wrong-learning-rate"
+    if len(set(fit)) > 1 and np.allclose(mine, fit[0], rtol=RATE_NOISE):
+        name, told = "schedule-missing", f"{told}: it stays what it was, and that of .fit changes"
+    return [update_finding(name, case, first, told, learner=mine[first], fit=fit[first])]
+
+
+def _against_simulation(case: Case) -> list[Finding]:
+    """Where nothing else was found: is each update what the optimizer of ``.fit`` makes of the gradient?"""
+    states = simulated(case)
+    wrong = differences(case, states)
+    if not wrong:
+        return []
+    number = wrong[0]
+    variable, mine, fit = largest_difference(case.names, case.steps[number].updates[-1].after, states[number])
+    told = f"`{variable}` is {mine:.7g} after it, with .fit {fit:.7g}, from the same weights and gradient"
+    at = Difference("update", case.steps[number].epoch, case.steps[number].batch, variable, mine, fit)
+    return [Finding("", UPDATE, at, f"update {number + 1}: {told}", case.steps[number].updates[0].place)]

@@ -1,0 +1,143 @@
+"""A learner's loop, run: as it is written, and watched. Nothing in here knows what ``.fit`` gives."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from companion.check.learner.file import history_of
+from companion.check.learner.isolation import unchanged
+from companion.check.learner.traceback import NO_GRADIENT, LoopError
+from companion.check.problem import Problem
+from companion.check.recording.events import Gradient, Place, Recording, State
+from companion.check.recording.patches import definer, replaced
+from companion.check.recording.recorder import watch
+from companion.errors import UserError
+
+Train = Callable[..., Any]
+
+
+@dataclass
+class Run:
+    """What came of running a loop on a problem.
+
+    Attributes
+    ----------
+    history : list of float
+        The losses of each epoch.
+    end : list of ndarray
+        All variables of the model at the end.
+    recording : Recording or None
+        Of the loop when it was run eagerly and watched; None where it ends in an exception then.
+    told : str
+        That exception.
+    fits : int
+        How often ``fit`` or ``train_on_batch`` was called, of whatever network.
+    report : Place or None
+        The line where the losses that are returned are put together.
+    """
+
+    history: list[float]
+    end: State
+    recording: Recording | None = None
+    told: str = ""
+    fits: int = 0
+    report: Place | None = None
+
+
+def run_as_written(train: Train, problem: Problem, *, first: bool = True) -> Run:
+    """Call the learner's function on a new network.
+
+    Parameters
+    ----------
+    train : callable
+        The learner's.
+    problem : Problem
+        On which.
+    first : bool
+        Whether it has not been called before: then its prints are shown.
+
+    Raises
+    ------
+    LoopError
+        If it ends in an exception.
+    UserError
+        If it gives anything but a list of losses.
+    """
+    model = problem.start()
+    try:
+        with contextlib.nullcontext() if first else silence(), counted_fits() as fits:
+            history = _call(train, problem, model, first=first)
+    except LoopError as error:
+        _look_closer(train, problem, error)
+        raise
+    return Run(history, [np.array(variable.numpy()) for variable in model.variables], fits=len(fits))
+
+
+def run_watched(train: Train, problem: Problem, *, first: bool = False) -> Recording:
+    """Run the loop eagerly, on a new network, and watch it.
+
+    Raises
+    ------
+    LoopError, UserError
+        As `run_as_written`.
+    """
+    model = problem.start()
+    with contextlib.nullcontext() if first else silence(), watch(model, problem.x) as recording:
+        recording.history = _call(train, problem, model, first=first)
+    return recording
+
+
+def _call(train: Train, problem: Problem, model: Any, *, first: bool) -> list[float]:
+    """Call the learner's function; put back what it may set for all."""
+    try:
+        with unchanged():
+            result = problem.train(train, model)
+    except (KeyboardInterrupt, UserError):
+        raise
+    except BaseException as error:  # SystemExit too
+        raise LoopError(error, f"while train runs on {problem.title}") from None
+    try:
+        return history_of(result, problem.epochs)
+    except UserError as error:
+        if first:
+            raise
+        raise UserError(f"{error}; the first call was right: is something kept from call to call?") from None
+
+
+def _look_closer(train: Train, problem: Problem, error: LoopError) -> None:
+    """Where something was None, find out whether it was a gradient."""
+    if error.name or "NoneType" not in error.told:
+        return
+    model = problem.start()
+    with contextlib.suppress(LoopError), silence(), watch(model, problem.x) as recording:
+        _call(train, problem, model, first=True)
+    gradients = [event for event in recording.events if isinstance(event, Gradient)]
+    if gradients and any(gradients[-1].values[number] is None for number in gradients[-1].asked):
+        error.name_it("no-gradient", NO_GRADIENT)
+
+
+@contextlib.contextmanager
+def counted_fits() -> Iterator[list[str]]:
+    """Give a list of the calls of ``fit`` and ``train_on_batch`` in the ``with`` block."""
+    called: list[str] = []
+
+    def count(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        called.append(original.__name__)
+        return original(*args, **kwargs)
+
+    with contextlib.ExitStack() as stack:
+        for name in ("fit", "train_on_batch"):
+            stack.enter_context(replaced(definer(keras.Model, name), name, count))
+        yield called
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Swallow what the loop prints: it has been printed once."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield

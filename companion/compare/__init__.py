@@ -1,0 +1,1 @@
+"""``python -m companion.compare``: a model of one's own, by hand and by ``.fit``."""

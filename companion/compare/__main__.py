@@ -1,0 +1,205 @@
+"""``python -m companion.compare my_model.py``: anyone's network, by hand and by ``.fit``, side by side."""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from companion.check.learner.user_file import load, told_in_one_line
+from companion.compare.model_file import Data, fit_arguments, read_data
+from companion.terminal.arguments import (
+    LARGEST_SEED,
+    OneLineParser,
+    add_outputs,
+    add_quiet,
+    check_outputs,
+    parse,
+    whole_number,
+)
+from companion.terminal.console import Report, command
+from companion.terminal.formats import distance, loss_text, spell_out
+from companion.terminal.outputs import STDOUT, write
+
+if TYPE_CHECKING:
+    from companion.comparison.with_fit import FitComparison
+
+NAME = "python -m companion.compare"
+DRAWN = 4  # keys of the history in the picture
+
+
+def compare_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
+    parser = OneLineParser(
+        prog=NAME,
+        description="Trains the network of MODEL.py by fit_by_hand and by model.fit, from one seed, and "
+        "compares histories, all variables and all callback calls bit for bit.",
+        epilog="MODEL.py defines build_model(), which gives a compiled model, and load_data(), which gives x "
+        "and y; x, y, x_val and y_val; (x, y) and (x_val, y_val); or a Dataset, PyDataset or generator. It "
+        "may also define fit_arguments, a dict of further arguments of model.fit, in which callbacks and "
+        "validation_data may be functions, called for each training. An output FILE may be '-' for standard "
+        "output; then nothing else is printed there. Exit status: 0 identical, 1 not identical, 2 bad usage "
+        "or an error in MODEL.py.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("file", metavar="MODEL.py", help="with build_model() and load_data()")
+    add("--epochs", type=whole_number(1, None, 5), metavar="N", help="passes over the data (5)")
+    add("--batch-size", type=whole_number(1, None, 32), metavar="N", help="rows in a batch of arrays (32)")
+    add(
+        "--seed",
+        type=whole_number(0, LARGEST_SEED, 0),
+        default=0,
+        metavar="N",
+        help="set before each training (0)",
+    )
+    add_outputs(parser)
+    add_quiet(parser)
+    return parser
+
+
+@command(NAME)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the comparison; give 0 if the two trainings are identical, else 1."""
+    parser = compare_parser()
+    options = parse(parser, argv)
+    check_outputs(parser, options, ("plot", "json", "csv"), read=options.file)
+    report = Report(quiet=options.quiet or options.to_stdout)
+    # What the user's file and Keras print must not get into a result on standard output.
+    with contextlib.redirect_stdout(sys.stderr) if options.to_stdout else contextlib.nullcontext():
+        module = load(options.file, ["build_model", "load_data"])
+        from companion.comparison.with_fit import (
+            compare_with_fit,  # help and usage errors need not wait for TensorFlow
+        )
+
+        with told_in_one_line(options.file):
+            data = read_data(module, options.file)
+        arguments = fit_arguments(module, options, data)
+        report.heading(f"{options.file}: by hand and by .fit")
+        with told_in_one_line(options.file):
+            comparison = compare_with_fit(module.build_model, data.x, data.y, seed=options.seed, **arguments)
+    print_report(report, comparison, data, arguments)
+    return deliver(comparison, options, arguments)
+
+
+def print_report(report: Report, comparison: "FitComparison", data: Data, arguments: dict[str, Any]) -> None:
+    """Print what was trained, the histories side by side, and the verdict.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    comparison : FitComparison
+        Of the two trainings.
+    data : Data
+        On what.
+    arguments : dict
+        Those of ``.fit``.
+    """
+    from companion.report.parts import print_side_by_side
+
+    model = comparison.fit.model
+    report.part("What goes in")
+    shown = [f"{name}={_short(value)}" for name, value in arguments.items() if name != "validation_data"]
+    report.facts(
+        [
+            ("data", data.text),
+            ("network", f"{model.name}: {len(model.layers)} layers, {model.count_params():,} parameters"),
+            ("optimizer", type(model.optimizer).__name__),
+            (".fit", ", ".join(shown)),
+            ("seed", str(comparison.seed)),
+        ]
+    )
+    key = main_key(comparison)
+    if key is not None:
+        report.part(f"Side by side: {key}, a running mean over the batches of each epoch")
+        print_side_by_side(report, pair(comparison, key), comparison.epochs(key))
+        report.part("All that is reported, after the last epoch")
+        rows = [
+            [name, *(loss_text(history[-1]) for history in (c.first, c.second)), distance(c.max_abs_diff)]
+            for name, c in comparison.histories.items()
+        ]
+        report.table(["", "by hand", ".fit", "largest\ndifference"], rows, text_columns=(0,))
+    report.part("The verdict")
+    report.print(repr(comparison), style="bold green" if comparison.identical else "bold red")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text else f"({type(value).__name__})"
+
+
+def main_key(comparison: "FitComparison") -> str | None:
+    """Choose the key of the history to show in full: the loss, where it is reported in both."""
+    keys = list(comparison.histories)
+    return "loss" if "loss" in keys else keys[0] if keys else None
+
+
+def pair(comparison: "FitComparison", key: str) -> dict[str, list[float]]:
+    """Give one key of both histories under the names that tables and pictures have for them."""
+    compared = comparison.histories[key]
+    return {"by_hand": compared.first.tolist(), "fit": compared.second.tolist()}
+
+
+def as_dict(comparison: "FitComparison", file: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Give everything as numbers, strings, lists and dicts; the keys are those of the lessons' JSON."""
+    from companion.report.result import comparison_as_dict, versions
+
+    key = main_key(comparison)
+    plain = {name: value for name, value in arguments.items() if isinstance(value, int | float | str)}
+    return {
+        "file": file,
+        "settings": {**plain, "seed": comparison.seed},
+        "identical": comparison.identical,
+        "differences": comparison.differences,
+        "histories": pair(comparison, key) if key else {},
+        "comparison": comparison_as_dict(comparison.histories[key]) if key else None,
+        "others": {
+            name: comparison_as_dict(compared) | pair(comparison, name)
+            for name, compared in comparison.histories.items()
+            if name != key
+        },
+        "variables": {path: compared.identical for path, compared in comparison.variables.items()},
+        "callback_calls": {"by_hand": len(comparison.by_hand.calls), "fit": len(comparison.fit.calls)},
+        "versions": versions(),
+    }
+
+
+def deliver(comparison: "FitComparison", options: argparse.Namespace, arguments: dict[str, Any]) -> int:
+    """Write the files that were asked for, open the picture if asked, and give the exit status."""
+    if options.json is not None:
+        content = spell_out(as_dict(comparison, options.file, arguments))
+        write(options.json, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    if options.csv is not None:
+        frame = comparison.frame().astype("float64")  # which writes a float32 with all its digits
+        frame.columns = [" ".join(names) for names in frame.columns]
+        write(options.csv, frame.to_csv(na_rep="NaN", lineterminator="\n").encode())
+    if options.plot is not None or options.show:
+        draw(comparison, options)
+    if options.quiet and not comparison.identical:
+        print(f"{options.file}: {comparison.verdict()}", file=sys.stderr)
+    return 0 if comparison.identical else 1
+
+
+def draw(comparison: "FitComparison", options: argparse.Namespace) -> None:
+    """Draw the histories, the loss first, into the file or the window that was asked for."""
+    from companion.plots import panels, plots
+
+    keys = sorted(comparison.histories, key=lambda name: (name != main_key(comparison), "loss" not in name))
+    figure = panels.draw_both_ways(
+        {name: pair(comparison, name) for name in keys[:DRAWN]},
+        {name: comparison.epochs(name) for name in keys[:DRAWN]},
+        f"{Path(options.file).name}: by hand and by .fit (seed {comparison.seed})",
+        options.show,
+    )
+    if options.plot is not None:
+        ending = "png" if options.plot == STDOUT else options.plot.rpartition(".")[2].lower()
+        write(options.plot, plots.as_bytes(figure, ending))
+    if options.show:
+        plots.show_windows()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

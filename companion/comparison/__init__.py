@@ -1,0 +1,5 @@
+"""Identical, or where not: two histories, or a model of one's own against ``.fit``."""
+
+from companion.comparison.history import Comparison
+
+__all__ = ["Comparison"]

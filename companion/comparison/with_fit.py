@@ -1,0 +1,294 @@
+"""Anyone's network, trained twice from one seed: by hand and by ``.fit``. Is anything different?"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from types import GeneratorType
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from companion.comparison.history import Comparison
+from companion.comparison.training import Call, RecordCalls, Training, columns, epochs_of, variables_of
+from companion.fit.keras_private import same_names
+from companion.fit.unsupported import refuse_what_cannot_be_equal
+from companion.loop import fit_by_hand
+
+Train = Callable[..., keras.callbacks.History]
+
+NAMES = ("by hand", ".fit")
+SHOWN = 10  # differences, where a comparison is printed
+UNREPEATABLE = (
+    "But .fit does not equal itself either when it trains again, so this says nothing about the loop: "
+    "something changes from one training to the next. Suspect data or callbacks that remember what was "
+    "before, or draw numbers without a seed; given as functions, they are made anew for each training."
+)
+
+
+class FitComparison:
+    """A training by hand and one by ``.fit``, compared in all that they leave behind.
+
+    Parameters
+    ----------
+    by_hand, fit : Training
+        From the same seed.
+    seed : int
+        Which it was.
+
+    Attributes
+    ----------
+    repeatable : bool
+        Whether ``.fit`` equals itself when it trains again, tried where the two differ. Where it
+        does not, something besides the loop changes from one training to the next.
+    """
+
+    def __init__(self, by_hand: Training, fit: Training, seed: int) -> None:
+        self.by_hand, self.fit, self.seed = by_hand, fit, seed
+        self.repeatable = True
+
+    @cached_property
+    def histories(self) -> dict[str, Comparison]:
+        """The histories' keys that both have, each compared."""
+        first, second = columns(self.by_hand.history), columns(self.fit.history)
+        return {
+            key: Comparison(first[key], second[key], names=NAMES, dtype=_float_type(first[key] + second[key]))
+            for key in first
+            if key in second
+        }
+
+    @cached_property
+    def variables(self) -> dict[str, Comparison]:
+        """The variables that both have, each compared."""
+        first, second = self.by_hand.variables, self.fit.variables
+        return {
+            path: Comparison([], [], [first[path]], [second[path]], names=NAMES)
+            for path in first
+            if path in second
+        }
+
+    @cached_property
+    def differences(self) -> list[str]:
+        """What differs, a line each; empty if nothing does."""
+        return [
+            *self._first_call_that_differs(),  # the earliest: a batch's losses are among the calls
+            *_only_in_one(self.by_hand.history, self.fit.history, "the history has the key"),
+            *(f"history {key}: {c.verdict()}" for key, c in self.histories.items() if not c.identical),
+            *_only_in_one(self.by_hand.variables, self.fit.variables, "there is the variable"),
+            *(_variable_text(path, c) for path, c in self.variables.items() if not c.identical),
+        ]
+
+    def _first_call_that_differs(self) -> list[str]:
+        first, second = self.by_hand.calls, self.fit.calls
+        for number, (one, other) in enumerate(zip(first, second, strict=False)):
+            # as text, in which NaN is NaN, and -0.0 is not 0.0
+            if repr(one) != repr(other):
+                return [f"callback call {number}: by hand {_call_text(one)}, .fit {_call_text(other)}"]
+        if len(first) != len(second):
+            return [f"callbacks are called {len(first)} times by hand, {len(second)} times by .fit"]
+        return []
+
+    @property
+    def identical(self) -> bool:
+        """Whether nothing at all differs, down to the last bit."""
+        return not self.differences
+
+    @property
+    def max_abs_diff(self) -> float:
+        """The largest distance in the histories that both have."""
+        return max((comparison.max_abs_diff for comparison in self.histories.values()), default=0.0)
+
+    @property
+    def max_ulp(self) -> float:
+        """The same in units in the last place."""
+        return max((comparison.max_ulp for comparison in self.histories.values()), default=0.0)
+
+    def verdict(self) -> str:
+        """Say in one line whether the two are identical, and if not, where they part first."""
+        if self.differences:
+            more = len(self.differences) - 1
+            return f"not identical: {self.differences[0]}" + (f"; {more} more differences" if more else "")
+        epochs = max((len(history) for history in self.fit.history.values()), default=0)
+        return (
+            f"identical: {epochs} epoch{'s' * (epochs != 1)} of {', '.join(self.fit.history) or 'nothing'}, "
+            f"{len(self.variables)} variables, {len(self.fit.calls)} callback calls"
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Put the histories side by side, a row an epoch.
+
+        Returns
+        -------
+        DataFrame
+            Index ``epoch``, counted from 0; under each key of the histories the columns of
+            `Comparison.frame`, NaN in epochs in which it was not reported.
+        """
+        frames = {key: compared.frame() for key, compared in self.histories.items()}
+        for key, frame in frames.items():
+            frame.index = pd.Index(self.epochs(key), name="epoch")
+        if not frames:
+            return pd.DataFrame(index=pd.RangeIndex(0, name="epoch"))
+        return pd.concat(frames, axis=1).sort_index().rename_axis("epoch")
+
+    def epochs(self, key: str) -> list[int]:
+        """Give the numbers of the epochs in which `key`, one of `histories`, was reported."""
+        longer = max(self.by_hand, self.fit, key=lambda training: len(columns(training.history)[key]))
+        return epochs_of(longer)[key if key in longer.history else key.rpartition("[")[0]]
+
+    def __repr__(self) -> str:
+        if self.identical:
+            return self.verdict()
+        shown, more = self.differences[:SHOWN], len(self.differences) - SHOWN
+        tail = [f"... and {more} more: .differences has all"] if more > 0 else []
+        why = [] if self.repeatable else [UNREPEATABLE]
+        return "\n- ".join(["not identical:", *shown, *tail]) + "".join(f"\n{line}" for line in why)
+
+
+def compare_with_fit(
+    build_model: Callable[[], keras.Model], x: Any, y: Any = None, *, seed: int = 0, **arguments: Any
+) -> FitComparison:
+    """Train a network by `fit_by_hand` and by ``.fit``, from one seed; compare all that they leave.
+
+    Compared are every key of the history in every epoch, all weights, seeds of random layers,
+    metrics and optimizer variables, and every call of a callback with its logs.
+
+    Parameters
+    ----------
+    build_model : callable
+        Makes the network and compiles it; called for each training, after
+        ``keras.utils.set_random_seed(seed)``. There is a third one, by ``.fit`` again, where the
+        first two differ: to see whether ``.fit`` equals itself.
+    x, y
+        As ``Model.fit`` takes them. What can be used only once, such as a generator, or has a
+        state, such as a Dataset that shuffles, is given as a function without arguments that
+        makes it; it is called for each training.
+    seed : int
+        For both trainings. It is also the seed that is set when this returns.
+    **arguments
+        Those of ``Model.fit``; `callbacks` and `validation_data` may be functions as `x` may.
+        `verbose` is 0 unless told.
+
+    Returns
+    -------
+    FitComparison
+        Its ``identical`` and ``verdict()`` say what came out; print it for all differences.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `fit_by_hand`; and for a generator, which the first training would use up.
+
+    Examples
+    --------
+    >>> def build_model():
+    ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    ...     model.compile(optimizer="sgd", loss="mse")
+    ...     return model
+    >>> compare_with_fit(build_model, np.eye(2), np.ones((2, 1)), epochs=3)
+    identical: 3 epochs of loss, 6 variables, 15 callback calls
+    """
+    for name, value in {"x": x, **arguments}.items():
+        _refuse_what_is_not_the_same_twice(name, value)
+    if isinstance(build_model, keras.Model) or not callable(build_model):
+        kind = type(build_model).__name__
+        raise TypeError(
+            f"build_model is of type {kind}: it must be a function that makes and compiles a model"
+        )
+    one = _train(fit_by_hand, build_model, x, y, seed, arguments)
+    other = _train(fit, build_model, x, y, seed, arguments, like=one)
+    compared = FitComparison(one, other, seed)
+    if not compared.identical:
+        again = _train(fit, build_model, x, y, seed, arguments, like=other)
+        compared.repeatable = FitComparison(other, again, seed).identical
+    return compared
+
+
+def fit(model: keras.Model, x: Any, y: Any, **arguments: Any) -> keras.callbacks.History:
+    """Call ``model.fit``."""
+    return model.fit(x, y, **arguments)
+
+
+def _train(
+    train: Train,
+    build_model: Callable[[], keras.Model],
+    x: Any,
+    y: Any,
+    seed: int,
+    arguments: Mapping[str, Any],
+    like: Training | None = None,
+) -> Training:
+    """Build the model and train it; refuse one that does not begin as that of the training `like`."""
+    with same_names():
+        keras.utils.set_random_seed(seed)
+        model = build_model()
+        refuse_what_cannot_be_equal(model)
+        initial = variables_of(model)
+        own = {name: _fresh(value) for name, value in {"verbose": 0, **arguments}.items()}
+        calls = RecordCalls()
+        own["callbacks"] = [*keras.tree.flatten(own.get("callbacks") or []), calls]
+        own_x = _fresh(x)
+        if isinstance(own_x, tf.data.Dataset | GeneratorType):
+            own.setdefault("shuffle", False)  # they cannot be shuffled, and Keras warns where it is not said
+        if like is not None and like.model is model:
+            raise ValueError("build_model gave the same model twice: it must make a new one at each call")
+        if like is not None and _differ(initial, like.initial):
+            raise ValueError(
+                f"build_model gave other initial weights the second time, after set_random_seed({seed}) "
+                "as before: draw them with keras.initializers, numpy.random or random, which that seeds"
+            )
+        history = train(model, own_x, _fresh(y), **own)
+    return Training(model, initial, history.history, variables_of(model), calls.calls)
+
+
+def _float_type(losses: list[float]) -> str:
+    """Find the type the numbers were computed in, for counting ulps: a history holds Python floats."""
+    numbers = np.asarray(losses)
+    with np.errstate(over="ignore"):
+        return "float32" if np.array_equal(numbers.astype("float32"), numbers, equal_nan=True) else "float64"
+
+
+def _differ(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> bool:
+    shared = [(first[path], second[path]) for path in first if path in second]
+    return len(shared) < max(len(first), len(second)) or not all(
+        Comparison([], [], [one], [other]).identical for one, other in shared
+    )
+
+
+def _refuse_what_is_not_the_same_twice(name: str, value: Any) -> None:
+    if isinstance(value, GeneratorType):
+        raise ValueError(f"{name} is a generator, used up by one training: give the function that makes it")
+    if isinstance(value, tf.data.Dataset):
+        once, again = (keras.tree.flatten(next(iter(value), None)) for _ in range(2))
+        if any(repr(one) != repr(other) for one, other in zip(once, again, strict=True)):
+            raise ValueError(
+                f"{name} is a Dataset that begins with another batch each time it is gone through, so the "
+                "trainings would see other data: give a function that makes it, called after the seed is set"
+            )
+
+
+def _fresh(value: Any) -> Any:
+    return value() if callable(value) else value
+
+
+def _only_in_one(first: Iterable[str], second: Iterable[str], what: str) -> list[str]:
+    one, other = set(first), set(second)
+    return [
+        *(f"{what} {name!r} by hand only" for name in sorted(one - other)),
+        *(f"{what} {name!r} by .fit only" for name in sorted(other - one)),
+    ]
+
+
+def _variable_text(path: str, comparison: Comparison) -> str:
+    at = comparison.first_difference
+    if at is None or at.index is None:
+        return f"variable {path} has not the same shape and type in both"
+    return (
+        f"variable {path} at {at.index}: by hand {at.first!r}, .fit {at.second!r}, {at.abs_diff:.2g} or "
+        f"{at.ulp:.0f} ulp apart; the largest is {comparison.weights_max_abs_diff:.2g}"
+    )
+
+
+def _call_text(call: Call) -> str:
+    method, number, logs = call
+    return f"{method}({', '.join(str(part) for part in (number, logs or None) if part is not None)})"

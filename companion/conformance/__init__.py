@@ -1,0 +1,1 @@
+"""``python -m companion.conformance``: hundreds of small networks, by hand and by ``.fit``."""

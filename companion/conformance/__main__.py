@@ -1,0 +1,116 @@
+"""``python -m companion.conformance``: hundreds of trainings, by hand and by ``.fit``, compared exactly."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from companion.errors import UserError
+from companion.terminal.arguments import OneLineParser, check_outputs, whole_number
+from companion.terminal.console import Report, command
+from companion.terminal.formats import distance, spell_out
+from companion.terminal.outputs import write
+
+if TYPE_CHECKING:
+    from companion.conformance.table import Outcome
+
+NAME = "python -m companion.conformance"
+
+
+def conformance_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
+    parser = OneLineParser(
+        prog=NAME,
+        description="Trains small networks by fit_by_hand and by model.fit, in hundreds of combinations of "
+        "layers, optimizers, losses, metrics, inputs, arguments and callbacks, and compares histories, "
+        "variables and callback calls bit for bit. All of it takes half an hour, a row from 1 to 10 seconds.",
+        epilog="FILE may be '-' for standard output; then nothing else is printed there. "
+        "Exit status: 0 no row differs, but those in which .fit differs from itself too; 1 some differ; "
+        "2 bad usage.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--only", metavar="WORD", default="", help="only rows in which WORD stands, such as LSTM or Adam")
+    add("--jobs", type=whole_number(1, None, 2), default=1, metavar="N", help="processes at a time (1)")
+    add("--rows", action="store_true", help="print every row, not only the summary by option")
+    add("--list", action="store_true", help="print which rows there are, and train nothing")
+    add("--json", metavar="FILE", help="write all rows")
+    return parser
+
+
+@command(NAME)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the conformance table; give 0 if every row is identical, else 1."""
+    parser = conformance_parser()
+    options = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    to_stdout = check_outputs(parser, options, ("json",))
+    from companion.conformance import table  # help and usage errors need not wait for TensorFlow
+    from companion.terminal.progress import progress, track
+
+    if options.list and options.json is not None:
+        parser.error("--json: with --list nothing is trained, so there is nothing to write; leave one out")
+    rows = table.combinations(options.only)
+    if not rows:
+        raise UserError(f"--only: no row has {options.only!r} in it; --list shows all")
+    report = Report(quiet=to_stdout)
+    if options.list:
+        report.print("\n".join(row.title for row in rows), soft_wrap=True)
+        return 0
+    outcomes = []
+    if options.rows:
+        report.heading("Each combination")
+    with progress():
+        trained = table.train_all(rows, options.jobs)
+        for _ in track(range(len(rows)), "combinations"):
+            outcomes.append(next(trained))
+            if options.rows:
+                print_row(report, outcomes[-1])
+    print_summary(report, outcomes)
+    if options.json is not None:
+        content = json.dumps(spell_out([outcome.as_dict() for outcome in outcomes]), indent=2) + "\n"
+        write(options.json, content.encode())
+    return 1 if any(outcome.differs for outcome in outcomes) else 0
+
+
+def print_row(report: Report, outcome: "Outcome") -> None:
+    """Print what came out of one combination."""
+    word = "identical" if outcome.identical else f"differs by {distance(outcome.largest)}"
+    if not outcome.repeatable:
+        word += ", as .fit from itself"
+    report.print(f"{word:<12} {outcome.title}", soft_wrap=True)
+
+
+def print_summary(report: Report, outcomes: Sequence["Outcome"]) -> None:
+    """Count the outcomes by option; then list each that differs, where and by how much."""
+    report.heading("By option")
+    rows = []
+    for option in dict.fromkeys(o.option for o in outcomes):
+        own = [o for o in outcomes if o.option == option]
+        counts = [str(len(own)), str(sum(o.identical for o in own))]
+        largest = [distance(max(o.largest for o in own)), distance(max(o.largest_ulp for o in own))]
+        rows.append([option, *counts, *largest])
+    report.table(["", "combinations", "identical", "largest\ndifference", "in ulp"], rows, text_columns=(0,))
+    differing, unrepeatable = [o for o in outcomes if o.differs], [o for o in outcomes if not o.repeatable]
+    if unrepeatable:
+        report.print(
+            f"in {len(unrepeatable)}, .fit does not equal itself when it is run again, so no loop can:"
+        )
+        print_verdicts(report, unrepeatable)
+    if differing:
+        report.print(f"{len(differing)} of {len(outcomes)} combinations differ:", style="bold red")
+        print_verdicts(report, differing)
+    else:
+        identical = len(outcomes) - len(unrepeatable)
+        all_others = "all" if not unrepeatable else "all others,"
+        report.print(f"{all_others} {identical} combinations are identical, bit for bit", style="bold green")
+
+
+def print_verdicts(report: Report, outcomes: Sequence["Outcome"]) -> None:
+    """Print where each outcome differs, and by how much."""
+    for o in outcomes:
+        report.print(f"- {o.title}: {o.verdict}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,74 @@
+"""What `fit_by_hand` cannot do as ``.fit`` does is refused here, before anything is trained."""
+
+import warnings
+from types import MethodType
+
+import keras
+import tensorflow as tf
+
+from companion.fit.keras_private import was_frozen_after_fit
+
+# What .fit runs and the loop does not: a model with its own version of one of these takes other steps.
+OWN_STEPS = (
+    *("fit", "evaluate", "train_step", "test_step", "make_train_function", "make_test_function"),
+    *("_make_function", "_compute_loss", "_should_eval", "_get_metrics_result_or_logs"),
+)
+
+
+def refuse_what_cannot_be_equal(model: keras.Model) -> None:
+    """Refuse a model that ``.fit`` trains in other steps than `fit_by_hand`.
+
+    Raises
+    ------
+    ValueError
+        If it is not compiled, has a step of its own, or is spread over several devices.
+    TypeError
+        If it is no Keras model.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model is of type {type(model).__name__}: it must be a keras.Model, compiled")
+    if not model.compiled:
+        raise ValueError(f"model {model.name!r} is not compiled: call model.compile(...) first, as for .fit")
+    for name in OWN_STEPS:
+        if hasattr(keras.Model, name) and not _is_that_of_keras(getattr(model, name), name):
+            raise ValueError(
+                f"model {model.name!r} has its own {name}, which .fit would run and this loop would not: "
+                "the two could not be equal; override compute_loss or compute_metrics instead, or use .fit"
+            )
+    for name in ("train_function", "test_function"):
+        function = getattr(model, name)
+        if function is not None and not function.__module__.startswith("keras."):
+            raise ValueError(
+                f"model {model.name!r} has its own {name}, which .fit would run and this loop would not: set "
+                "it to None, or use .fit"
+            )
+    if was_frozen_after_fit(model):
+        raise ValueError(
+            f"layers of model {model.name!r} were frozen or unfrozen since .fit trained it, and .fit "
+            "would go on with the graph that it keeps, made before; call model.compile(...) again, and both "
+            "train what is trainable now"
+        )
+    if tf.distribute.has_strategy() or model.distribute_strategy is not tf.distribute.get_strategy():
+        strategy = type(model.distribute_strategy).__name__
+        raise ValueError(
+            f"model {model.name!r} is under {strategy}: .fit divides each batch among devices and this loop "
+            "does not; leave the strategy, or use .fit"
+        )
+    if keras.distribution.distribution() is not None:
+        raise ValueError(
+            "keras.distribution is set: .fit divides data or model among devices and this loop does not; "
+            "call keras.distribution.set_distribution(None), or use .fit"
+        )
+
+
+def _is_that_of_keras(method: MethodType, name: str) -> bool:
+    return getattr(method, "__func__", None) is getattr(keras.Model, name)
+
+
+def most_epochs(epochs: int) -> int:
+    """Limit `epochs` to ``keras.config.max_epochs()``, where that is set for a trial run."""
+    most = keras.config.max_epochs() if hasattr(keras.config, "max_epochs") else None
+    if most and most < epochs:
+        warnings.warn(f"Limiting epochs to {most}", stacklevel=2)
+        return most
+    return epochs

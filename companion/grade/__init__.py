@@ -1,0 +1,1 @@
+"""``python -m companion.grade``: the loops of a class."""

@@ -1,0 +1,113 @@
+"""``python -m companion.grade lesson3 submissions/ --output grades/``: grade the loops of a class."""
+
+import argparse
+from collections.abc import Sequence
+from datetime import datetime
+
+from companion.grade.sandbox.limits import RANGES, Limits
+from companion.terminal.arguments import LARGEST_SEED, OneLineParser, add_quiet, whole_number
+from companion.terminal.console import Report, command
+from companion.terminal.lesson_list import LESSONS
+
+NAME = "python -m companion.grade"
+UNITS = {
+    "seconds": "by the clock",
+    "memory": "megabytes of its own",
+    "processes": "and threads",
+    "file_size": "megabytes on the disk",
+    "printed": "kilobytes",
+}
+
+
+def grade_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
+    parser = OneLineParser(
+        prog=NAME,
+        description="Grades submissions of train(model, x, y, *, learning_rate, batch_size, epochs), each in "
+        "a sandbox, against .fit: gradebook.csv, class.html, feedback/, results/ in the grades' folder.",
+        epilog="SUBMISSIONS is a folder or a zip: a file or folder a student, or a bulk download of Canvas, "
+        "Moodle or Gradescope. A second run grades what has changed. overrides.csv in the folder of the "
+        "grades (id,score,reason) always wins. Exit status: 0 each has a grade, if only of 0 points; 1 "
+        "the grader itself failed, or something could not be filled in; 2 bad usage.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("lesson", choices=LESSONS, metavar="LESSON", help=f"{LESSONS[0]} to {LESSONS[-1]}")
+    add("submissions", metavar="SUBMISSIONS", nargs="?", help="folder or zip")
+    add("--output", metavar="FOLDER", help="for the grades; it is made, or brought up to date")
+    add("--roster", metavar="CSV", help="id,name of all students: adds those who handed in nothing")
+    add("--assignment", metavar="TOML", help="instead of lessons/LESSON/assignment.toml")
+    add(
+        "--due",
+        metavar="TIME",
+        type=_time,
+        help="later ones of a Gradescope export are late",
+    )
+    runs = parser.add_argument_group("what to grade")
+    runs.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    runs.add_argument("--only", metavar="ID", action="append", default=[], help="just this student, again")
+    runs.add_argument("--force", action="store_true", help="grade all again")
+    seed = whole_number(0, LARGEST_SEED, 0)
+    runs.add_argument("--seed", type=seed, metavar="N", help="repeat a run with the seed that it printed")
+    out = parser.add_argument_group("course systems")
+    out.add_argument("--canvas", metavar="CSV", help="gradebook to fill in, as FOLDER/canvas.csv")
+    out.add_argument("--column", metavar="TITLE", help="which of its columns, if there are several")
+    out.add_argument("--moodle", metavar="CSV", help="worksheet to fill in, as FOLDER/moodle.csv")
+    out.add_argument("--gradescope", action="store_true", help="grade the one submission of a container")
+    safe = parser.add_argument_group("safety")
+    safe.add_argument("--require-sandbox", action="store_true", help="refuse where a protection is missing")
+    defaults = Limits()
+    for name, (least, most) in RANGES.items():
+        example = int(getattr(defaults, name))
+        told = f"each may use: {UNITS[name]} (assignment: {example})"
+        reader = whole_number(int(least), int(most), example)
+        safe.add_argument(f"--{name.replace('_', '-')}", type=reader, metavar="N", help=told)
+    speed = parser.add_argument_group("speed")
+    speed.add_argument(
+        "--jobs", type=whole_number(1, 256, 2), metavar="N", help="at one time (one a processor)"
+    )
+    speed.add_argument(
+        "--no-fork", action="store_true", help="a Python process each, as on macOS and Windows"
+    )
+    speed.add_argument("--scheduler", metavar="ADDRESS", help="use a Dask cluster, such as tcp://host:8786")
+    add_quiet(parser)
+    return parser
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        told = f"{text!r} is no time; try 2026-11-22T23:59"
+        raise argparse.ArgumentTypeError(told) from None
+
+
+@command(NAME)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Grade; give 0 if all could be graded."""
+    parser = grade_parser()
+    options = parser.parse_args(argv, argparse.Namespace(quiet=False))
+    if options.gradescope:
+        return grade_in_container(parser, options)
+    if options.submissions is None or options.output is None:
+        parser.error("SUBMISSIONS and --output are needed; try 'lesson3 submissions/ --output grades/'")
+    if options.resume and (options.force or options.only or options.seed is not None):
+        parser.error("--resume goes on as the run began: leave --force, --only and --seed out")
+    if options.column and not options.canvas:
+        parser.error("--column belongs to --canvas: name the gradebook too")
+    from companion.grade.class_run import grade_class
+
+    return grade_class(options, Report(quiet=options.quiet))
+
+
+def grade_in_container(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Grade the one submission of a Gradescope container; its results file is there from the beginning on."""
+    from companion.grade import gradescope_container
+
+    if options.output is not None or options.submissions is not None:
+        parser.error("--gradescope knows its folders below /autograder: leave SUBMISSIONS and --output out")
+    return gradescope_container.grade_one(options)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

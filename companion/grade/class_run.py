@@ -1,0 +1,217 @@
+"""Grading a class: take in what was handed in, grade what is new, publish."""
+
+import argparse
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from companion.errors import UserError
+from companion.grade.clean_text import one_line
+from companion.grade.grader import INTERNAL, close_machines
+from companion.grade.intake.roster import read_roster
+from companion.grade.intake.submissions import Intake, Submission, missing, take_in
+from companion.grade.journal import Journal
+from companion.grade.marking.assignment import Assignment, read_assignment
+from companion.grade.output import publish
+from companion.grade.output.gradebook import score_text
+from companion.grade.output.lms import Target, canvas_target, moodle_target
+from companion.grade.output.overrides import FILE, read_overrides
+from companion.grade.sandbox.limits import RANGES
+from companion.grade.session import Choices, Session
+from companion.grade.workers.dask_cluster import cluster_executor
+from companion.grade.workers.machine import CAN_FORK
+from companion.terminal.arguments import LARGEST_SEED
+from companion.terminal.console import Report, counting
+from companion.terminal.lesson_list import lesson_file
+
+LONGEST_LINE = 160  # characters of what is told of a submission
+
+
+def read_given_assignment(options: argparse.Namespace) -> Assignment:
+    """Read the assignment, and put the limits of the options in."""
+    own = lesson_file(options.lesson, "assignment.toml")
+    assignment = read_assignment(Path(options.assignment or own), options.lesson)
+    given = {name: getattr(options, name) for name in RANGES if getattr(options, name) is not None}
+    return replace(assignment, limits=replace(assignment.limits, **given))
+
+
+def grade_class(options: argparse.Namespace, report: Report) -> int:
+    """Take in, grade and publish."""
+    assignment = read_given_assignment(options)
+    intake, submissions, strangers = take_in_all(options)
+    show_intake(report, intake, submissions, strangers)
+    targets = read_targets(options, assignment.maximum)
+    folder = Path(options.output)
+    if folder.resolve().is_relative_to(Path(options.submissions).resolve()):
+        told = f"--output {options.output!r} lies in the folder of the submissions; name one beside it"
+        raise UserError(told)
+    publish.make_folder(folder)
+    read_overrides(folder / FILE, assignment.maximum)  # a mistake in there shows before the work
+    with Journal(folder / "journal.jsonl") as journal:
+        session = start(options, assignment, submissions, journal)
+        started = time.perf_counter()
+        try:
+            run(session, options, report)
+        except BaseException:
+            if journal.since_last_run():  # what has been graded is shown, though not all was
+                publish_all(folder, session, targets, report, time.perf_counter() - started)
+            raise
+        failed = publish_all(folder, session, targets, report, time.perf_counter() - started)
+    return int(failed)
+
+
+def take_in_all(options: argparse.Namespace) -> tuple[Intake, list[Submission], list[str]]:
+    """Find the submissions; add those of the roster who handed in nothing; list who is not on it."""
+    intake = take_in(Path(options.submissions), options.due)
+    if options.roster is None:
+        return intake, intake.submissions, []
+    roster = read_roster(Path(options.roster))
+    known = [replace(one, name=roster.get(one.id) or one.name) for one in intake.submissions]
+    handed_in = {one.id for one in known}
+    known += [missing(student, name) for student, name in roster.items() if student not in handed_in]
+    return intake, sorted(known, key=lambda one: one.id), sorted(handed_in - roster.keys())
+
+
+def show_intake(
+    report: Report, intake: Intake, submissions: Sequence[Submission], strangers: Sequence[str]
+) -> None:
+    """Print what was found, whose it is taken to be, and who is not on the roster."""
+    few = [f"{one.id} ({one.source or one.problem})" for one in submissions[:3]]
+    more = f" and {len(submissions) - 3} more" if len(submissions) > 3 else ""
+    facts = [
+        ("submissions", f"{len(intake.submissions)}, {intake.system}"),
+        ("students", ", ".join(few) + more),
+    ]
+    absent = len(submissions) - len(intake.submissions)
+    if absent:
+        facts.append(("missing", f"{absent} of the roster handed in nothing"))
+    if strangers:
+        named = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
+        facts.append(("not on roster", f"{len(strangers)}, graded all the same: {named}"))
+    late = sum(one.late for one in submissions)
+    if late:
+        facts.append(("late", str(late)))
+    if intake.ignored:
+        facts.append(
+            ("ignored", one_line(", ".join(intake.ignored[:5])) + (" ..." if len(intake.ignored) > 5 else ""))
+        )
+    report.facts(facts)
+
+
+def read_targets(options: argparse.Namespace, maximum: float) -> dict[str, Target]:
+    """Read the sheets that are to be filled in; refuse them before the work is done."""
+    found = {}
+    if options.canvas:
+        found["canvas.csv"] = canvas_target(Path(options.canvas), options.column, maximum)
+    if options.moodle:
+        found["moodle.csv"] = moodle_target(Path(options.moodle), maximum)
+    return found
+
+
+def start(
+    options: argparse.Namespace, assignment: Assignment, submissions: Sequence[Submission], journal: Any
+) -> Session:
+    """Begin a run, or go on with the last."""
+    seed = secrets.randbelow(LARGEST_SEED + 1) if options.seed is None else options.seed
+    choices = Choices(
+        int(options.lesson.removeprefix("lesson")),
+        seed,
+        fixed=options.seed is not None,
+        force=options.force,
+        only=tuple(options.only),
+        forks=not options.no_fork,
+        sandbox=options.require_sandbox,
+    )
+    return Session(assignment, submissions, journal, choices, resume=options.resume)
+
+
+def run(session: Session, options: argparse.Namespace, report: Report) -> None:
+    """Grade what waits, telling of each."""
+    count = len(session.waiting)
+    report.facts([("to grade", f"{count} of {len(session.submissions)}" if count else "nothing new")])
+    if not count:
+        return
+    if options.no_fork or not CAN_FORK:
+        told = "a Python process each, which imports TensorFlow anew: slower, and with fewer protections"
+        report.facts([("processes", told)])
+    with executor_of(options) as (executor, at_once), counting(report, count, "grading") as tell:
+        try:
+            session.grade_all(executor, at_once, lambda grade: tell(line_of(grade)))
+        except BaseException:
+            stop(executor)
+            raise
+
+
+@contextmanager
+def executor_of(options: argparse.Namespace) -> Iterator[tuple[Executor, int]]:
+    """Give where to grade, and how many at one time."""
+    if options.scheduler:
+        with cluster_executor(options.scheduler) as on_cluster:
+            yield on_cluster
+        return
+    jobs = (
+        options.jobs or len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
+    with ThreadPoolExecutor(jobs) as executor:
+        yield executor, 2 * jobs
+
+
+def _processors() -> int:
+    """Count those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stop(executor: Executor) -> None:
+    """End what is being graded."""
+    executor.shutdown(wait=False, cancel_futures=True)
+    close_machines()
+
+
+def line_of(grade: dict[str, Any]) -> str:
+    """Tell of a grade in a line."""
+    score = sum(one["points"] for one in grade["criteria"])
+    why = (
+        ", ".join(one["name"] for one in grade["mistakes"])
+        or grade["told"]
+        or ("differs" if grade["unknown"] else "")
+    )
+    seconds = f"{grade['seconds']:.1f} s" if grade["seconds"] is not None else ""
+    told = f"{grade['status']}: {why}" if why else grade["status"]
+    if grade["quiz"] and grade["quiz"]["unreadable"]:
+        told += "; answers to the quiz unreadable"
+    points = f"{score_text(score)}/{score_text(grade['maximum'])}"
+    return f"{grade['id']:<16} {points:>7}  {told[:LONGEST_LINE]}  {seconds}  <- {grade['source']}"
+
+
+def publish_all(
+    folder: Path, session: Session, targets: dict[str, Target], report: Report, seconds: float
+) -> bool:
+    """Write all pages; give whether something is left that could not be graded or filled in."""
+    assignment = session.assignment
+    overrides = read_overrides(folder / FILE, assignment.maximum)
+    grades = publish.scored(session.grades(), overrides)
+    seed = f"{session.choices.seed}: keep it to yourself; --seed repeats the run"
+    facts = [("seed", seed)] if session.waiting else []
+    facts = publish.protections_of(grades) + facts
+    publish.publish(folder, grades, assignment, [("students", str(len(grades))), *facts])
+    notes = [note for name, target in targets.items() for note in publish.fill(target, grades, folder / name)]
+    notes += [f"{name} in {FILE} is no student here" for name in overrides.keys() - {g["id"] for g in grades}]
+    failed = [grade["id"] for grade in grades if grade["status"] == INTERNAL]
+    notes += [f"{student} could not be graded; --only {student} tries again" for student in failed]
+    left = len(session.submissions) - len(grades)
+    if left:
+        notes.append(f"{left} not graded yet; --resume goes on")
+    names = ["gradebook.csv", "class.html", "feedback/", "results/", *targets]
+    report.facts([*facts, ("written", f"{folder}: {', '.join(names)}  ({seconds:.0f} s)")])
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return bool(notes)

@@ -1,0 +1,293 @@
+"""Grades one submission, wherever it is called: in a thread, a process, or on another machine.
+
+`grade` takes and gives what pickles, so that any ``concurrent.futures.Executor`` can run it.
+"""
+
+import atexit
+import contextlib
+import re
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import companion
+from companion.check.learner.file import sources_of
+from companion.errors import UserError
+from companion.grade.clean_text import all_clean, clean, one_line
+from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
+from companion.grade.sandbox.ending import DONE, FAILED, Outcome
+from companion.grade.sandbox.limits import Limits
+from companion.grade.sandbox.probe import PROTECTIONS
+from companion.grade.workers.channel import JudgeEndedError, MachineError
+from companion.grade.workers.machine import Machine
+from companion.terminal.lesson_list import lesson_file
+
+GRADED, ERROR, UNREADABLE, MISSING, INTERNAL = "graded", "error", "unreadable", "missing", "internal"
+NOT_DONE = "not done yet"
+TRIES = 2  # of a submission whose grader's own process has ended
+PRINTED = 4000  # characters kept of what was printed
+
+# What a training loop has no use for, and what could help to get around the grader.
+SUSPECT = re.compile(
+    r"\b(_getframe|currentframe|inspect\.stack|gc\.get_objects|gc\.get_referrers|ctypes|__code__|__wrapped__|"
+    r"__globals__|__closure__|os\._exit|os\.kill|os\.fork|subprocess|multiprocessing|socket|sys\.modules|"
+    r"settrace|setprofile|builtins|companion\.(?:grade|check|loop)|mock|/proc/|importlib|"
+    r"from companion import [^\n]*\b(?:grade|check)\b|functions_run_eagerly)"
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission to be graded, with all that is needed for it.
+
+    Attributes
+    ----------
+    id, name, source : str
+        As in `companion.grade.intake.submissions.Submission`.
+    late : bool
+        Likewise.
+    file : str
+        Which of `files` defines ``train``.
+    files : dict of str to bytes
+        What was handed in.
+    key : str
+        What the grade depends on.
+    task : dict
+        The fields of `companion.grade.sandbox.inside.Task`.
+    limits : Limits
+        What it may use.
+    points : dict of str to float
+        By criterion.
+    reference : bytes
+        What ``.fit`` gives on the task; b"" if it is to be made.
+    forks : bool
+        Whether to fork from one process; else each submission gets a Python process of its own.
+    sandbox : bool
+        Whether to refuse where a protection is missing.
+    version : str
+        Of the companion that asks.
+    """
+
+    id: str
+    name: str
+    source: str
+    late: bool
+    file: str
+    files: dict[str, bytes]
+    key: str
+    task: dict[str, int]
+    limits: Limits
+    points: dict[str, float]
+    reference: bytes = b""
+    forks: bool = True
+    sandbox: bool = False
+    version: str = companion.__version__
+
+
+_machines: dict[bool, Machine] = {}  # of this process, forking or not; each is started when first asked for
+_starting = threading.Lock()
+
+
+def machine(*, forks: bool = True, sandbox: bool = False) -> Machine:
+    """Give this process's machine.
+
+    Parameters
+    ----------
+    forks, sandbox : bool
+        As in `Job`.
+
+    Raises
+    ------
+    UserError
+        If it cannot be started, or lacks a protection and `sandbox`.
+    """
+    with _starting:
+        if forks not in _machines:
+            _machines[forks] = Machine(forks=forks)
+        found = _machines[forks]
+    lacking = [PROTECTIONS[name] for name, holds in found.protections.items() if not holds]
+    if sandbox and lacking:
+        told = "; not so here: ".join(["--require-sandbox asks for all protections", *lacking])
+        raise UserError(f"{told}; grade on Linux, as root or where user namespaces are allowed")
+    return found
+
+
+@atexit.register
+def close_machines() -> None:
+    """End what has been started."""
+    while _machines:
+        _machines.popitem()[1].close()
+
+
+def grade(job: Job) -> dict[str, Any]:
+    """Run and judge a submission.
+
+    Parameters
+    ----------
+    job : Job
+        Which.
+
+    Returns
+    -------
+    dict
+        The grade, of what JSON knows.
+
+    Raises
+    ------
+    UserError
+        If nothing can be graded here, whatever is handed in.
+    """
+    here = _machine_of(job)
+    told = ""
+    for _ in range(TRIES):
+        try:
+            outcome = here.run(job.task, job.limits, job.file, job.files)
+            if outcome.how == FAILED:
+                raise MachineError(outcome.told)
+            text = job.files[job.file].decode("utf-8-sig")
+            answer = _judged(here, job, outcome.result, text) if outcome.how == DONE else {}
+            exercises = _exercises(here, job) if outcome.how == DONE else []
+        except MachineError as error:
+            told = f"the grader's own process failed ({error}); grade it again with --only {job.id}"
+        else:
+            about = {"protections": here.protections, "layers": here.layers}
+            return graded(job, outcome, answer) | about | {"exercises": all_clean(exercises)}
+    return not_run(job, INTERNAL, told)
+
+
+def _judged(here: Machine, job: Job, result: bytes, text: str) -> dict[str, Any]:
+    """Have the result judged; where the judge ends of it, that costs the submission, and no second judge."""
+    try:
+        return here.judge(job.task, job.reference, result, job.file, text)
+    except JudgeEndedError:
+        told = "what it did takes too long to judge, or ended the judge"
+        states = dict.fromkeys(CRITERIA, (NOT_JUDGED, told)) | {"runs": (WRONG, told)}
+        criteria = [{"name": name, "state": state, "told": why} for name, (state, why) in states.items()]
+        return {"error": told, "criteria": criteria}
+
+
+def _exercises(here: Machine, job: Job) -> list[dict[str, str]]:
+    """Run and judge what it has of the lesson's exercises, in a sandbox of its own."""
+    if not defined(job):
+        return []
+    names = list(dict.fromkeys(name for name, *_ in here.exercise_calls(job.task)))
+    done, ended = _called(here, job, names)
+    if ended and len(names) > 1:  # one of them took too much: alone, the others get what is theirs
+        done = [one for name in names for one in _called(here, job, [name])[0]]
+    return done
+
+
+def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[dict[str, str]], bool]:
+    """Run and judge some exercises together; say also whether they were ended before they were done."""
+    calls = [one for one in here.exercise_calls(job.task) if one[0] in names]
+    outcome = here.run(job.task, job.limits, job.file, job.files, calls)
+    if outcome.how == FAILED:
+        raise MachineError(outcome.told)
+    told = outcome.told
+    if outcome.how == DONE:
+        try:
+            return here.judge_exercises(job.task, outcome.result, names), False
+        except JudgeEndedError:
+            told = "what it gave ended the judge"
+    return [{"name": name, "status": ERROR, "told": told} for name in names], True
+
+
+def defined(job: Job) -> list[str]:
+    """Give the names of those of the lesson's exercises that a submission defines."""
+    stubs = lesson_file(job.task["lesson"], "exercise.py").read_text(encoding="utf-8")
+    names = re.findall(r"^def (\w+)\(", stubs, re.MULTILINE)
+    text = job.files[job.file].decode("utf-8-sig")
+    return [name for name in names if name != "train" and re.search(rf"\bdef\s+{name}\b", text)]
+
+
+def reference_for(job: Job) -> bytes:
+    """Give what ``.fit`` makes of a job's task, for all jobs like it.
+
+    Raises
+    ------
+    UserError
+        As `grade`.
+    """
+    return _machine_of(job).reference(job.task)
+
+
+def _machine_of(job: Job) -> Machine:
+    if job.version != companion.__version__:
+        told = f"a worker has companion {companion.__version__}, and {job.version} is wanted"
+        raise UserError(f"{told}; install the same version everywhere")
+    return machine(forks=job.forks, sandbox=job.sandbox)
+
+
+def graded(job: Job, outcome: Outcome, answer: dict[str, Any]) -> dict[str, Any]:
+    """Put the grade together from how the run ended and what the judge says."""
+    if not answer:
+        return not_run(job, outcome.how, outcome.told, outcome)
+    status = ERROR if answer["error"] else GRADED
+    if answer.pop("not_done", False):
+        status = NOT_DONE
+    if answer.pop("failed", False):
+        status = INTERNAL
+    whole = not_run(job, status, answer["error"], outcome)
+    whole |= all_clean(answer) | {"look": whole["look"] + answer.get("look", [])}
+    return whole | {"criteria": pointed(job, whole["criteria"])}
+
+
+def pointed(job: Job, criteria: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the criteria their points."""
+    return [
+        one
+        | {"points": job.points[one["name"]] * (one["state"] == RIGHT), "maximum": job.points[one["name"]]}
+        for one in criteria
+    ]
+
+
+def not_run(job: Job, status: str, told: str, outcome: Outcome | None = None) -> dict[str, Any]:
+    """Give the grade of a submission that gave no result."""
+    states = dict.fromkeys(CRITERIA, (NOT_JUDGED, "nothing ran that could be judged")) | {
+        "runs": (WRONG, told)
+    }
+    criteria = [
+        {"name": name, "state": state, "told": one_line(why)} for name, (state, why) in states.items()
+    ]
+    return {
+        "kind": "grade",
+        "id": job.id,
+        "name": job.name,
+        "late": job.late,
+        "source": job.source,
+        "key": job.key,
+        "seed": job.task["seed"],
+        "status": status,
+        "told": one_line(told),
+        "seconds": outcome.seconds if outcome else None,
+        "memory": outcome.memory if outcome else None,
+        "printed": clean(outcome.printed[:PRINTED]) if outcome else "",
+        "criteria": pointed(job, criteria),
+        "maximum": sum(job.points.values()),
+        "mistakes": [],
+        "unknown": [],
+        "learner": [],
+        "fit": [],
+        "first_difference": None,
+        "notes": [],
+        "trajectory": "",
+        "error": "",
+        "shown": "",
+        "look": suspect(job),
+        "exercises": [],
+        "quiz": None,
+        "protections": {},
+        "layers": [],
+    }
+
+
+def suspect(job: Job) -> list[str]:
+    """List what the submission names that a loop has no use for, in any of its files."""
+    found: set[str] = set()
+    for name, content in job.files.items():
+        text = content.decode("utf-8", "replace")
+        with contextlib.suppress(UserError):  # a broken notebook is read as it is
+            text = "\n".join(code for _, code in sources_of(name, text))
+        if name.endswith((".py", ".ipynb")):
+            found |= {one[0] for one in SUSPECT.finditer(text)}
+    return sorted(found)

@@ -1,0 +1,1 @@
+"""From what was found in a run to points."""

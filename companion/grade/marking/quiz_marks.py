@@ -1,0 +1,104 @@
+"""A quiz's answers in a submission, marked. No TensorFlow here: runs are made by the quiz's own command."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from companion.errors import UserError
+from companion.grade.clean_text import all_clean, one_line
+from companion.quiz.answers import Answers, read_answers
+from companion.quiz.questions import Quiz, answer_text, is_right, read_quiz
+from companion.terminal.lesson_list import lesson_file
+
+MOST_NOTES = 10
+
+
+class QuizMarks:
+    """Marks the answers of a class to a lesson's quiz.
+
+    Parameters
+    ----------
+    lesson : int
+        Which.
+    """
+
+    def __init__(self, lesson: int) -> None:
+        self.lesson, self.path = lesson, lesson_file(lesson, "quiz.toml")
+        self._key: dict[str, float] = {}
+
+    @property
+    def digest(self) -> str:
+        """Give the text of the questions, on which marks depend."""
+        return self.path.read_text(encoding="utf-8")
+
+    def mark(self, files: Mapping[str, bytes]) -> dict[str, Any] | None:
+        """Mark the answers among a student's files.
+
+        Parameters
+        ----------
+        files : mapping of str to bytes
+            By name; ``answers.toml`` is what is looked for.
+
+        Returns
+        -------
+        dict or None
+            ``score``, ``maximum``, ``questions``, ``notes``, and ``unreadable``, why the file is, or "";
+            None if no answers are there.
+        """
+        found = [name for name in sorted(files) if is_answers(name)]
+        if not found:
+            return None
+        quiz = read_quiz(self.path)
+        notes = [f"{found[0]} was marked, of {len(found)} files of answers"] if len(found) > 1 else []
+        unreadable = ""
+        try:
+            answers = read_answers(Path(found[0]), quiz, files[found[0]])
+        except UserError as error:
+            answers, unreadable = Answers(), str(error)
+        notes = [one_line(note) for note in (notes + answers.notes)[:MOST_NOTES]]
+        about = {"lesson": f"lesson{self.lesson}", "unreadable": unreadable, "notes": notes}
+        return all_clean(self._marked(quiz, answers) | about)
+
+    def _marked(self, quiz: Quiz, answers: Answers) -> dict[str, Any]:
+        if not self._key:
+            self._key = key_of(self.lesson)
+        given = answers.given
+        shown = {one.name: answer_text(one, given[one.name]) for one in quiz.questions if one.name in given}
+        shown |= {name: f"not accepted: {one_line(told)}" for name, told in answers.refused.items()}
+        questions = [
+            {
+                "name": question.name,
+                "question": question.text,
+                "given": shown.get(question.name, ""),
+                "right": question.name in given
+                and is_right(question, given[question.name], self._key[question.name]),
+            }
+            for question in quiz.questions
+        ]
+        score = sum(bool(one["right"]) for one in questions)
+        return {"score": score, "maximum": len(questions), "questions": questions}
+
+
+def is_answers(name: str) -> bool:
+    """Say whether a file is one of answers: answers.toml, or what somebody has made of this name."""
+    file = PurePosixPath(name).name.lower()
+    return "answers" in file and file.endswith(".toml")
+
+
+def key_of(lesson: int) -> dict[str, float]:
+    """Give the right answers to a lesson's quiz, the lesson having been run for those that ask for it.
+
+    Raises
+    ------
+    UserError
+        If the quiz cannot be answered.
+    """
+    command = [sys.executable, "-m", "companion.quiz", f"lesson{lesson}", "--key", "-"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0:
+        told = (done.stderr.decode(errors="replace").strip().splitlines() or ["it ended without a word"])[-1]
+        raise UserError(f"the quiz of lesson{lesson} has no key: {told}")
+    path = lesson_file(lesson, "quiz.toml")
+    return read_answers(path, read_quiz(path), done.stdout).given

@@ -1,0 +1,163 @@
+"""From what the rules have found in a run to criteria with points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from companion.check.judge import NOISE, Judge
+from companion.check.replay import Variant
+from companion.check.rules.findings import FORWARD, GRADIENT, REPORT, ROWS, START, UPDATE, Finding
+from companion.check.run import Run
+from companion.check.steps import steps_of
+from companion.check.verdict import OneProblem
+from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
+
+SHORT_BATCH = {"last-batch-dropped", "divided-by-batch-size"}
+OF_STAGE = {
+    START: "first_loss",
+    FORWARD: "gradients",  # or the first loss, if that is another
+    GRADIENT: "gradients",
+    ROWS: "rows",
+    UPDATE: "updates",
+    REPORT: "reports",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came out on a criterion.
+
+    Attributes
+    ----------
+    name : str
+        A key of `CRITERIA`.
+    state : {"right", "wrong", "not judged"}
+        The last where it cannot be told, since something before it is wrong.
+    told : str
+        Why.
+    """
+
+    name: str
+    state: str
+    told: str = ""
+
+
+def none_runs(told: str) -> list[Judged]:
+    """Give the criteria of a submission that could not be run."""
+    later = "nothing ran that could be judged"
+    return [
+        Judged(name, NOT_JUDGED, later) if name != "runs" else Judged(name, WRONG, told) for name in CRITERIA
+    ]
+
+
+def judge_criteria(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
+    """Say of each criterion whether it holds.
+
+    Parameters
+    ----------
+    one : OneProblem
+        What has been found.
+    run : Run
+        The submission's.
+    judge : Judge
+        That found it.
+
+    Returns
+    -------
+    list of Judged
+        In the order of `CRITERIA`.
+    """
+    copied = next((finding for finding in one.findings if finding.name == "fit-called-inside"), None)
+    if copied is not None:
+        return none_runs(f"no loop by hand: {copied.evidence}")
+    wanted = len(judge.reference.updates)
+    if not one.findings:
+        seen = own_updates(run, judge)
+        if seen == wanted:
+            return [Judged(name, RIGHT) for name in CRITERIA]
+        told = f"of {wanted} updates, {seen} were seen to be made by a gradient that your own code takes"
+        if run.fits or (run.recording is not None and run.recording.fits):
+            return none_runs(f"no loop by hand: .fit, train_on_batch or a loop like it is called, and {told}")
+        return [Judged(name, RIGHT) for name in CRITERIA]  # as far as one can see; it is listed to be read
+    if run.recording is None or not steps_of(run.recording, judge.problem.epochs).steps:
+        if run.recording is None or one.unwatched:
+            return _by_result_only(one, run, judge)
+        return none_runs(f"no training: {one.findings[0].evidence}")
+    found = _by_criterion(one.findings)
+    if found.keys() & {"gradients"} and "first_loss" not in found:
+        told = _first_loss(run, judge)
+        if told:
+            found["first_loss"] = told
+    judged = [_judged(name, found, one) for name in CRITERIA]
+    # However they were reached: a new optimizer every step, say, makes no difference here.
+    return [*judged[:-1], Judged("final_weights", RIGHT)] if judge.has_same_end(run) else judged
+
+
+def own_updates(run: Run, judge: Judge) -> int:
+    """Count the updates of ``.fit`` that the run makes too, with a gradient of its own code's taking."""
+    if run.recording is None:
+        return 0
+    steps = steps_of(run.recording, judge.problem.epochs).steps
+    own = [step.updates[-1].after for step in steps if step.gradient.tape in run.recording.own_tapes]
+    pairs = zip(own, judge.reference.updates, strict=False)
+    return sum(
+        all(np.allclose(a, b, rtol=NOISE, atol=NOISE) for a, b in zip(mine, fit.after, strict=True))
+        for mine, fit in pairs
+    )
+
+
+def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
+    """Give for each criterion that does not hold the evidence, the earliest finding's."""
+    found: dict[str, str] = {}
+    for finding in findings:
+        name = OF_STAGE[finding.stage]
+        if finding.name in SHORT_BATCH:
+            name = "short_batch"
+        elif finding.name == "extra-training-pass":
+            name = "updates"  # of what is not trained, such as moving averages
+        elif finding.stage == REPORT and finding.difference.what == "weights":
+            name = "final_weights"
+        found.setdefault(name, finding.evidence)
+    return found
+
+
+def _first_loss(run: Run, judge: Judge) -> str:
+    """Compare the first loss that the tape differentiates with that of ``.fit`` there; "" if equal."""
+    assert run.recording is not None
+    steps = steps_of(run.recording, judge.problem.epochs).steps
+    if not steps or not steps[0].forwards or steps[0].forwards[-1].rows is None:
+        return ""
+    mine = float(np.mean(steps[0].gradient.target))
+    point = judge.replay.at(steps[0].forwards[-1], Variant())
+    fit = point.loss + point.penalty
+    if np.isclose(mine, fit, rtol=NOISE, atol=NOISE):
+        return ""
+    return f"the loss of the first batch is {mine:.6g}, with .fit {fit:.6g}"
+
+
+# What cannot be told when something earlier is wrong.
+FOLLOWS_FROM = {
+    "gradients": ("first_loss",),
+    "short_batch": ("rows",),
+    "final_weights": ("first_loss", "gradients", "updates", "rows", "short_batch"),
+}
+
+
+def _judged(name: str, found: dict[str, str], one: OneProblem) -> Judged:
+    earlier = [CRITERIA[other] for other in FOLLOWS_FROM.get(name, ()) if other in found]
+    if earlier:
+        return Judged(name, NOT_JUDGED, f"not judged, since it depends on what is not right: {earlier[0]}")
+    if name == "rows" and any("could not be seen" in note for note in one.unwatched):
+        return Judged(name, NOT_JUDGED, "which rows the batches hold could not be seen")
+    return Judged(name, WRONG, found[name]) if name in found else Judged(name, RIGHT)
+
+
+def _by_result_only(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
+    """Judge a loop of which only the result is known."""
+    told = "only the result could be compared"
+    states = dict.fromkeys(CRITERIA, NOT_JUDGED) | {"runs": RIGHT}
+    reported = all(np.isclose(a, b, rtol=NOISE) for a, b in zip(one.learner, one.fit, strict=True))
+    states["reports"] = RIGHT if reported else WRONG
+    states["final_weights"] = RIGHT if judge.has_same_end(run) else WRONG
+    return [Judged(name, state, "" if state == RIGHT else told) for name, state in states.items()]

@@ -1,0 +1,1 @@
+"""What an instructor and a student get: pages, gradebooks, files for course systems."""

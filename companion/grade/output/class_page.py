@@ -1,0 +1,192 @@
+"""What the instructor reads: how the class did, and which mistakes it made."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from companion.check.catalogue import MISTAKES
+from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT
+from companion.grade.output.gradebook import score_text
+from companion.grade.output.html import Element, page, table, tag
+from companion.grade.sandbox.ending import TIMEOUT
+
+NARROW, WIDE = 12, 22  # rem
+
+
+def class_page(grades: Sequence[dict[str, Any]], title: str, about: Sequence[tuple[str, str]]) -> bytes:
+    """Make the page of a class.
+
+    Parameters
+    ----------
+    grades : sequence of dict
+        Of all students, overrides applied.
+    title : str
+        Of the assignment.
+    about : sequence of tuple of str
+        What to tell of the run: words and what they stand for.
+
+    Returns
+    -------
+    bytes
+        HTML.
+    """
+    facts = [part for word, text in about for part in (tag("dt", word), tag("dd", text))]
+    parts = [tag("dl", *facts), tag("h2", "Scores"), _scores(grades)]
+    parts += [
+        tag("h2", "Criteria"),
+        _criteria(grades),
+        tag("h2", "Mistakes the class made"),
+        _mistakes(grades),
+    ]
+    parts += _beside(grades) + _not_graded(grades) + _alike(grades) + _worth_a_look(grades)
+    return page(f"The class. {title}", *parts, tag("h2", "All students"), _students(grades))
+
+
+def _bar(count: int, most: int, width: float) -> Element:
+    if not count:
+        return tag("span")
+    return tag("span", class_="bar", style=f"width: {width * count / max(most, 1):.2f}rem")
+
+
+def _scores(grades: Sequence[dict[str, Any]]) -> Element:
+    scores = [grade["score"] for grade in grades if grade["score"] is not None]
+    if not scores:
+        return tag("p", "There are none.")
+    maximum = max(grade["maximum"] for grade in grades)
+    steps = 10
+    counts = Counter(min(int(steps * score / maximum), steps) if maximum else 0 for score in scores)
+    rows: list[list[Any]] = []
+    for step in range(max(counts), -1, -1):
+        low, high = maximum * step / steps, maximum * (step + 1) / steps
+        label = f"{score_text(low)} to under {score_text(high)}" if step < steps else score_text(low)
+        if step == steps and max(scores) > maximum:
+            label += " and more"
+        rows.append([label, _bar(counts[step], max(counts.values()), WIDE), str(counts[step])])
+    middle = sorted(scores)[len(scores) // 2]
+    mean = sum(scores) / len(scores)
+    told = f"{len(scores)} scores, mean {score_text(mean)}, median {score_text(middle)}"
+    told += f", maximum {score_text(maximum)}"
+    return tag("div", tag("p", told), table(["score", "", "students"], rows, numbers=(2,)))
+
+
+def _criteria(grades: Sequence[dict[str, Any]]) -> Element:
+    states = {name: Counter[str]() for name in CRITERIA}
+    for grade in grades:
+        for one in grade["criteria"]:
+            states[one["name"]][one["state"]] += 1
+    rows: list[list[Any]] = []
+    for name, counts in states.items():
+        wrong = counts.total() - counts[RIGHT] - counts[NOT_JUDGED]
+        rows.append([CRITERIA[name], str(counts[RIGHT]), str(wrong), str(counts[NOT_JUDGED])])
+    return table(["criterion", RIGHT, "wrong", NOT_JUDGED], rows, numbers=(1, 2, 3))
+
+
+def _mistakes(grades: Sequence[dict[str, Any]]) -> Element:
+    made = Counter(name for grade in grades for name in {one["name"] for one in grade["mistakes"]})
+    unknown = sum(1 for grade in grades if grade["unknown"])
+    if not made and not unknown:
+        return tag("p", "None was found.")
+    most = max([*made.values(), unknown])
+    rows: list[list[Any]] = [
+        [tag("span", MISTAKES[name].title, " ", tag("code", name)), _bar(count, most, NARROW), str(count)]
+        for name, count in sorted(made.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
+    if unknown:
+        told = "a difference that no known mistake explains"
+        rows.append([told, _bar(unknown, most, NARROW), str(unknown)])
+    return table(["mistake", "", "students"], rows, numbers=(2,))
+
+
+def _beside(grades: Sequence[dict[str, Any]]) -> list[Element]:
+    """Count who has each exercise and each question of the quiz right, of those who handed them in."""
+    parts = []
+    exercises = [one for grade in grades for one in grade["exercises"]]
+    quizzes = [grade["quiz"] for grade in grades if grade["quiz"] and not grade["quiz"]["unreadable"]]
+    questions = [one for quiz in quizzes for one in quiz["questions"]]
+    named = [(one["name"], one["status"] == "right") for one in exercises]
+    asked = [(one["question"], one["right"]) for one in questions]
+    for heading, what, found in (("Exercises", "function", named), ("The quiz", "question", asked)):
+        if found:
+            most, right = (
+                Counter(one for one, _ in found),
+                Counter(one for one, is_right in found if is_right),
+            )
+            rows: list[list[Any]] = [
+                [one, _bar(right[one], most[one], NARROW), f"{right[one]} of {most[one]}"] for one in most
+            ]
+            parts += [tag("h2", heading), table([what, "", "right"], rows, numbers=(2,))]
+    return parts
+
+
+def _not_graded(grades: Sequence[dict[str, Any]]) -> list[Element]:
+    """List who timed out, and who else could not be run."""
+    parts = []
+    late = [grade for grade in grades if grade["status"] == TIMEOUT]
+    ran = (TIMEOUT, "graded", "missing", "not done yet")
+    others = [grade for grade in grades if grade["status"] not in ran]
+    missing = [grade for grade in grades if grade["status"] == "missing"]
+    stubs = [grade for grade in grades if grade["status"] == "not done yet"]
+    for heading, some in (("Timed out", late), ("Could not be run to the end", others)):
+        if some:
+            rows: list[list[Any]] = [[_link(grade), grade["status"], grade["told"]] for grade in some]
+            parts += [tag("h2", f"{heading} ({len(some)})"), table(["student", "", ""], rows)]
+    for heading, some in (("Not done yet", stubs), ("Handed in no loop", missing)):
+        if some:
+            named = ", ".join(grade["name"] or grade["id"] for grade in some)
+            parts += [tag("h2", f"{heading} ({len(some)})"), tag("p", named)]
+    return parts
+
+
+def _alike(grades: Sequence[dict[str, Any]]) -> list[Element]:
+    """List students whose wrong runs went the same way."""
+    groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for grade in grades:
+        if grade["trajectory"]:
+            groups.setdefault((grade["seed"], grade["trajectory"]), []).append(grade)
+    shared = [group for group in groups.values() if len(group) > 1]
+    if not shared:
+        return []
+    shared.sort(key=lambda group: (-_rarity(group[0]), -len(group)))
+    rows: list[list[Any]] = []
+    for group in shared:
+        names = [part for grade in group for part in (_link(grade), " ")]
+        why = ", ".join(mistake["name"] for mistake in group[0]["mistakes"]) or "not explained"
+        rows.append([tag("span", *names), why, str(len(group))])
+    told = (
+        "Their losses and weights went wrong in the same way. That is a hint and no proof: who makes the "
+        "same usual mistake in an otherwise right loop gets the same numbers. Several mistakes at once, or a "
+        "difference that nothing explains, are less likely to be shared by chance; these come first."
+    )
+    heading = "Students with the same wrong trajectory"
+    return [tag("h2", heading), tag("p", told), table(["students", "mistakes", ""], rows, numbers=(2,))]
+
+
+def _rarity(grade: dict[str, Any]) -> int:
+    return len(grade["mistakes"]) + 3 * len(grade["unknown"])
+
+
+def _worth_a_look(grades: Sequence[dict[str, Any]]) -> list[Element]:
+    """List submissions that name what no loop needs."""
+    rows: list[list[Any]] = [[_link(grade), ", ".join(grade["look"])] for grade in grades if grade["look"]]
+    if not rows:
+        return []
+    told = (
+        "These name things that a training loop has no use for, and that could be used to get around the "
+        "grader. Most are innocent; read them before their grades count."
+    )
+    return [tag("h2", "Worth reading"), tag("p", told), table(["student", "what it names"], rows)]
+
+
+def _students(grades: Sequence[dict[str, Any]]) -> Element:
+    rows: list[list[Any]] = []
+    for grade in grades:
+        score = "" if grade["score"] is None else score_text(grade["score"])
+        score += " (by hand)" if grade.get("override") is not None else ""
+        first = grade["mistakes"][0]["name"] if grade["mistakes"] else ""
+        late = "late" if grade["late"] else ""
+        rows.append([_link(grade), grade["name"], score, grade["status"], first, late])
+    return table(["student", "name", "score", "status", "first mistake", ""], rows, numbers=(2,))
+
+
+def _link(grade: dict[str, Any]) -> Element:
+    return tag("a", grade["id"], href=f"feedback/{grade['file']}.html")

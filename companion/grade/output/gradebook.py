@@ -1,0 +1,66 @@
+"""The gradebook: a row a student, as CSV that a spreadsheet opens without running anything."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED
+
+FIRST = ("id", "name", "score", "maximum")
+BESIDE = ("exercises", "quiz")  # in no score: how many are right, of how many
+LAST = ("first mistake", "status", "late", "seconds")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also in full width
+
+
+def harmless(text: str) -> str:
+    """Give a cell that no spreadsheet runs as a formula: with an apostrophe in front of what begins one."""
+    return f"'{text}" if text.lstrip(" \u00a0").startswith(FORMULA) or text.startswith(FORMULA) else text
+
+
+def score_text(score: float) -> str:
+    """Write a score with two decimals at most."""
+    return f"{score:.2f}".rstrip("0").rstrip(".")
+
+
+def gradebook(grades: Sequence[dict[str, Any]]) -> bytes:
+    """Make the gradebook.
+
+    Parameters
+    ----------
+    grades : sequence of dict
+        Of all students, overrides applied.
+
+    Returns
+    -------
+    bytes
+        CSV in UTF-8, with lines ended as spreadsheets want them.
+    """
+    page = io.StringIO()
+    write = csv.writer(page, lineterminator="\r\n")
+    write.writerow([*FIRST, *CRITERIA, *BESIDE, *LAST])
+    for grade in grades:
+        points = {one["name"]: _points(one) for one in grade["criteria"]}
+        first = grade["mistakes"][0]["name"] if grade["mistakes"] else ""
+        score = "" if grade["score"] is None else score_text(grade["score"])
+        status = grade["status"] + (" (overridden)" if grade.get("override") is not None else "")
+        late = "late" if grade["late"] else ""
+        seconds = "" if grade["seconds"] is None else f"{grade['seconds']:.2f}"
+        cells = [harmless(grade["id"]), harmless(grade["name"]), score, score_text(grade["maximum"])]
+        cells += [points.get(name, "") for name in CRITERIA]
+        write.writerow([*cells, *beside(grade).values(), first, status, late, seconds])
+    return page.getvalue().encode()
+
+
+def beside(grade: dict[str, Any]) -> dict[str, str]:
+    """Say how many exercises and questions of the quiz are right; empty where none was handed in."""
+    exercises, quiz = grade.get("exercises") or [], grade.get("quiz")
+    right = sum(one["status"] == "right" for one in exercises)
+    marked = ""
+    if quiz:
+        marked = "unreadable" if quiz["unreadable"] else f"{quiz['score']} of {quiz['maximum']}"
+    return {"exercises": f"{right} of {len(exercises)}" if exercises else "", "quiz": marked}
+
+
+def _points(one: dict[str, Any]) -> str:
+    return NOT_JUDGED if one["state"] == NOT_JUDGED else score_text(one["points"])

@@ -1,0 +1,75 @@
+"""Grades that an instructor has changed by hand."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from companion.errors import UserError
+from companion.grade.intake.roster import read_csv_text
+
+FILE = "overrides.csv"
+COLUMNS = "id,score,reason"
+
+
+@dataclass(frozen=True)
+class Override:
+    """A score given by hand.
+
+    Attributes
+    ----------
+    score : float
+        It wins.
+    reason : str
+        Shown with it.
+    """
+
+    score: float
+    reason: str
+
+
+def read_overrides(path: Path, maximum: float) -> dict[str, Override]:
+    """Read the file if it is there.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with the columns id, score and, if one likes, reason.
+    maximum : float
+        The highest score.
+
+    Returns
+    -------
+    dict of str to Override
+        By id.
+
+    Raises
+    ------
+    UserError
+        With the line, if a score is no number from 0 to twice the maximum, or an id comes twice.
+    """
+    if not path.exists():
+        return {}
+    rows = list(csv.reader(io.StringIO(read_csv_text(path))))
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    if not {"id", "score"} <= set(header):
+        raise UserError(
+            f"{path}, line 1: the columns must be {COLUMNS}; they are {','.join(header) or 'none'}"
+        )
+    found: dict[str, Override] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        if not any(cell.strip() for cell in row):
+            continue
+        cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
+        student, text = cells.get("id", ""), cells.get("score", "")
+        try:
+            score = float(text)
+        except ValueError:
+            score = -1.0
+        if not 0 <= score <= 2 * maximum:
+            told = f"score is {text!r}: it must be a number from 0 to {maximum:g} (bonus: to {2 * maximum:g})"
+            raise UserError(f"{path}, line {number}: {told}")
+        if not student or student in found:
+            raise UserError(f"{path}, line {number}: id {student!r} is empty or comes twice; mend it")
+        found[student] = Override(score, cells.get("reason", ""))
+    return found

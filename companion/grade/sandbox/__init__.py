@@ -1,0 +1,1 @@
+"""One submission, locked in, watched, and stopped where it must be."""

@@ -1,0 +1,138 @@
+"""One submission, run: this is what happens inside the sandbox, beside the stranger's code.
+
+It is given the submission's own files and a problem, and no answer. What it writes is checked by the
+judge, another process.
+"""
+
+import gc
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import companion
+from companion.check import problem
+from companion.check.exercise_calls import call
+from companion.check.learner.file import read_module, read_train
+from companion.check.learner.source import line_of_report
+from companion.check.learner.traceback import LoopError
+from companion.check.problem import Problem
+from companion.check.problems import revealing_problem
+from companion.check.run import Run, run_as_written, run_watched
+from companion.comparison import with_fit
+from companion.errors import UserError
+from companion.grade.sandbox.wire import encode
+
+RESULT, OUTPUT = 1, 2  # file descriptors: where the result goes, and where what is printed
+LONGEST_TRACEBACK = 8000  # characters
+HIDDEN = ("companion.check", "companion.grade")  # packages that record, judge, and know answers
+ERROR = b"companion error\n"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a submission is run on.
+
+    Attributes
+    ----------
+    lesson : int
+        Whose kind of data, network and loss.
+    seed : int
+        Of data, initial weights and order.
+    epochs, batch_size : int
+        As for ``.fit``.
+    """
+
+    lesson: int
+    seed: int
+    epochs: int
+    batch_size: int
+
+    def problem(self) -> Problem:
+        """Make the problem."""
+        return revealing_problem(self.lesson, self.seed, self.epochs, self.batch_size)
+
+
+def main(file: str, task: Task, calls: Sequence[Any] | None = None) -> None:
+    """Run the loop of `file`, or call its functions for the exercises, and write the result; end the process.
+
+    What the submission prints goes where its errors go; the result goes where the standard output went
+    when the process was started.
+    """
+    result = os.dup(RESULT)
+    os.dup2(OUTPUT, RESULT)
+    _forget_the_answers()
+    gc.disable()  # so short a run leaves little to collect, and looking through TensorFlow takes long
+    try:
+        content = _run(file, task) if calls is None else _call_all(file, calls)
+    except LoopError as error:
+        content = _error(str(error), error)
+    except UserError as error:
+        content = _error(str(error))
+    except BaseException as error:  # which the submission's own classes may raise in odd places
+        content = _error(f"reading or running it ends in {type(error).__name__}")
+    with open(result, "wb") as way_out:
+        way_out.write(content)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # the submission may have closed or replaced it
+            continue
+    os._exit(0)  # threads that were left behind end here
+
+
+def _forget_the_answers() -> None:
+    """Take away what would give a submission the recording that it is to earn: this process needs it not."""
+    for owner, names in ((problem, ("Reference", "_watched_fit")), (problem.Problem, ("compiled", "fit"))):
+        for name in names:
+            delattr(owner, name)
+    # What records and judges cannot be had by its name any more: the sandbox keeps its files unread.
+    for name in [name for name in sys.modules if name.startswith(HIDDEN)]:
+        del sys.modules[name]
+    for name in HIDDEN:
+        delattr(companion, name.removeprefix("companion."))
+    # What a file may call at its end, when it is imported.
+    for module, name in (
+        (companion, "check_loop"), (companion, "compare_with_fit"), (with_fit, "compare_with_fit"),
+    ):  # fmt: skip
+        setattr(module, name, _not_here)
+
+
+def _not_here(*args: Any, **kwargs: Any) -> None:
+    print("companion: while a submission is graded, nothing is compared with .fit")
+
+
+def _run(file: str, task: Task) -> bytes:
+    train = read_train(file)
+    given = task.problem()
+    try:
+        recording = run_watched(train, given, first=True)
+    except LoopError as error:
+        run = run_as_written(train, given)  # which mostly raises the same
+        run.told = error.told
+    else:
+        run = Run(recording.history, recording.end, recording)
+        if recording.compiled:  # then it may be something else in a graph
+            run = run_as_written(train, given, first=False)
+            run.recording = recording
+    run.report = line_of_report(train)
+    return encode(run)
+
+
+def _call_all(file: str, calls: Sequence[Any]) -> bytes:
+    module = read_module(file)
+    given = []
+    for name, arguments, dtype in calls:
+        function = getattr(module, name, None)
+        given.append(call(function, name, arguments, dtype) if callable(function) else {"missing": True})
+    return json.dumps(given).encode()
+
+
+def _error(text: str, of: LoopError | None = None) -> bytes:
+    content: dict[str, Any] = {"text": text}
+    if of is not None:
+        content |= {"name": of.name, "file": of.file, "line": of.line, "not_done": of.not_done}
+        content["shown"] = of.shown[-LONGEST_TRACEBACK:]
+    return ERROR + json.dumps(content).replace(os.getcwd() + os.sep, "").encode()

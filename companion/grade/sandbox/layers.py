@@ -1,0 +1,279 @@
+"""What keeps a submission inside: layers of protection that the system may or may not offer.
+
+Each function turns on what it can and names it. None of them knows what is run inside.
+"""
+
+import contextlib
+import ctypes
+import functools
+import importlib
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import companion
+from companion.grade.sandbox.limits import Limits
+
+LINUX = sys.platform == "linux"
+MEGABYTE = 1 << 20
+# From <sched.h> and <sys/prctl.h>; the os module has them from Python 3.12 on.
+NEW_NAMESPACES = {"user": 0x10000000, "process": 0x20000000, "network": 0x40000000, "IPC": 0x08000000}
+DIE_WITH_PARENT, NO_NEW_PRIVILEGES, ADOPT_ORPHANS, KEEP_CAPABILITIES = 1, 38, 36, 8
+CAP_DAC_READ_SEARCH = 2
+FIRST_OWN_USERS = (2_000_000_000, 60_000)  # numbers that no account has; the second in small containers
+OWN_USERS = 4096
+OPEN_FILES = 128
+HEADROOM = 1024  # megabytes of addresses that TensorFlow's threads reserve, used or not
+
+# System calls that a training has no use for, and that open ways out.
+REFUSED_CALLS = (
+    "socket", "ptrace", "process_vm_readv", "process_vm_writev", "unshare", "setns", "mount", "umount2",
+    "pivot_root", "chroot", "keyctl", "add_key", "request_key", "bpf", "perf_event_open", "io_uring_setup",
+    "io_uring_enter", "io_uring_register", "userfaultfd", "open_by_handle_at", "kexec_load", "init_module",
+    "finit_module", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo", "setpriority", "sched_setaffinity", "mq_open", "msgget", "semget", "shmget",
+    "memfd_create", "memfd_secret",
+)  # fmt: skip
+
+
+def die_with_parent() -> None:
+    """Let the system end this process when its parent ends, however that ends."""
+    if LINUX:
+        _prctl(DIE_WITH_PARENT, 9)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes whose own parent has ended."""
+    if LINUX:
+        _prctl(ADOPT_ORPHANS, 1)
+
+
+def enter_namespaces(kinds: Sequence[str] = ("process", "network", "IPC")) -> list[str]:
+    """Move this process to namespaces of its own, where there is no network.
+
+    The next process that it makes is the first of a process namespace, whose end ends all others in it.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        Of namespaces.
+
+    Returns
+    -------
+    list of str
+        The names of the layers that are on.
+    """
+    if not LINUX:
+        return []
+    if os.geteuid() != 0:
+        user, group = os.getuid(), os.getgid()
+        if not _unshare("user"):
+            return []
+        with contextlib.suppress(OSError):
+            Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    return [f"{kind} namespace" for kind in kinds if _unshare(kind)]
+
+
+def _unshare(kind: str) -> bool:
+    return _libc().unshare(NEW_NAMESPACES[kind]) == 0
+
+
+def own_user(number: int) -> int | None:
+    """Choose a user number for a submission, its own; None where this process may not change users."""
+    if not LINUX or os.geteuid() != 0:
+        return None
+    lines = Path("/proc/self/uid_map").read_text().splitlines()
+    mapped = [(int(first), int(count)) for first, _, count in map(str.split, lines)]
+    for start in FIRST_OWN_USERS:
+        if any(first <= start and start + OWN_USERS <= first + count for first, count in mapped):
+            return start + number % OWN_USERS
+    return None
+
+
+def enter(limits: Limits, scratch: str, user: int | None) -> list[str]:
+    """Give up, in this process and for good, what a submission must not have.
+
+    Parameters
+    ----------
+    limits : Limits
+        What it may use.
+    scratch : str
+        The folder in which it may write.
+    user : int or None
+        To become.
+
+    Returns
+    -------
+    list of str
+        The names of the layers that are on.
+    """
+    layers = set_limits(limits, user)
+    if not LINUX:
+        return layers
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # where memory runs out, this one goes first
+    _prctl(NO_NEW_PRIVILEGES, 1)
+    layers += restrict_files(scratch)
+    layers += _become(user, keep_reading="Landlock" in layers and not is_open_to_all())
+    die_with_parent()  # which a change of user undoes
+    return layers + restrict_calls()
+
+
+def set_limits(limits: Limits, user: int | None) -> list[str]:
+    """Set the limits that the system keeps for each process."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return []
+    seconds = int(2 * limits.seconds) + 1  # of processor time, if whoever watches the clock is gone
+    wanted = {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": seconds,
+        "RLIMIT_FSIZE": limits.file_size * MEGABYTE,
+        "RLIMIT_NOFILE": OPEN_FILES,
+    }
+    if LINUX:
+        wanted["RLIMIT_AS"] = mapped_memory() + (limits.memory + HEADROOM) * MEGABYTE
+        used = 0 if user is not None else _tasks_of_this_user()
+        wanted["RLIMIT_NPROC"] = used + limits.processes
+    for name, value in wanted.items():
+        kind = getattr(resource, name)
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(
+            kind, (value, value) if hard == resource.RLIM_INFINITY or value < hard else (hard, hard)
+        )
+    return ["limits"]
+
+
+def mapped_memory() -> int:
+    """Give the size of this process's address space in bytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _tasks_of_this_user() -> int:
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if process.stat().st_uid == os.getuid():
+                count += len(os.listdir(process / "task"))
+    return count
+
+
+def restrict_files(scratch: str) -> list[str]:
+    """Allow reading where Python and the system's libraries are, writing in `scratch`, and nothing else."""
+    try:
+        from landlock import FSAccess, Ruleset
+    except ImportError:
+        return []
+    try:
+        rules = Ruleset()
+        read_file = FSAccess.READ_FILE
+        read = read_file | FSAccess.READ_DIR | FSAccess.EXECUTE
+        for path in readable():
+            rules.allow(path, rules=read if os.path.isdir(path) else read_file)
+        rules.allow(*filter(os.path.exists, DEVICES), rules=read_file | FSAccess.WRITE_FILE)
+        rules.allow("/proc/self", rules=read)  # whose cmdline TensorFlow asks for
+        rules.allow(scratch)
+        rules.apply()
+    except OSError:
+        return []
+    return ["Landlock"]
+
+
+SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo", "/sys/devices/system/cpu")
+READABLE_FILES = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/etc/localtime", "/etc/ld.so.cache")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/random")
+
+
+@functools.cache
+def readable() -> tuple[str, ...]:
+    """Give the folders and files of Python, its packages and the system's libraries; not the companion's."""
+    paths = sysconfig.get_paths()
+    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders |= {os.path.join(sys.base_prefix, "lib"), *SYSTEM}
+    own = os.path.realpath(Path(companion.__file__).parent)
+    real = {os.path.realpath(folder) for folder in folders if os.path.isdir(folder)}
+    found = {path for folder in real for path in _without(folder, own)}
+    return (*sorted(found), *filter(os.path.isfile, READABLE_FILES))
+
+
+def _without(folder: str, left_out: str) -> Iterator[str]:
+    """Give `folder`, or if `left_out` is in it, all that is in it but that."""
+    if not left_out.startswith(folder + os.sep):
+        yield folder
+        return
+    for entry in os.scandir(folder):
+        if entry.is_symlink() or os.path.realpath(entry.path) == left_out:
+            continue
+        yield from _without(entry.path, left_out) if entry.is_dir() else [entry.path]
+
+
+@functools.cache
+def is_open_to_all() -> bool:
+    """Say whether every user may read Python and its packages: root's own are often closed to others."""
+    folders = {folder for path in readable() for folder in (Path(path), *Path(path).parents)}
+    return all(folder.stat().st_mode & 1 for folder in folders if folder.is_dir())
+
+
+def _become(user: int | None, *, keep_reading: bool) -> list[str]:
+    """Change to a user, and give up all powers of root but, if need be, that to read what Landlock allows."""
+    if user is not None:
+        _prctl(KEEP_CAPABILITIES, 1)
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    kept = 1 << CAP_DAC_READ_SEARCH if user is not None and keep_reading else 0
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3 of the call, this process
+    _libc().capset(header, (ctypes.c_uint32 * 6)(kept, kept))  # effective, permitted, inheritable
+    return ["user of its own"] if user is not None else []
+
+
+@functools.cache
+def _seccomp() -> Any:
+    try:
+        return importlib.import_module("pyseccomp")
+    except (ImportError, OSError, RuntimeError):  # no libseccomp
+        return None
+
+
+def restrict_calls() -> list[str]:
+    """Refuse system calls that open ways out, and signals to other processes."""
+    seccomp = _seccomp()
+    if seccomp is None:
+        return []
+    try:
+        refuse = seccomp.ERRNO(1)  # EPERM
+        rules = seccomp.SyscallFilter(seccomp.ALLOW)
+        for name in REFUSED_CALLS:
+            with contextlib.suppress(OSError, ValueError):  # not on this processor
+                rules.add_rule(refuse, name)
+        rules.add_rule(refuse, "prctl", seccomp.Arg(0, seccomp.EQ, DIE_WITH_PARENT))
+        me = os.getpid()
+        for name in ("kill", "tgkill"):
+            rules.add_rule(refuse, name, seccomp.Arg(0, seccomp.NE, me))
+        rules.add_rule(refuse, "tkill")
+        rules.load()
+    except OSError:
+        return []
+    return ["system call filter"]
+
+
+def get_ready() -> None:
+    """Look up what is needed inside, where it could not be read any more."""
+    readable()
+    is_open_to_all()
+    _seccomp()
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _prctl(option: int, value: int) -> None:
+    _libc().prctl(option, value, 0, 0, 0)

@@ -1,0 +1,206 @@
+"""Looks at a running submission: what it prints, what it uses, and whether it must be stopped."""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from companion.grade.sandbox.ending import (
+    DISK,
+    DONE,
+    ENDED,
+    FAILED,
+    MEMORY,
+    OUTPUT,
+    PROCESSES,
+    TIMEOUT,
+    Outcome,
+)
+from companion.grade.sandbox.limits import Limits
+
+START_UP = 120  # seconds until a submission's own code runs, where TensorFlow must be imported first
+GLANCE = 0.06  # seconds between two looks at what the submission uses
+PIECE = 1 << 16  # bytes read at once
+MOST_RESULT = 64 << 20  # bytes
+SHOWN = 20_000  # bytes of what is printed that are kept
+
+
+class Channel:
+    """What comes through a pipe, taken out without waiting for more, so that a full pipe stops nobody.
+
+    Parameters
+    ----------
+    end : int
+        The file descriptor to read from.
+    most : int
+        Bytes that may come.
+    keep : int
+        Bytes that are kept, the first ones.
+    """
+
+    def __init__(self, end: int, most: int, keep: int) -> None:
+        self.end, self.most, self.keep = end, most, keep
+        self.kept, self.count, self.is_open = bytearray(), 0, True
+        if sys.platform == "win32":  # where one cannot look into a pipe without waiting
+            threading.Thread(target=self._take_all, daemon=True).start()
+        else:
+            os.set_blocking(end, False)
+
+    def take(self) -> None:
+        """Take out what is there, up to a megabyte."""
+        if sys.platform == "win32":
+            return
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(16):
+                if not self._take():
+                    return
+
+    def _take_all(self) -> None:
+        while self._take():
+            pass
+
+    def _take(self) -> bool:
+        piece = os.read(self.end, PIECE)
+        self.is_open = bool(piece)
+        self.count += len(piece)
+        self.kept += piece[: max(0, self.keep - len(self.kept))]
+        return self.is_open
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether more came than may come."""
+        return self.count > self.most
+
+
+def wait(channels: list[Channel]) -> None:
+    """Wait a glance, or until something comes."""
+    ends = [channel.end for channel in channels if channel.is_open]
+    if sys.platform == "win32" or not ends:
+        time.sleep(GLANCE / 10)
+    else:
+        select.select(ends, [], [], GLANCE)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a submission uses at a moment.
+
+    Attributes
+    ----------
+    memory : list of int
+        Bytes of each of its processes, the first one's first.
+    threads : int
+        Of all of them.
+    disk : int
+        Bytes that it has written.
+    """
+
+    memory: list[int]
+    threads: int
+    disk: int
+
+
+class Watch:
+    """Looks at a running submission from time to time.
+
+    The first line of its result is written before any of its own code runs: it says which layers of
+    protection are on, and from then on time and memory count.
+
+    Parameters
+    ----------
+    limits : Limits
+        What it may use.
+    result, output : int
+        The ends of the pipes to read from.
+    is_over : callable
+        Says whether the process has ended.
+    usage : callable
+        Gives what it uses now.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        result: int,
+        output: int,
+        is_over: Callable[[], bool],
+        usage: Callable[[], Usage],
+    ) -> None:
+        self.limits, self.is_over, self.usage = limits, is_over, usage
+        self.started, self.allowed = time.monotonic(), float(START_UP)
+        self.begun, self.looked, self.base, self.memory = False, 0.0, 0, 0
+        self.result = Channel(result, MOST_RESULT, MOST_RESULT)
+        self.output = Channel(output, limits.printed << 10, SHOWN)
+
+    def until_over(self) -> tuple[str, str]:
+        """Wait until the process ends or has used too much; give what to call it, and the numbers."""
+        while not self.is_over():
+            wait([self.result, self.output])
+            self._take()
+            if not self.begun and b"\n" in self.result.kept:
+                self._begin()
+            if stopped := self._too_much():
+                return stopped
+        return ENDED, ""
+
+    def _begin(self) -> None:
+        self.begun, self.started, self.allowed = True, time.monotonic(), self.limits.seconds
+        memory = self.usage().memory
+        self.base = memory[0] if memory else 0
+
+    def _take(self) -> None:
+        self.result.take()
+        self.output.take()
+
+    def _too_much(self) -> tuple[str, str] | None:
+        limits, now = self.limits, time.monotonic()
+        if now - self.started > self.allowed:
+            return TIMEOUT, f"not done after {self.allowed:g} s"
+        if self.output.is_over:
+            return OUTPUT, f"printed more than {limits.printed} kB"
+        if self.result.is_over:
+            return OUTPUT, f"gave a result of more than {MOST_RESULT >> 20} MB"
+        if now - self.looked < GLANCE or not self.begun:
+            return None
+        self.looked = now
+        usage = self.usage()
+        own = sum(max(0, memory - self.base) for memory in usage.memory) >> 20
+        self.memory = max(self.memory, own)
+        if own > limits.memory:
+            return MEMORY, f"took more than {limits.memory} MB of memory"
+        if usage.threads > limits.processes:
+            return PROCESSES, f"made more than {limits.processes} processes and threads"
+        if usage.disk > limits.file_size << 20:
+            return DISK, f"wrote more than {limits.file_size} MB"
+        return None
+
+    def outcome(self, how: str, told: str, code: int) -> Outcome:
+        """Put together what has been seen, once the process is over and has left its exit status."""
+        seconds = time.monotonic() - self.started
+        for _ in range(MOST_RESULT // PIECE):
+            before = self.result.count + self.output.count
+            self._take()  # what was still in the pipes
+            if self.result.count + self.output.count == before:
+                break
+        layers, begun, result = bytes(self.result.kept).partition(b"\n")
+        if not begun:
+            how, told = (how, told) if how != ENDED else (FAILED, "the sandbox could not be set up")
+        elif how == ENDED and result:
+            how = DONE
+        elif how == ENDED:
+            told = ending(code)
+        printed = bytes(self.output.kept).decode("utf-8", "replace")
+        on = tuple(layers.decode().split(", ")) if begun else ()
+        return Outcome(how, told, seconds, self.memory, printed, on, result if how == DONE else b"")
+
+
+def ending(code: int) -> str:
+    """Say how a process ended that left no result."""
+    if code < 0:
+        return f"the process was ended by signal {-code} ({signal.strsignal(-code)}), before train was done"
+    return f"the process ended with status {code}, before train was done"

@@ -1,0 +1,214 @@
+"""A run of the grader: what is to be graded, in which order it is done, and what is kept of it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import companion
+from companion.errors import UserError
+from companion.grade.grader import INTERNAL, MISSING, UNREADABLE, Job, grade, not_run, reference_for
+from companion.grade.intake.submissions import NO_LOOP, NOTHING, Submission, UnreadableError
+from companion.grade.journal import Journal
+from companion.grade.marking.assignment import Assignment
+from companion.grade.marking.quiz_marks import QuizMarks
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What an instructor has chosen for a run.
+
+    Attributes
+    ----------
+    lesson : int
+        Which.
+    seed : int
+        Of data, initial weights and order: secret, unless it was given.
+    fixed : bool
+        Whether the seed was given: then what was graded with another one is graded again.
+    force : bool
+        Whether to grade all again.
+    only : tuple of str
+        Ids of those to grade, again if need be; empty for all.
+    forks, sandbox : bool
+        As in `companion.grade.grader.Job`.
+    """
+
+    lesson: int
+    seed: int
+    fixed: bool = False
+    force: bool = False
+    only: tuple[str, ...] = ()
+    forks: bool = True
+    sandbox: bool = False
+
+
+class Session:
+    """A run of the grader over submissions.
+
+    Parameters
+    ----------
+    assignment : Assignment
+        What is graded on.
+    submissions : sequence of Submission
+        All.
+    journal : Journal
+        Where grades are kept.
+    choices : Choices
+        What was chosen; with `resume`, those of the run that is resumed count.
+    resume : bool
+        Whether to go on with the last run.
+
+    Raises
+    ------
+    UserError
+        If there is nothing to resume, or `only` names nobody.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        submissions: Sequence[Submission],
+        journal: Journal,
+        choices: Choices,
+        *,
+        resume: bool = False,
+    ) -> None:
+        self.assignment, self.submissions, self.journal = assignment, submissions, journal
+        last = journal.last_run
+        if resume:
+            if last is None:
+                raise UserError("there is no run to resume in this folder: leave --resume out")
+            kept = {name: last[name] for name in ("seed", "fixed", "force")} | {"only": tuple(last["only"])}
+            choices = replace(choices, **kept)
+            if last["lesson"] != choices.lesson:
+                raise UserError(
+                    f"the run to resume is of lesson{last['lesson']}: name that, or leave --resume out"
+                )
+        elif last is not None and last["lesson"] != choices.lesson:
+            told = f"the folder of the grades holds those of lesson{last['lesson']}"
+            raise UserError(f"{told}: name another --output for lesson{choices.lesson}")
+        unknown = set(choices.only) - {one.id for one in submissions}
+        if unknown:
+            raise UserError(
+                f"--only {sorted(unknown)[0]!r}: no submission is of that student; ids are shown above"
+            )
+        self.choices, self.quiz = choices, QuizMarks(choices.lesson)
+        grades = journal.grades()
+        done = {line["id"] for line in journal.since_last_run()} if resume else set()
+        self.waiting = [one for one in submissions if self._is_to_be_graded(one, grades.get(one.id), done)]
+        if not resume:
+            about = {
+                name: value for name, value in asdict(choices).items() if name not in ("forks", "sandbox")
+            }
+            journal.add({"kind": "run", "version": companion.__version__} | about)
+
+    def _is_to_be_graded(self, one: Submission, old: dict[str, Any] | None, done: set[str]) -> bool:
+        if one.problem == NOTHING or one.id in done:
+            return False
+        if self.choices.only:
+            return one.id in self.choices.only
+        if old is None or self.choices.force or old["status"] == INTERNAL:
+            return True
+        other_seed = self.choices.fixed and old["seed"] != self.choices.seed
+        return other_seed or old["key"] != self.key(one)
+
+    def key(self, one: Submission) -> str:
+        """Give a sum of all that a grade depends on."""
+        parts = [one.digest, asdict(self.assignment), companion.__version__, self.choices.lesson]
+        parts.append(self.quiz.digest)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+    def job(self, one: Submission, files: dict[str, bytes] | None = None) -> Job:
+        """Give what a grader needs to know of a submission."""
+        assignment, choices = self.assignment, self.choices
+        task = {"lesson": choices.lesson, "seed": choices.seed}
+        task |= {"epochs": assignment.epochs, "batch_size": assignment.batch_size}
+        return Job(
+            one.id, one.name, one.source, one.late, one.file, files or {}, self.key(one), task,
+            assignment.limits, assignment.points, forks=choices.forks, sandbox=choices.sandbox,
+        )  # fmt: skip
+
+    def grade_all(self, executor: Executor, at_once: int, tell: Callable[[dict[str, Any]], None]) -> None:
+        """Grade all that wait; each grade is on disk before `tell` is called with it.
+
+        Parameters
+        ----------
+        executor : Executor
+            Where.
+        at_once : int
+            How many submissions are handed to it at one time.
+        tell : callable
+            Called with each grade.
+
+        Raises
+        ------
+        UserError
+            If the executor has ended, or can grade nothing.
+        """
+        if not self.waiting:
+            return
+        try:
+            self._grade_all(executor, at_once, tell)
+        except (BrokenExecutor, CancelledError, ConnectionError) as error:
+            told = f"the workers have ended ({type(error).__name__}: {error})"
+            raise UserError(f"{told}; --resume goes on where this stopped") from None
+
+    def _grade_all(self, executor: Executor, at_once: int, tell: Callable[[dict[str, Any]], None]) -> None:
+        reference = b""
+        jobs = self._jobs(tell)
+        running: dict[Future, Job] = {}
+        while True:
+            while len(running) < at_once and (job := next(jobs, None)) is not None:
+                reference = reference or executor.submit(reference_for, job).result()
+                job = replace(job, reference=reference)
+                running[executor.submit(grade, job)] = job
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job = running.pop(future)
+                self._keep(_result_of(future, job), job.files, tell)
+
+    def _jobs(self, tell: Callable[[dict[str, Any]], None]) -> Iterator[Job]:
+        """Read one submission after the other; those that cannot be read are done at once."""
+        for one in self.waiting:
+            files: dict[str, bytes] = {}
+            try:
+                files = one.read()
+                if one.problem:
+                    raise UnreadableError(one.problem)
+            except UnreadableError as error:
+                status = MISSING if str(error) == NO_LOOP else UNREADABLE
+                self._keep(not_run(self.job(one), status, str(error)), files, tell)
+            else:
+                yield self.job(one, files)
+
+    def _keep(
+        self, found: dict[str, Any], files: dict[str, bytes], tell: Callable[[dict[str, Any]], None]
+    ) -> None:
+        found["quiz"] = self.quiz.mark(files)
+        self.journal.add(found)
+        tell(found)
+
+    def grades(self) -> list[dict[str, Any]]:
+        """Give the last grade of every student, those who have handed in nothing included."""
+        known = self.journal.grades()
+        found = []
+        for one in self.submissions:
+            if one.problem == NOTHING:
+                found.append(not_run(self.job(one), MISSING, NOTHING))
+            elif one.id in known:
+                found.append(known[one.id] | {"name": one.name, "late": one.late})
+        return found
+
+
+def _result_of(future: Future, job: Job) -> dict[str, Any]:
+    """Give the grade; where a worker has died of it, again and again, say so."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, UserError | BrokenExecutor | CancelledError | ConnectionError):
+        raise error
+    return not_run(job, INTERNAL, f"the worker failed: {type(error).__name__}: {error}"[:500])

@@ -1,0 +1,1 @@
+"""The grader's own processes: who starts them and how they talk."""

@@ -1,0 +1,141 @@
+"""Submissions and judges as forks of one process that has imported TensorFlow: Linux only."""
+
+import base64
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from typing import Any, cast
+
+from companion.errors import UserError
+from companion.grade.sandbox.ending import Outcome
+from companion.grade.sandbox.limits import Limits
+from companion.grade.workers.channel import MachineError, Peer
+
+START_UP = 180  # seconds that importing TensorFlow may take
+
+
+class Forked:
+    """Has the nursery make processes; starts it anew if it has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._closed = False
+        self._nursery = Nursery()
+
+    def run(
+        self, content: dict[str, Any], files: dict[str, bytes], limits: Limits, layers: list[str] | None
+    ) -> Outcome:
+        """Run a submission, or the probe, under a warden of its own.
+
+        Parameters
+        ----------
+        content : dict
+            What to run: ``file`` and ``task``, or for the probe ``file`` None and ``outside``.
+        files : dict of str to bytes
+            To lay into its folder.
+        limits : Limits
+            What it may use.
+        layers : list of str or None
+            The layers of protection that must be on; None if that is not known yet.
+
+        Returns
+        -------
+        Outcome
+
+        Raises
+        ------
+        MachineError
+            If the warden has ended.
+        """
+        encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
+        peer = self._make("warden")
+        with peer.stream:
+            wish = content | {"files": encoded, "limits": asdict(limits), "layers": layers}
+            told, result = peer.ask(wish)
+        return Outcome(**told | {"layers": tuple(told["layers"]), "result": result})
+
+    def judge(self) -> Peer:
+        """Make a judge."""
+        return self._make("judge")
+
+    def _make(self, what: str) -> Peer:
+        with self._lock:
+            if self._closed:
+                raise MachineError("grading has been stopped")
+            if not self._nursery.is_alive():
+                self._nursery.close()
+                self._nursery = Nursery()
+            return self._nursery.make(what)
+
+    def is_alive(self) -> bool:
+        """Say whether the nursery lives."""
+        return self._nursery.is_alive()
+
+    def close(self) -> None:
+        """End all processes."""
+        self._closed = True
+        self._nursery.close()
+
+
+class Nursery:
+    """The process that imports TensorFlow and makes the others, seen from outside.
+
+    Raises
+    ------
+    UserError
+        If it cannot import TensorFlow.
+    """
+
+    def __init__(self) -> None:
+        self.control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "companion.grade.workers.fork_server", str(its.fileno())],
+                pass_fds=[its.fileno()],
+                env=os.environ | one_thread,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the process that the user sees
+            )
+        self.control.settimeout(START_UP)
+        try:
+            ready = self.control.recv(16)
+        except OSError:
+            ready = b""
+        if ready != b"ready":
+            self.process.kill()
+            raise UserError("TensorFlow could not be imported; try 'python -c \"import tensorflow\"'")
+        self.control.settimeout(None)
+
+    def is_alive(self) -> bool:
+        """Say whether it still runs."""
+        return self.process.poll() is None
+
+    def make(self, what: str) -> Peer:
+        """Have a process made, and give the stream to it.
+
+        Raises
+        ------
+        MachineError
+            If the nursery has ended.
+        """
+        mine, its = socket.socketpair()
+        with its, mine:
+            try:
+                socket.send_fds(self.control, [json.dumps({"what": what}).encode()], [its.fileno()])
+            except OSError as error:
+                raise MachineError(f"the nursery has ended ({error})") from None
+            return Peer(cast(Any, mine.makefile("rwb")))
+
+    def close(self) -> None:
+        """End it, and with it all that it has made."""
+        self.control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            self.process.wait(10)
+        self.process.kill()
+        self.process.wait()

@@ -1,0 +1,203 @@
+"""What grades submissions on this machine: sandboxes, and as many judges as are busy at one time.
+
+This side of it needs no TensorFlow, and may be used from several threads.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from companion.errors import UserError
+from companion.grade.sandbox.ending import Outcome
+from companion.grade.sandbox.limits import Limits
+from companion.grade.sandbox.probe import PROTECTIONS
+from companion.grade.workers.channel import JudgeEndedError, MachineError, Peer
+
+CAN_FORK = sys.platform == "linux"  # macOS can, but not safely after TensorFlow has been imported
+
+
+@dataclass
+class Bench:
+    """A judge that is not busy, and the one task for which it is prepared."""
+
+    peer: Peer
+    prepared: str = ""
+
+
+class Machine:
+    """Runs submissions in sandboxes and judges what they leave.
+
+    Parameters
+    ----------
+    forks : bool
+        Whether to fork from one process, where that can be done; else each submission gets a Python
+        process of its own.
+
+    Attributes
+    ----------
+    protections : dict of str to bool
+        Which of `companion.grade.sandbox.probe.PROTECTIONS` hold, once the sandbox has been tried out.
+    layers : list of str
+        The layers of protection that are on.
+
+    Raises
+    ------
+    UserError
+        If TensorFlow cannot be imported, or the sandbox not be tried out.
+    """
+
+    def __init__(self, *, forks: bool = True) -> None:
+        self._referring = threading.Lock()
+        self._references: dict[str, bytes] = {}
+        self._calls: dict[str, list[Any]] = {}
+        self._judges: SimpleQueue[Bench] = SimpleQueue()
+        if forks and CAN_FORK:
+            from companion.grade.workers.fork_client import Forked  # which Windows cannot import
+
+            self._processes: Any = Forked()
+        else:
+            from companion.grade.workers.spawn import Separate
+
+            self._processes = Separate()
+        self.protections, self.layers = self._try_out()
+
+    def _try_out(self) -> tuple[dict[str, bool], list[str]]:
+        """Try the sandbox, from inside, before anybody's code is in it."""
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)
+            secret = Path(folder, "secret")
+            secret.write_text("secret")
+            secret.chmod(0o666)
+            outside = {"file": str(secret), "folder": folder, "process": str(os.getpid())}
+            outcome = self._processes.run({"file": None, "outside": outside}, {}, Limits(), None)
+        try:
+            found = json.loads(outcome.result)
+        except ValueError:
+            told = f"{outcome.how}: {outcome.told} {outcome.printed[-500:]}".strip()
+            raise UserError(f"the sandbox cannot be tried out ({told}); nothing was graded") from None
+        return {name: bool(found.get(name)) for name in PROTECTIONS}, list(outcome.layers)
+
+    def close(self) -> None:
+        """End all processes."""
+        self._processes.close()
+
+    def reference(self, task: dict[str, int], known: bytes = b"") -> bytes:
+        """Give what ``.fit`` makes of a task; made once.
+
+        Parameters
+        ----------
+        task : dict
+            The fields of `companion.grade.sandbox.inside.Task`.
+        known : bytes
+            What another machine has made of it, if it has.
+        """
+        key = json.dumps(task, sort_keys=True)
+        with self._referring:
+            if known:
+                self._references = {key: known}
+            if key not in self._references:
+                bench = self._free_judge()
+                _, made = bench.peer.ask({"what": "prepare", "task": task})
+                bench.prepared = key
+                self._judges.put(bench)
+                self._references = {key: made}  # of the run before nobody asks again
+            return self._references[key]
+
+    def run(
+        self,
+        task: dict[str, int],
+        limits: Limits,
+        file: str,
+        files: dict[str, bytes],
+        calls: list[Any] | None = None,
+    ) -> Outcome:
+        """Run a submission in a sandbox.
+
+        Parameters
+        ----------
+        task : dict
+            The fields of `companion.grade.sandbox.inside.Task`.
+        limits : Limits
+            What it may use.
+        file : str
+            The name of the one that defines ``train``.
+        files : dict of str to bytes
+            All that were handed in, by relative path.
+        calls : list, optional
+            From `exercise_calls`: to be made instead of that of ``train``.
+
+        Returns
+        -------
+        Outcome
+
+        Raises
+        ------
+        MachineError
+            If the process that was to watch it has ended.
+        """
+        content = {"file": file, "task": task, "calls": calls}
+        return self._processes.run(content, files, limits, self.layers)
+
+    def exercise_calls(self, task: dict[str, int]) -> list[Any]:
+        """Give what the functions for the lesson's exercises are called with."""
+        key = json.dumps(task, sort_keys=True)
+        if key not in self._calls:
+            self._calls[key] = self._ask_any({"what": "calls", "task": task})["calls"]
+        return self._calls[key]
+
+    def judge_exercises(self, task: dict[str, int], result: bytes, names: list[str]) -> list[dict[str, str]]:
+        """Judge what came out of those of these names.
+
+        Raises
+        ------
+        JudgeEndedError, MachineError
+            As `judge`.
+        """
+        return self._ask_any({"what": "exercises", "task": task, "names": names}, result)["done"]
+
+    def _ask_any(self, content: dict[str, Any], blob: bytes = b"") -> dict[str, Any]:
+        bench = self._free_judge()
+        answer = self._ask(bench, content, blob)
+        self._judges.put(bench)
+        return answer
+
+    def _ask(self, bench: Bench, content: dict[str, Any], blob: bytes) -> dict[str, Any]:
+        try:
+            return bench.peer.ask(content, blob)[0]
+        except MachineError as error:
+            if self._processes.is_alive():
+                raise JudgeEndedError(str(error)) from None
+            raise
+
+    def judge(
+        self, task: dict[str, int], reference: bytes, result: bytes, file: str, text: str
+    ) -> dict[str, Any]:
+        """Judge what a submission has left; the keys are those of `judge_server.judge_one`.
+
+        Raises
+        ------
+        JudgeEndedError
+            If the judge has ended of it.
+        MachineError
+            If all have.
+        """
+        reference = self.reference(task, reference)
+        bench, key = self._free_judge(), json.dumps(task, sort_keys=True)
+        if key != bench.prepared:
+            bench.peer.ask({"what": "prepare", "task": task}, reference)
+            bench.prepared = key
+        answer = self._ask(bench, {"what": "judge", "task": task, "file": file, "text": text}, result)
+        self._judges.put(bench)
+        return answer
+
+    def _free_judge(self) -> Bench:
+        try:
+            return self._judges.get_nowait()
+        except Empty:
+            return Bench(self._processes.judge())

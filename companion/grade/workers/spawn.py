@@ -1,0 +1,109 @@
+"""A Python process for each submission: where processes cannot be forked, on macOS and Windows."""
+
+import contextlib
+import io
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from typing import Any, cast
+
+from companion.grade.sandbox import layers as sandbox
+from companion.grade.sandbox.ending import Outcome
+from companion.grade.sandbox.limits import Limits
+from companion.grade.sandbox.monitor import Usage, Watch
+from companion.grade.sandbox.runner import lay_out, remove
+from companion.grade.sandbox.usage import descendants, disk_usage, memory_of, threads_of
+from companion.grade.workers.channel import Peer
+
+PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+
+
+class Separate:
+    """Starts a Python process for each submission, and one for each judge."""
+
+    def __init__(self) -> None:
+        self._judges: list[subprocess.Popen] = []
+        self._numbers = itertools.count(os.getpid())
+
+    def run(
+        self, content: dict[str, Any], files: dict[str, bytes], limits: Limits, layers: list[str] | None
+    ) -> Outcome:
+        """Run a submission, or the probe; parameters and result as `fork_client.Forked.run`."""
+        folder = tempfile.mkdtemp(prefix="companion-grade-")
+        user = sandbox.own_user(next(self._numbers))
+        try:
+            if user is not None:
+                os.chmod(folder, 0o711)
+            scratch = lay_out(files, folder, user)
+            wish = content | {"limits": asdict(limits), "layers": layers, "scratch": scratch, "user": user}
+            return _run(wish, scratch, limits)
+        finally:
+            remove(folder)
+
+    def judge(self) -> Peer:
+        """Start a judge."""
+        command, pipe = [sys.executable, "-m", "companion.grade.workers.judge_server"], subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0)
+        self._judges.append(process)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return Peer(cast(Any, io.BufferedRWPair(cast(Any, process.stdout), cast(Any, process.stdin))))
+
+    def is_alive(self) -> bool:
+        """Say whether processes can be started."""
+        return True
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in self._judges:
+            process.kill()
+            process.wait()
+
+
+def _run(wish: dict[str, Any], scratch: str, limits: Limits) -> Outcome:
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment |= dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), scratch)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [sys.executable, "-m", "companion.grade.workers.spawned"],
+        stdin=pipe, stdout=pipe, stderr=pipe, cwd=scratch, env=environment, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(json.dumps(wish).encode())
+
+    def usage() -> Usage:
+        family = [process.pid, *descendants(process.pid)]
+        memory, disk = [memory_of(one) for one in family], disk_usage(scratch, family)
+        return Usage(memory, sum(map(threads_of, family)), disk)
+
+    with process.stdout, process.stderr:
+        ends = process.stdout.fileno(), process.stderr.fileno()
+        watch = Watch(limits, *ends, lambda: process.poll() is not None, usage)
+        how, told = watch.until_over()
+        _kill(process)
+        return watch.outcome(how, told, process.returncode)
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """End the submission and what it has started."""
+    family = descendants(process.pid)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            subprocess.run(
+                ["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False
+            )
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    for one in family:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(one, signal.SIGKILL)
+    process.kill()
+    process.wait()

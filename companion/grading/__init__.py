@@ -1,1 +1,0 @@
-"""Grading of many submissions: intake, sandbox, judging, pages and gradebooks."""

@@ -1,0 +1,1 @@
+"""Lesson 4's dial, live: drag the learning rate while a network trains."""

@@ -1,0 +1,272 @@
+"""The live dial: train a small network in front of one's eyes, in a window, a web page or a notebook."""
+
+import importlib.util
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.widgets import Slider
+
+from companion.errors import OutputError
+from companion.live.dial import Dial
+from companion.live.figure import LiveFigure, Place
+from companion.plots.plots import check_display, show_windows
+from companion.terminal.console import Report
+
+RATES = (0.001, 100.0)  # five powers of ten
+POWER_STEP = 0.05  # so that 0.1 can be hit, and not only 0.0992
+BATCH_SIZES = (8, 16, 32, 64, 200)
+HIDDEN_UNITS = (1, 2, 4, 8, 16, 32)
+TICK = 10  # milliseconds between two looks at what is to be done
+BETWEEN_PICTURES = 0.04  # seconds at least: a web page needs them to draw one
+BETWEEN_WHOLE_PICTURES = 2.0  # while something moves; and one when it has come to rest
+AT_REST = 0.3  # seconds after the last picture
+EPOCHS_A_TICK = 2  # fast enough not to wait, slow enough to watch
+SIZE = (9.6, 5.6)  # inches; smaller is faster to draw
+
+
+class LiveDial:
+    """One figure for a window, a web page and a notebook: the dial, and what it does.
+
+    Where it is dragged to is drawn at once, or, if the last picture is too new, noted and drawn at a later
+    tick, so that a slow machine skips pictures and does not fall behind.
+
+    Parameters
+    ----------
+    dial : Dial
+        What is turned.
+    figure : Figure
+        Empty; one of pyplot's where it is to be shown.
+    title : str
+        Over all of it.
+
+    Attributes
+    ----------
+    dial : Dial
+        As given.
+    training : bool
+        Whether the epochs go on.
+    """
+
+    def __init__(self, dial: Dial, figure: Figure, title: str) -> None:
+        self.dial, self.training = dial, False
+        self._turned = False
+        self._drawn = self._whole = 0.0  # when the last picture was drawn, and the last whole one sent
+        self._timer: Any = None
+        self._page = LiveFigure(figure, title, dial.x, dial.y, dial.epochs)
+        self._add_controls()
+        figure.canvas.mpl_connect("draw_event", lambda _: self._start())
+        figure.canvas.mpl_connect("close_event", lambda _: self.close())
+        self._update()
+
+    def _add_controls(self) -> None:
+        page, (low, high) = self._page, np.log10(RATES)
+        left, width = 0.2, 0.6
+        self.rate = page.add_slider(
+            "rate", (left, 0.145, width, 0.04), "learning rate", (low, high), np.log10(self.dial.rate)
+        )
+        for power in np.arange(low, high + 1):
+            at = left + width * (power - low) / (high - low)
+            page.figure.text(at, 0.125, f"{10**power:g}", ha="center", color="dimgray", fontsize=8)
+        self.hidden = self._choice("hidden", (left, 0.085, 0.22, 0.03), "hidden units", HIDDEN_UNITS)
+        self.batch_size = self._choice("batch_size", (0.58, 0.085, 0.22, 0.03), "batch size", BATCH_SIZES)
+        buttons = [("Train", self.train), ("Step", self.step), ("Reset", self.reset)]
+        self.buttons = {
+            label: page.add_button((left + 0.21 * number, 0.025, 0.18, 0.05), label, pressed)
+            for number, (label, pressed) in enumerate(buttons)
+        }
+        self.rate.valstep = POWER_STEP
+        self.rate.on_changed(lambda power: self._turn(float(f"{10**power:.3g}")))
+
+    def _choice(self, name: str, place: Place, label: str, choices: tuple[int, ...]) -> Slider:
+        """Make a slider that stops at each choice; what is not among them begins at the next lower one."""
+        at = max([k for k, choice in enumerate(choices) if choice <= getattr(self.dial, name)], default=0)
+        slider = self._page.add_slider(name, place, label, (0, len(choices) - 1), at)
+        slider.valstep = 1
+        slider.on_changed(lambda place: self._choose(**{name: choices[int(place)]}))
+        return slider
+
+    def _turn(self, rate: float) -> None:
+        self.dial.rate = float(rate)
+        self._turned = True
+        self.tick()
+
+    def _choose(self, **choice: int) -> None:
+        self.training = False
+        self._page.set_words("makes the network and compiles its training ...", "")
+        self._page.show("words", "verdict", *choice)
+        self.dial.choose(**choice)
+        self._update()
+
+    def train(self) -> None:
+        """Start the training, stop it, or begin anew where it has come to its end."""
+        if self.dial.epoch == self.dial.epochs:
+            self.dial.reset()
+        self.training = not self.training
+        self._update()
+
+    def step(self) -> None:
+        """Train an epoch."""
+        self.training = False
+        self.dial.step()
+        self._update()
+
+    def reset(self) -> None:
+        """Go back to the initial weights."""
+        self.training = False
+        self.dial.reset()
+        self._update()
+
+    def tick(self) -> None:
+        """Do what there is to do: look where the dial was dragged to, train an epoch, see to ``.fit``."""
+        now = time.monotonic()
+        if now - self._drawn < BETWEEN_PICTURES:
+            return
+        turned, self._turned = self._turned, False
+        if turned:
+            self.dial.turn(self.dial.rate)
+        trained = self.training and sum(self.dial.step() for _ in range(EPOCHS_A_TICK)) > 0
+        news = self.dial.look_beside()
+        if self.training and self.dial.epoch == self.dial.epochs:
+            self.training = False
+            self._update()
+        elif trained:
+            self._update_network()
+            self._update_curves("network")
+        elif turned or news:
+            self._update_curves()
+        pause = AT_REST if now - self._drawn > AT_REST else BETWEEN_WHOLE_PICTURES
+        if self._whole < self._drawn and now - self._whole > pause:
+            self._whole = now
+            self._page.send_whole()
+
+    def _update(self) -> None:
+        self._page.set_start(self.dial.network.start_loss)
+        label = self.buttons["Train"].label
+        wanted = "Pause" if self.training else "Train"
+        if label.get_text() != wanted:
+            label.set_text(wanted)
+            self._page.draw_all()
+        self.hidden.valtext.set_text(str(self.dial.hidden))
+        self.batch_size.valtext.set_text(str(self.dial.batch_size))
+        self._update_network()
+        self._update_curves("network", "hidden", "batch_size")
+
+    def _update_network(self) -> None:
+        dial = self.dial
+        self._page.set_network(dial.epoch, dial.probabilities(self._page.grid), dial.accuracy())
+
+    def _update_curves(self, *more: str) -> None:
+        dial = self.dial
+        self._page.set_curves(dial.curve, dial.epoch, dial.fit or [])
+        verdict = f"by hand and .fit: {dial.verdict or 'being trained beside ...'}"
+        changed = self._page.set_words(dial.words(), verdict)
+        self.rate.valtext.set_text(f"{dial.rate:.3g}")
+        self._page.show("curves", "rate", *changed, *more)
+        self._drawn = time.monotonic()
+
+    def _start(self) -> None:
+        """Begin to tick: only when the figure is drawn is the loop there in which timers run."""
+        if self._timer is None:
+            self._timer = self._page.figure.canvas.new_timer(interval=TICK)
+            self._timer.add_callback(self.tick)
+            self._timer.start()
+
+    def told(self) -> str:
+        """Say in a sentence where the training stands."""
+        dial = self.dial
+        right = f"right on {dial.accuracy():.1%} of the rows"
+        return f"rate {dial.rate:.3g}, {dial.epoch} of {dial.epochs} epochs trained, {right}; {dial.words()}"
+
+    def close(self) -> None:
+        """End what runs beside."""
+        if self._timer is not None:
+            self._timer.stop()
+        self.dial.close()
+
+
+def choose_canvas(browser: bool) -> None:
+    """Have figures drawn in web pages, or make sure that windows can be opened.
+
+    Parameters
+    ----------
+    browser : bool
+        Whether it is to be a web page.
+
+    Raises
+    ------
+    OutputError
+        If there is no display, or no tornado to serve the page with.
+    """
+    if not browser:
+        check_display("--live", "use --live --browser, a web page,")
+        return
+    if importlib.util.find_spec("tornado") is None:
+        told = "--browser: tornado, which serves the page, is missing"
+        raise OutputError(f"{told}; pip install 'companion[live]'")
+    matplotlib.use("WebAgg")
+    from matplotlib.backends.backend_webagg_core import NavigationToolbar2WebAgg
+
+    NavigationToolbar2WebAgg.toolitems = []  # pages have them whatever is asked for, and no use here
+    logging.getLogger("asyncio").addFilter(_is_no_closed_page)
+
+
+def _is_no_closed_page(record: logging.LogRecord) -> bool:
+    """Let pass what is not told of a page that is closed while a picture is on its way to it."""
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__name__ != "WebSocketClosedError"
+
+
+def show_dial(report: Report, browser: bool) -> None:
+    """Show what `open_dial` has opened, and come back when it is closed.
+
+    Parameters
+    ----------
+    report : Report
+        Where to say how to find and how to end it.
+    browser : bool
+        As for `choose_canvas`.
+    """
+    if browser:
+        from matplotlib.backends.backend_webagg import WebAggApplication
+
+        WebAggApplication.initialize()  # finds a port that is free
+        page: Any = WebAggApplication
+        address = f"http://{page.address}:{page.port}/"
+        report.print(f"The dial is at {address}")
+    show_windows()
+
+
+def open_dial(make_dial: Callable[[], Dial], title: str) -> LiveDial:
+    """Open the dial on a new figure of pyplot's.
+
+    Parameters
+    ----------
+    make_dial : callable
+        Gives what is turned.
+    title : str
+        Over all of it.
+
+    Returns
+    -------
+    LiveDial
+        Keep it: what is thrown away answers no more.
+
+    Raises
+    ------
+    OutputError
+        If the figure is none that can be clicked on.
+    """
+    with matplotlib.rc_context({"toolbar": "None"}):  # to zoom is of no use here
+        figure = pyplot.figure(title, figsize=SIZE)
+    if type(figure.canvas) is FigureCanvasAgg:
+        pyplot.close(figure)
+        told = "in a notebook, pip install 'companion[live]' and run %matplotlib widget first"
+        raise OutputError(f"the dial needs a figure that can be clicked on, and this one cannot be: {told}")
+    return LiveDial(make_dial(), figure, title)

@@ -1,0 +1,260 @@
+"""What the live dial turns: a training that is part done, part looked ahead, and ``.fit`` beside it."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from companion.batches import batches_of_fit
+from companion.comparison.history import Comparison
+from companion.live.trajectory import Trajectory
+from companion.live.worker_process import Beside
+from companion.plots.curves import behavior, blew_up_at, steps_up
+
+BuildModel = Callable[..., keras.Model]
+
+
+class Network:
+    """A network and the rows it is trained on, ready to go through any epochs at any rates.
+
+    Parameters
+    ----------
+    build_model : callable
+        ``build_model(seed, hidden)``, which sets the seed.
+    x, y : ndarray of shape (n, 2) and (n, 1)
+        Two classes.
+    seed, hidden : int
+        For `build_model`.
+    batch_size : int
+        Rows an update.
+    """
+
+    def __init__(
+        self,
+        build_model: BuildModel,
+        x: np.ndarray,
+        y: np.ndarray,
+        seed: int,
+        hidden: int,
+        batch_size: int,
+    ) -> None:
+        self.model = build_model(seed, hidden)
+        self.batches = batches_of_fit(x, y, batch_size, shuffle=True)
+        self.loss = keras.losses.BinaryCrossentropy()
+        self.trajectory = Trajectory(self.model, self.loss, list(self.batches))
+        self.start = self.trajectory.weights()
+        self.start_loss = float(self.loss(y.astype(keras.config.floatx()), self.model(x)))
+
+    def probabilities(self, weights: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Give what the network with these weights answers, shape (len(points),)."""
+        parts, at = [], 0
+        for variable in self.model.trainable_variables:
+            size = int(np.prod(variable.shape))
+            parts.append(weights[at : at + size].reshape(variable.shape))
+            at += size
+        self.model.set_weights(parts)
+        return self.model(points).numpy()[:, 0]
+
+    def by_hand(self, rates: Sequence[float]) -> list[float]:
+        """Train from the start, an epoch a rate; give the losses."""
+        return list(self.trajectory.train(self.start, rates)[0])
+
+    def with_fit(self, rates: Sequence[float]) -> list[float]:
+        """Do the same with ``model.fit``, a callback setting the rate of each epoch."""
+        self.probabilities(self.start, np.zeros((1, self.model.input_shape[1])))  # back to the start
+        self.model.compile(keras.optimizers.SGD(rates[0]), self.loss)
+        schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _: float(rates[epoch]))
+        how = {"steps_per_epoch": len(self.batches), "epochs": len(rates), "shuffle": False, "verbose": 0}
+        return self.model.fit(self.batches.repeat(), callbacks=[schedule], **how).history["loss"]
+
+
+class BothWays:
+    """Trains by hand and by ``.fit``, and compares: what the process beside does.
+
+    Parameters
+    ----------
+    *of_all
+        What all networks have: the first four arguments of `Network`.
+    """
+
+    def __init__(self, *of_all: Any) -> None:
+        self._networks = functools.lru_cache(maxsize=4)(functools.partial(Network, *of_all))
+
+    def __call__(self, task: tuple[int, int, Sequence[float]]) -> tuple[list[float], list[float], str]:
+        """Give both histories and the verdict, for a number of hidden units, a batch size, and rates."""
+        hidden, batch_size, rates = task
+        network = self._networks(hidden, batch_size)
+        by_hand, weights = network.by_hand(rates), network.model.get_weights()
+        fit = network.with_fit(rates)
+        compared = Comparison(by_hand, fit, weights, network.model.get_weights(), dtype=keras.config.floatx())
+        return by_hand, fit, compared.verdict()
+
+
+class Dial:
+    """A network of two inputs, its training so far, and what its rate would make of the epochs to come.
+
+    Parameters
+    ----------
+    build_model : callable
+        As for `Network`; also imported by the process beside.
+    x, y : ndarray of shape (n, 2) and (n, 1)
+        As for `Network`.
+    seed, hidden, batch_size, epochs : int
+        Likewise.
+    rate : float
+        The learning rate to begin with.
+
+    Attributes
+    ----------
+    rate : float
+        Where the dial stands.
+    losses : list of float
+        Of the epochs that are trained, equal to those of ``.fit`` bit for bit.
+    outlook : list of float
+        Of the epochs to come, at `rate`: by XLA, whose last bits differ, until the process beside is done.
+    fit : list of float or None
+        What ``.fit`` reports for all of these epochs; None until it is done.
+    verdict : str
+        Whether by hand and ``.fit`` are identical.
+    """
+
+    def __init__(
+        self,
+        build_model: BuildModel,
+        x: np.ndarray,
+        y: np.ndarray,
+        *,
+        seed: int,
+        hidden: int,
+        batch_size: int,
+        epochs: int,
+        rate: float,
+    ) -> None:
+        self.x, self.y, self.epochs, self.rate = x, y, epochs, float(rate)
+        self.hidden, self.batch_size = hidden, batch_size
+        of_all = (build_model, x, y, seed)
+        self._networks = functools.lru_cache(maxsize=16)(functools.partial(Network, *of_all))
+        self._lost = False  # whether the process beside is
+        self._start_beside = functools.partial(Beside, BothWays, *of_all)
+        self.reset()
+
+    @functools.cached_property
+    def _beside(self) -> Beside:
+        """The process beside, started when it is first asked: importing TensorFlow there takes seconds."""
+        return self._start_beside()
+
+    @property
+    def epoch(self) -> int:
+        """Say how many epochs are trained."""
+        return len(self.losses)
+
+    @property
+    def network(self) -> Network:
+        """Give the network of the present choices."""
+        return self._networks(self.hidden, self.batch_size)
+
+    @property
+    def plan(self) -> list[float]:
+        """Give the rate of each epoch: as trained, then as the dial stands."""
+        return [*self.rates, *[self.rate] * (self.epochs - self.epoch)]
+
+    @property
+    def curve(self) -> list[float]:
+        """Give the losses of all epochs, those to come too."""
+        return [*self.losses, *self.outlook]
+
+    def reset(self) -> None:
+        """Go back to the initial weights."""
+        self.losses: list[float] = []
+        self.rates: list[float] = []
+        self.weights = self.network.start
+        self.look_ahead()
+
+    def choose(self, *, hidden: int | None = None, batch_size: int | None = None) -> None:
+        """Take another network, or other batches, and begin anew."""
+        self.hidden, self.batch_size = hidden or self.hidden, batch_size or self.batch_size
+        self.reset()
+
+    def turn(self, rate: float) -> None:
+        """Set the learning rate of all epochs to come."""
+        self.rate = float(rate)
+        self.look_ahead()
+
+    def look_ahead(self) -> None:
+        """Compute the epochs to come, fast; what was known of ``.fit`` is about another plan now."""
+        # As many epochs each time, for XLA compiles anew for another number; those too many are left out.
+        rates = [self.rate] * self.epochs
+        losses, _ = self.network.trajectory.train(self.weights, rates, by_xla=True)
+        self.outlook = list(losses[: self.epochs - self.epoch])
+        self.fit: list[float] | None = None
+        if not self._lost:
+            self.verdict = ""
+
+    def step(self) -> bool:
+        """Train an epoch; give whether there was one left."""
+        if self.epoch == self.epochs:
+            return False
+        losses, weights = self.network.trajectory.train(self.weights, [self.rate])
+        self.rates.append(self.rate)
+        self.losses.append(float(losses[0]))
+        self.outlook = self.outlook[1:]
+        self.weights = weights[0]
+        return True
+
+    def probabilities(self, points: np.ndarray) -> np.ndarray:
+        """Give what the network answers now, shape (len(points),)."""
+        return self.network.probabilities(self.weights, points)
+
+    def accuracy(self) -> float:
+        """Give the share of rows on which the network is right now."""
+        return float(np.mean((self.probabilities(self.x) >= 0.5) == (self.y[:, 0] == 1)))
+
+    def look_beside(self) -> bool:
+        """Take what the process beside has done, and give it what is to be done; say if there is news."""
+        if self._lost:
+            return False
+        wanted = (self.hidden, self.batch_size, tuple(self.plan))
+        news = False
+        try:
+            done = self._beside.answer()
+            if done is not None and done[0] == wanted:  # else the dial has moved on
+                self._take(*done[1])
+                news = True
+            if self.fit is None:
+                self._beside.ask(wanted)
+        except (RuntimeError, EOFError, OSError) as error:
+            self._lost, news = True, True
+            self.verdict = f"not compared: .fit, in the process beside, failed ({error or 'it has ended'})"
+        return news
+
+    def _take(self, by_hand: list[float], fit: list[float], verdict: str) -> None:
+        """Take what the process beside has found, if what was trained here is what was trained there."""
+        self.fit, self.outlook, self.verdict = fit, by_hand[self.epoch :], verdict
+        if not np.array_equal(by_hand[: self.epoch], self.losses, equal_nan=True):
+            self.verdict = "not identical: the epochs trained here are others than in the process beside"
+
+    def words(self) -> str:
+        """Say in a line what is happening."""
+        # Held against the loss before any update: at a large rate the first epoch's is a mean of wild ones.
+        first, last = self.network.start_loss, self.curve[-1]
+        curve = [first, *self.curve]
+        kind, at = behavior(curve), blew_up_at(curve)
+        # Short, for it is drawn at each move of the dial, and text is what takes longest to draw.
+        down = f"{first:.3f} to {last:.3f}"
+        told = {
+            "crawls": f"crawls: {down} only",
+            "learns": f"learns: {down}",
+            "bounces": f"bounces: up in {steps_up(curve)} of {self.epochs} epochs, {down}",
+        }.get(kind, kind)
+        if kind == "blows up" and at is not None:
+            verb = "blew" if at <= self.epoch else "blows"
+            told = f"{verb} up at epoch {at - 1}: above {first:.3f}, its start"
+        return f"epoch {self.epoch}, loss {self.losses[-1]:.3g}: {told}" if self.epoch else told
+
+    def close(self) -> None:
+        """End the process beside."""
+        self._lost = True
+        if "_beside" in vars(self):  # it was started
+            self._beside.close()

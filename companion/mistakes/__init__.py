@@ -1,0 +1,1 @@
+"""``python -m companion.mistakes``: a right loop, broken on purpose."""

@@ -1,0 +1,1 @@
+"""The pictures: only these files know matplotlib."""

@@ -1,0 +1,232 @@
+"""Pictures that every lesson has: curves, their differences, and how they reach a file or a window."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from companion.comparison.ulp import abs_difference
+from companion.errors import OutputError
+
+# Okabe and Ito's colors, which stay apart for the color-blind, each with a line style of its own.
+HISTORIES: dict[str, dict[str, Any]] = {
+    "numpy": dict(label="NumPy", color="#56B4E9", linewidth=7, alpha=0.6),
+    "by_hand": dict(label="by hand", color="#E69F00", linewidth=3.5),
+    "fit": dict(label=".fit", color="black", linewidth=1.3, linestyle=(0, (4, 3))),
+}
+DIFFERENCE_WIDTHS = {"numpy": 0.8, "by_hand": 3}  # the noisy one thin, the flat one thick
+EXPLODED = 5  # times the first loss: beyond this a curve would flatten all others
+LARGEST_DRAWN = 1e150  # a log axis over more overflows while it looks for its margins
+STYLES = [
+    ("#0072B2", "-"),
+    ("#009E73", "--"),
+    ("#D55E00", "-."),
+    ("#CC79A7", ":"),
+    ("#000000", "-"),
+    ("#E69F00", "--"),
+    ("#56B4E9", "-."),
+]
+STYLE: Any = {
+    "svg.hashsalt": "companion",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.9,
+}
+
+
+def check_display(option: str = "--show", instead: str = "use --plot FILE") -> None:
+    """Refuse an option where no window can be opened.
+
+    Parameters
+    ----------
+    option : str
+        Which opens it.
+    instead : str
+        What to do where there is none.
+
+    Raises
+    ------
+    OutputError
+        If matplotlib finds no display or no toolkit to draw windows with.
+    """
+    from matplotlib import pyplot
+    from matplotlib.backends import BackendFilter, backend_registry
+
+    try:
+        backend = matplotlib.get_backend()
+        pyplot.switch_backend(backend)
+    except ImportError as error:
+        raise OutputError(f"{option}: no window can be opened ({error}); {instead} instead") from None
+    if backend.lower() not in backend_registry.list_builtin(BackendFilter.INTERACTIVE):
+        raise OutputError(f"{option}: no display was found (backend {backend!r}); {instead} instead")
+
+
+def new_figure(show: bool, width: float, height: float) -> Figure:
+    """Make an empty figure, `width` by `height` inches, belonging to a window if `show`."""
+    if not show:
+        return Figure(figsize=(width, height), layout="constrained")
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=(width, height), layout="constrained")
+
+
+def show_windows() -> None:
+    """Open the windows and wait until the user has closed them."""
+    from matplotlib import pyplot
+
+    pyplot.show()
+
+
+def as_bytes(figure: Figure, file_format: str) -> bytes:
+    """Draw `figure` as "png", "svg" or "pdf"; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(file_format, {})
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format=file_format, dpi=150, metadata=metadata)
+    return buffer.getvalue()
+
+
+def draw_histories(
+    axes: Axes,
+    histories: Mapping[str, Sequence[float]],
+    what: str = "loss",
+    epochs: Sequence[int] | None = None,
+) -> None:
+    """Draw the trainings over each other, the widest line at the bottom, so that all stay visible.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to.
+    histories : mapping of str to sequence of float
+        Keys as in `HISTORIES`.
+    what : str
+        Of what they are: a key of ``History.history``.
+    epochs : sequence of int, optional
+        Their numbers, where they are not from 0 on.
+    """
+    for key, history in histories.items():
+        losses = _drawable(history)
+        axes.plot(epochs or range(len(losses)), losses, marker=_marker(losses), **HISTORIES[key])
+    label_epochs(axes, f"The {what}, trained in each way", what)
+    if what.endswith("loss") and axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
+        axes.set_yscale("log")
+    axes.legend()
+
+
+def draw_differences(
+    axes: Axes,
+    histories: Mapping[str, Sequence[float]],
+    what: str = "losses",
+    epochs: Sequence[int] | None = None,
+) -> None:
+    """Draw how far NumPy and by hand are from ``.fit``: a flat line at 0 is the point of the picture.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to.
+    histories : mapping of str to sequence of float
+        With the key "fit".
+    what : str
+        Of what they are.
+    epochs : sequence of int, optional
+        Their numbers, where they are not from 0 on.
+    """
+    fit = _drawable(histories["fit"])
+    for key, width in DIFFERENCE_WIDTHS.items():
+        if key not in histories:
+            continue
+        difference = _drawable(histories[key]) - fit
+        largest = abs_difference(histories[key], histories["fit"]).max()
+        size = "exactly 0 in every epoch" if largest == 0 else f"at most {largest:.1e}"
+        label = f"{HISTORIES[key]['label']} minus .fit: {size}"
+        style = dict(color=HISTORIES[key]["color"], linewidth=width, marker=_marker(difference))
+        axes.plot(epochs or range(len(difference)), difference, label=label, **style)
+    label_epochs(axes, "What is left when .fit is subtracted", f"difference of the {what}")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend above the curves
+    axes.legend(loc="upper right")
+
+
+def draw_curves(axes: Axes, curves: Mapping[str, Sequence[float]], title: str) -> None:
+    """Draw several trainings by hand, of the same network otherwise.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to.
+    curves : mapping of str to sequence of float
+        The history of each, under what it is to be called.
+    title : str
+        Over the axes.
+    """
+    top = EXPLODED * next(iter(curves.values()))[0]
+    for (name, history), (color, style) in zip(curves.items(), STYLES, strict=False):
+        losses = _drawable(history)
+        label = name + (" (leaves the picture)" if not np.max(history) <= top else "")
+        axes.plot(losses, label=label, color=color, linestyle=style, linewidth=1.5, marker=_marker(losses))
+    label_epochs(axes, title, "loss")
+    if axes.get_ylim()[1] > top:
+        axes.set_ylim(0, top)
+    axes.legend()
+
+
+def draw_lesson(result: Any, show: bool, panels: Sequence[Callable[[Axes], None]] = ()) -> Figure:
+    """Draw the picture of a lesson: the curves, their differences, the learning rates.
+
+    Parameters
+    ----------
+    result : companion.report.result.Result
+        What was found.
+    show : bool
+        Whether it is to open in a window.
+    panels : sequence of callable
+        What only this lesson has: up to three, each draws on the axes that it is given.
+
+    Returns
+    -------
+    Figure
+    """
+    with matplotlib.rc_context(STYLE):
+        rows = 2 if panels else 1
+        columns = -(-(len(panels) + 3) // rows)
+        figure = new_figure(show, 5 * columns if rows == 1 else 6.5 * columns, 4.8 if rows == 1 else 9)
+        places = list(np.ravel(figure.subplots(rows, columns)))
+        left, middle, right = places[-3:]
+        for draw, axes in zip(panels, places, strict=False):
+            draw(axes)
+        draw_histories(left, result.histories)
+        draw_differences(middle, result.histories)
+        rates = {f"rate {rate}": history for rate, history in result.scan.items()}
+        draw_curves(right, rates, "The same network at other learning rates")
+        settings = result.settings
+        hidden = f"{settings['hidden']} hidden units, " if settings["hidden"] else ""
+        figure.suptitle(
+            f"Lesson {result.lesson}: {result.title} (learning rate {settings['learning_rate']:g}, "
+            f"{settings['epochs']} epochs, {hidden}seed {settings['seed']}, {settings['dtype']})"
+        )
+    return figure
+
+
+def label_epochs(axes: Axes, title: str, ylabel: str) -> None:
+    """Write title and axes of a curve over epochs."""
+    axes.set(title=title, xlabel="epoch", ylabel=ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 0.5
+
+
+def _drawable(history: Sequence[float]) -> np.ndarray:
+    """Leave gaps where a loss is not a finite number, or too large for an axis."""
+    losses = np.asarray(history, dtype="float64")
+    return np.where(np.abs(losses) < LARGEST_DRAWN, losses, np.nan)
+
+
+def _marker(losses: np.ndarray) -> str | None:
+    """Choose a marker for a single point: as a line it would be invisible."""
+    return "o" if np.isfinite(losses).sum() == 1 else None

@@ -1,0 +1,1 @@
+"""``python -m companion.quiz``: questions to each lesson."""

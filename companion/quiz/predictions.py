@@ -1,0 +1,97 @@
+"""What running a lesson answers: the questions of a quiz that ask what will happen."""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from companion.check.problems import ASSIGNMENTS
+from companion.errors import UserError
+from companion.plots.curves import behavior, steps_up
+from companion.quiz.questions import Question
+from companion.report.runs import Run, Runs, accuracy
+
+
+class Predictions:
+    """Answers predictions about a lesson, each training made once.
+
+    Parameters
+    ----------
+    lesson : str
+        Such as "lesson4".
+    """
+
+    def __init__(self, lesson: str) -> None:
+        self.lesson = lesson
+        module = importlib.import_module(f"companion.{lesson}")
+        assignment = ASSIGNMENTS[int(lesson.removeprefix("lesson"))]
+        x, y = module.load_data()
+        settings = {
+            "learning_rate": module.LEARNING_RATE,
+            "epochs": module.EPOCHS,
+            "batch_size": assignment.batch_size or len(x),
+            "seed": 0,
+            # the lessons with a NumPy loop beside the others compute in float64
+            "dtype": "float64" if hasattr(module, "train_with_numpy") else "float32",
+            "hidden": inspect.signature(module.build_model).parameters["hidden"].default,
+        }
+        self.train, self.runs = module.train_by_hand, Runs(module.build_model, x, y, settings)
+
+    def answer(self, question: Question) -> tuple[int | float, dict[str, Any]]:
+        """Run the lesson and give the right answer.
+
+        Parameters
+        ----------
+        question : Question
+            A prediction.
+
+        Returns
+        -------
+        answer : int or float
+            Which choice, from 0 on; or the number.
+        figures : dict of str to value
+            What the explanation may name: ``final_loss``, ``first_loss``, ``steps_up``, ``behavior``,
+            ``train_accuracy`` of the run; ``other_final_loss`` of the other, ``final_losses`` by choice.
+
+        Raises
+        ------
+        UserError
+            If the run cannot be made as the question has it, or gives none of its choices.
+        """
+        if question.asks == "lowest rate":
+            runs = {rate: self._run(question, {"learning_rate": rate}) for rate in question.rates}
+            finals = [run.history[-1] for run in runs.values()]
+            lowest = int(np.nanargmin(finals))
+            named = dict(zip(question.choices, finals, strict=True))
+            return lowest, {"final_losses": named, "lowest_rate": question.rates[lowest]}
+        run = self._run(question)
+        figures = self._figures(run)
+        if question.asks == "same weights":
+            other = self._run(question, question.other)
+            pairs = zip(run.model.get_weights(), other.model.get_weights(), strict=True)
+            same = all(np.array_equal(one, two, equal_nan=True) for one, two in pairs)
+            return (0 if same else 1), figures | {"other_final_loss": other.history[-1]}
+        if question.asks == "behavior":
+            if figures["behavior"] not in question.choices:
+                told = f"the run {figures['behavior']}, which is none of its choices"
+                raise UserError(f"question {question.name!r} has no right answer: {told}; add it")
+            return question.choices.index(figures["behavior"]), figures
+        return figures[question.asks.replace(" ", "_")], figures
+
+    def _run(self, question: Question, changes: Mapping[str, Any] | None = None) -> Run:
+        try:
+            return self.runs(self.train, **{**question.run, **(changes or {})})
+        except (ValueError, TypeError) as error:
+            told = f"question {question.name!r} cannot be answered by a run: {error}"
+            raise UserError(f"{told}; mend run = {dict(question.run)}") from None
+
+    def _figures(self, run: Run) -> dict[str, Any]:
+        return {
+            "final_loss": run.history[-1],
+            "first_loss": run.history[0],
+            "steps_up": float(steps_up(run.history)),
+            "behavior": behavior(run.history),
+            "train_accuracy": accuracy(run.model, self.runs.x, self.runs.y),
+        }

@@ -1,0 +1,1 @@
+"""What a lesson prints, draws and writes."""

@@ -1,0 +1,143 @@
+"""From one call to another, one change at a time: what is it that makes two trainings differ?"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from companion.batches import order_of_fit
+from companion.comparison.history import Comparison
+from companion.precision import precision
+from companion.report.runs import Run
+from companion.terminal.console import Report
+from companion.terminal.formats import distance
+from companion.terminal.retracing import expect_retracing
+
+# A training by its settings: "initial weights" ("Keras'" or not), "learning rate", "order" ("shuffled" or
+# not), "batch size", "precision", "clipping" ("none (logits)" or not).
+Call = Mapping[str, Any]
+
+NOTE = (
+    "The page shows no model for its call: this is the same neuron. Under a seed .fit shuffles alike in all "
+    "epochs. The last change is in what is reported, not in the training: Keras takes the loss from the "
+    "logit, the sum before the sigmoid, and clips nothing."
+)
+
+
+def train_as(
+    call: Call,
+    train: Callable[..., list[float]],
+    build_model: Callable[[int], keras.Model],
+    rows: tuple[np.ndarray, np.ndarray],
+    seed: int,
+    epochs: int,
+) -> Run:
+    """Train a new network as `call` says.
+
+    Parameters
+    ----------
+    call : Call
+        Its "clipping" only decides which loss is reported: see `reported`.
+    train : callable
+        ``train(model, x, y, *, learning_rate, batch_size, epochs)``, which feeds the rows
+        as they are and leaves a `keras.callbacks.History` as ``model.history``.
+    build_model : callable
+        From a seed, which it also sets, to the network.
+    rows : pair of ndarray
+        ``x`` and ``y``.
+    seed : int
+        Of weights and order.
+    epochs : int
+        Passes over the data.
+
+    Returns
+    -------
+    Run
+        With the losses that `call` reports.
+    """
+    with precision(call["precision"]), expect_retracing():
+        model, (x, y) = build_model(seed), rows
+        if call["initial weights"] == "Keras'":
+            model.set_weights(keras_weights(build_model, seed))
+        if call["order"] == "shuffled":
+            # Under a seed .fit shuffles alike in every epoch: rows in that order are what it feeds.
+            order = order_of_fit(len(x))
+            x, y = x[order], y[order]
+        train(model, x, y, learning_rate=call["learning rate"], batch_size=call["batch size"], epochs=epochs)
+    return Run(model, reported(model, call))
+
+
+def keras_weights(build_model: Callable[[int], keras.Model], seed: int) -> list[np.ndarray]:
+    """Draw the weights that Keras gives the network when nobody says otherwise, in its usual float32."""
+    with precision("float32"):
+        model = build_model(seed)
+        keras.utils.set_random_seed(seed)
+        return keras.models.clone_model(model).get_weights()
+
+
+def reported(model: keras.Model, call: Call) -> list[float]:
+    """Give the losses that a training reported: Keras' or the chapter's."""
+    return model.history.history["loss" if call["clipping"] == "none (logits)" else "chapter_loss"]
+
+
+def change_one_by_one(
+    train: Callable[[Call], Run], start: Call, goal: Call, ends: tuple[keras.Model, keras.Model]
+) -> dict[str, list[float]]:
+    """Train as `start` says, then with one setting after the other as `goal` says.
+
+    Parameters
+    ----------
+    train : callable
+        From a call to a run.
+    start, goal : Call
+        With the same names; they are changed in the order of `goal`.
+    ends : pair of keras.Model
+        The trained networks of the two.
+
+    Returns
+    -------
+    dict of str to list of float
+        The losses as they stand at the start, under "", and after each setting that
+        differs has been changed too, under its name. The last are those of `goal`.
+    """
+    call, model = dict(start), ends[0]
+    losses = {"": reported(model, call)}
+    for name, value in goal.items():
+        if call[name] == value:
+            continue
+        call[name] = value
+        there = all(call[other] == goal[other] for other in call if other != "clipping")
+        model = ends[1] if there else train(dict(call)).model
+        losses[name] = reported(model, call)
+    return losses
+
+
+def print_gap(
+    report: Report,
+    start: Call,
+    goal: Call,
+    losses: Mapping[str, Sequence[float]],
+    targets: Mapping[str, Sequence[float]],
+    epochs: int,
+) -> None:
+    """Say how far each change has left the losses from each target.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    start, goal, losses
+        As for `change_one_by_one`, and what it gave.
+    targets : mapping of str to sequence of float
+        The losses to come to, by the header of their column; it says what they are.
+    epochs : int
+        How many of the first are looked at.
+    """
+    rows = []
+    for name, history in losses.items():
+        change = [name, f"{start[name]}", f"{goal[name]}"] if name else ["as it stands", "", ""]
+        left = [Comparison(history[:epochs], target[:epochs]).max_abs_diff for target in targets.values()]
+        rows.append([*change, *(distance(difference) for difference in left)])
+    columns = [f"largest difference\n{name}" if number == 0 else name for number, name in enumerate(targets)]
+    report.table(["change", "from", "to", *columns], rows, text_columns=(0, 1, 2))

@@ -1,0 +1,271 @@
+"""The parts of a lesson's report that all lessons share, and its delivery."""
+
+import argparse
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from companion.comparison.history import Comparison
+from companion.plots import plots
+from companion.report.result import Printed, Result, side_by_side
+from companion.report.runs import Run, accuracy, compare, histories_of
+from companion.terminal.console import Report
+from companion.terminal.formats import distance, loss_text, settings_text
+from companion.terminal.outputs import STDOUT, write
+
+NAMES = {"numpy": "NumPy", "by_hand": "by hand", "fit": ".fit"}
+ROWS = 11
+NUMPY_TOLERANCE = 4  # times the machine epsilon; up to 1.75 was measured where rounding does not grow
+
+
+def print_what_goes_in(
+    report: Report,
+    lesson: str,
+    facts: Sequence[tuple[str, str]],
+    by_hand: Callable[..., list[float]],
+    fit: Callable[..., list[float]],
+) -> None:
+    """Open the report: what is trained on what, and by what.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    lesson : str
+        The number and the title, such as "Lesson 4: the learning-rate dial".
+    facts : sequence of pair of str
+        What only this lesson has: a word and what it stands for.
+    by_hand, fit : callable
+        The lesson's functions that are compared.
+    """
+    report.heading(lesson)
+    report.part("What goes in")
+    file = f"companion/{Path(inspect.unwrap(by_hand).__code__.co_filename).name}"
+    report.facts(
+        [
+            *facts,
+            ("by hand", f"{by_hand.__name__} in {file}, a loop around tf.GradientTape"),
+            (".fit", f"{fit.__name__}, below it: model.compile(...) and model.fit(...)"),
+        ]
+    )
+
+
+def print_trainings(report: Report, runs: Mapping[str, Run], dtype: str) -> Comparison:
+    """Set the trainings side by side, and say whether by hand and ``.fit`` are identical.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    runs : mapping of str to Run
+        Keys as in `NAMES`.
+    dtype : str
+        The float type in which all were made.
+
+    Returns
+    -------
+    Comparison
+        By hand against ``.fit``.
+    """
+    comparison = compare(runs["by_hand"], runs["fit"], dtype)
+    report.part("Side by side: the loss of each epoch, each batch's measured before its update")
+    print_side_by_side(report, histories_of(runs))
+    report.part("The verdict")
+    print_verdict(report, comparison)
+    if "numpy" in runs:
+        print_closeness(report, compare(runs["numpy"], runs["by_hand"], dtype, ("NumPy", "by hand")))
+    return comparison
+
+
+def print_side_by_side(
+    report: Report, histories: Mapping[str, Sequence[float]], epochs: Sequence[int] | None = None
+) -> None:
+    """Print the losses of about ten epochs, spread over the run, in one column a training.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    histories : mapping of str to sequence of float
+        Keys as in `NAMES`; all of the same length.
+    epochs : sequence of int, optional
+        Their numbers, where they are not from 0 on.
+    """
+    frame = side_by_side(histories)
+    spread = np.linspace(0, len(frame), ROWS).round().astype(int)
+    shown = np.unique(np.minimum(spread, len(frame) - 1))
+    numbers = range(len(frame)) if epochs is None else epochs
+    rows = [
+        [str(numbers[at]), *(loss_text(loss) for loss in row[:-1]), distance(row[-1])]
+        for at, row in zip(shown, frame.to_numpy()[shown], strict=True)
+    ]
+    report.table(["epoch", *(NAMES[key] for key in histories), "largest\ndifference"], rows)
+
+
+def print_verdict(report: Report, comparison: Comparison, what: str = "") -> None:
+    """Say whether by hand and ``.fit`` are identical.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    comparison : Comparison
+        By hand against ``.fit``.
+    what : str
+        Which training, where it is not the lesson's own.
+    """
+    style = "bold green" if comparison.identical else "bold red"
+    report.print(f"{what or 'by hand and .fit'}: {comparison.verdict()}", style=style)
+
+
+def print_closeness(report: Report, comparison: Comparison) -> None:
+    """Say how close NumPy comes, in the lessons that have a NumPy loop.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    comparison : Comparison
+        NumPy against by hand.
+    """
+    tolerance = NUMPY_TOLERANCE * float(np.finfo(comparison.dtype).eps)
+    frame = comparison.frame()
+    # Where both are NaN the difference is 0; a loss of a million has room for larger roundings than one of 1.
+    beyond = (frame["difference"] > 0) & ~(
+        frame["difference"] <= tolerance * frame["by hand"].abs().clip(lower=1)
+    )
+    stated = f"{tolerance:.1e}, times the loss where that is above 1"
+    apart = distance(comparison.max_abs_diff)
+    if beyond.any():
+        where = f"beyond it in {beyond.sum()} of {len(frame)} epochs, first at epoch {beyond.idxmax()}"
+    else:
+        where = "not beyond it in any epoch"
+    report.print(
+        f"NumPy and by hand: at most {apart} apart; NumPy is another program, which adds up in another "
+        f"order, so a tolerance is allowed ({stated}): {where}"
+    )
+
+
+def print_accuracy(
+    report: Report, model: keras.Model, sets: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> dict[str, float]:
+    """Say how often the trained network is right, beside what the most frequent answer alone would get.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    model : keras.Model
+        Trained.
+    sets : mapping of str to pair of ndarray
+        ``x`` and ``y`` of each set of rows, as `companion.report.runs.accuracy` takes them.
+
+    Returns
+    -------
+    dict of str to float
+        The accuracies, from 0 to 1: ``train_accuracy`` for a set named "train".
+    """
+    report.part("How often the network is right, after the last update")
+    right, rows = {}, []
+    for name, (x, y) in sets.items():
+        share = right[f"{name}_accuracy"] = accuracy(model, x, y)
+        always = np.unique(y, return_counts=True)[1].max() / y.size
+        rows.append([name, f"{share:.3f}", f"{round(share * y.size)} of {y.size}", f"{always:.3f}"])
+    report.table(["rows", "accuracy", "right", "always the most\nfrequent answer"], rows, text_columns=(0,))
+    return right
+
+
+def print_page(
+    report: Report,
+    figures: Sequence[Printed],
+    settings: Mapping[str, Any],
+    page_settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Set the page's figures beside the run's, and say how many differ.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    figures : sequence of Printed
+        All that can be set beside this run.
+    settings : mapping
+        Of this run.
+    page_settings : mapping, optional
+        With which the page's losses and accuracies were made; if this run's are others,
+        `figures` lacks those, and the report says why.
+    """
+    report.part("What the lesson's page prints, and what this run gives")
+    verdicts = {True: "agrees", False: "differs", None: ""}
+    rows = [[p.figure, shown(p.printed, p), shown(p.measured, p), verdicts[p.agrees]] for p in figures]
+    if rows:
+        report.table(["", "the page\nprints", "this run\ngives", ""], rows, text_columns=(0, 3))
+    stated = [p for p in figures if p.agrees is not None]
+    differing = sum(not p.agrees for p in stated)
+    page_settings = page_settings or {}
+    needed = settings_text(page_settings)
+    if not page_settings.items() <= settings.items():
+        agreeing = f"{len(stated) - differing} of {len(stated)} agree. " if rows else ""
+        report.print(
+            f"{agreeing}The page's losses and accuracies are for {needed}: only a run with these settings "
+            "can be set beside them."
+        )
+    elif differing:
+        by = f" with the page's settings ({needed})" if needed else ""
+        report.print(
+            f"{differing} of {len(stated)} differ. This run's were measured just now{by}: where they "
+            "differ, the page is not what this gives."
+        )
+    else:
+        report.print(f"All {len(stated)} agree.")
+
+
+def shown(value: float | str | None, p: Printed) -> str:
+    """Format a figure with the decimals of the page; words stay words."""
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:.{p.decimals}f}"
+
+
+def deliver(
+    result: Result, options: argparse.Namespace, draw: Callable[[Result, bool], Any] = plots.draw_lesson
+) -> int:
+    """Write the files that were asked for, open the picture if asked, and give the verdict.
+
+    Parameters
+    ----------
+    result : Result
+        What was found.
+    options : Namespace
+        From `companion.report.options.parse_lesson`.
+    draw : callable
+        Makes the picture from `result`, in a window or not.
+
+    Returns
+    -------
+    int
+        The exit status: 0 if by hand and ``.fit`` agree bit for bit, else 1.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses a file.
+    """
+    result.write(options)
+    if options.plot is not None or options.show:
+        figure = draw(result, options.show)
+        if options.plot is not None:
+            ending = "png" if options.plot == STDOUT else options.plot.rpartition(".")[2].lower()
+            write(options.plot, plots.as_bytes(figure, ending))
+        if options.show:
+            plots.show_windows()
+    if options.quiet:
+        for name, comparison in result.comparisons.items():
+            if not comparison.identical:
+                print(f"by hand and .fit, {name}: {comparison.verdict()}", file=sys.stderr)
+    return 0 if result.identical else 1

@@ -1,0 +1,128 @@
+"""What the learning rate, the batch size and rounding do to a training: parts of a report."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from companion.comparison.history import Comparison
+from companion.plots.curves import RULE, behavior, first_epoch_apart, first_epoch_at, steps_up
+from companion.terminal.console import Report
+from companion.terminal.formats import distance, short_loss
+
+APART = 0.001  # in units of the loss: a difference that the eye begins to see in the curves
+
+
+def print_scan(
+    report: Report, scan: Mapping[float, Sequence[float]], title: str = "The learning rate"
+) -> None:
+    """Say what each learning rate does, worked out from its curve.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    scan : mapping of float to sequence of float
+        The history at each learning rate, all of the same length.
+    title : str
+        Of this part of the report.
+    """
+    report.part(title)
+    finals = [history[-1] for history in scan.values() if np.isfinite(history[-1])]
+    lowest = min(finals, default=np.inf)
+    steps = len(next(iter(scan.values()))) - 1
+    report.table(
+        ["rate", "final loss", f"steps up\n(of {steps})", "what it does"],
+        [[f"{rate}", short_loss(history[-1]), str(steps_up(history)), _what_it_does(history, lowest, scan)]
+         for rate, history in scan.items()],
+        text_columns=(3,),
+    )  # fmt: skip
+    report.print(f"({RULE})", style="dim")
+
+
+def _what_it_does(history: Sequence[float], lowest: float, scan: Mapping[float, Sequence[float]]) -> str:
+    word = behavior(history)
+    if word == "crawls" and history[-1] > lowest:
+        level = {
+            rate: first_epoch_at(other, history[-1]) for rate, other in scan.items() if other is not history
+        }
+        epoch, rate = min((epoch, rate) for rate, epoch in level.items() if epoch is not None)
+        word += f": rate {rate} is that low at epoch {epoch} already"
+    elif word == "bounces":
+        first_up = next(k for k, (a, b) in enumerate(itertools.pairwise(history), start=1) if not b <= a)
+        word += f": goes up at epoch {first_up} for the first time"
+    elif word == "blows up":
+        lost = next((epoch for epoch, loss in enumerate(history) if not np.isfinite(loss)), None)
+        word += f": no finite loss at epoch {lost}" if lost is not None else f": up to {max(history):.3g}"
+    if history[-1] == lowest and len(history) > 1:
+        word += (" and still" if word.startswith("bounces") else ",") + " ends lowest"
+    return word
+
+
+def print_rounding(
+    report: Report,
+    in_both: Mapping[float, Sequence[Sequence[float]]],
+    numpy_and_by_hand: Comparison,
+    by_hand_and_fit: Comparison,
+) -> None:
+    """Set the same loop in two precisions side by side, and say what "close" is worth there.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    in_both : mapping of float to pair of sequence of float
+        By learning rate, the by-hand histories in float64 and float32.
+    numpy_and_by_hand : Comparison
+        In float32 at the last of the rates.
+    by_hand_and_fit : Comparison
+        Likewise.
+    """
+    report.heading("   What rounding does: the same loop in two precisions")
+    rows = []
+    for rate, (wide, narrow) in in_both.items():
+        epoch = first_epoch_apart(wide, narrow, APART)
+        gap = distance(Comparison(wide, narrow).max_abs_diff)
+        first = "never" if epoch is None else f"epoch {epoch}"
+        rows.append([f"{rate}", short_loss(wide[-1]), short_loss(narrow[-1]), gap, first])
+    gap_header = f"first more\nthan {APART} apart"
+    report.table(["rate", "float64\nends at", "float32\nends at", "largest\ngap", gap_header], rows)
+    if numpy_and_by_hand.max_abs_diff > APART:
+        size = f"{np.finfo('float32').eps:.1e}"
+        report.print(
+            f"At rate {rate} roundings of float32's size, {size}, are enough to change the path: there two "
+            "programs that are both right part, 'close' proves nothing, and only 'identical' does:"
+        )
+    apart = distance(numpy_and_by_hand.max_abs_diff)
+    report.print(f"NumPy and by hand in float32 at rate {rate}: at most {apart} apart")
+    report.print(f"by hand and .fit in float32 at rate {rate}: {by_hand_and_fit.verdict()}")
+
+
+def print_batch_sizes(report: Report, histories: Mapping[int, Sequence[float]], rows: int) -> None:
+    """Set batch, mini-batch and one-example updates beside each other.
+
+    Parameters
+    ----------
+    report : Report
+        Where to.
+    histories : mapping of int to sequence of float
+        By batch size, the losses of the same number of epochs.
+    rows : int
+        How many rows an epoch has.
+    """
+    report.part("Batch, mini-batch, one example: how many rows an update")
+    epochs = len(next(iter(histories.values())))
+    shown = sorted({0, 1, 10, epochs - 1} & set(range(epochs)))
+    losses = [f"loss at\nepoch {epoch}" for epoch in shown]
+    table = []
+    for size, history in histories.items():
+        kind = "batch" if size >= rows else "one" if size == 1 else "mini"
+        counts = str(size), str(-(-rows // size) * epochs)
+        table.append(
+            [kind, *counts, *(short_loss(history[epoch]) for epoch in shown), str(steps_up(history))]
+        )
+    columns = ["", "rows an\nupdate", "updates", *losses, f"steps up\n(of {epochs - 1})"]
+    report.table(columns, table, text_columns=(0,))
+    report.print(
+        "(an epoch's loss is the mean over its batches, each measured before its own update)", style="dim"
+    )

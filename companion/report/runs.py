@@ -1,0 +1,122 @@
+"""One training for each way and setting, however many parts of a report ask for it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from companion.comparison.history import Comparison
+from companion.precision import precision
+
+
+class Run(NamedTuple):
+    """A training that is over: the trained model and its loss in each epoch."""
+
+    model: keras.Model
+    history: list[float]
+
+
+class Runs:
+    """Train a lesson's network on demand, and remember what came out.
+
+    Parameters
+    ----------
+    build_model : callable
+        The lesson's ``build_model(seed, hidden)``.
+    x, y : ndarray
+        What it trains on.
+    settings : mapping
+        ``learning_rate``, ``epochs``, ``batch_size``, ``seed``, ``dtype`` and
+        ``hidden``, where a call does not say otherwise.
+    """
+
+    def __init__(
+        self,
+        build_model: Callable[..., keras.Model],
+        x: np.ndarray,
+        y: np.ndarray,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.build_model, self.x, self.y, self.settings = build_model, x, y, dict(settings)
+        self._known: dict[tuple, Run] = {}
+
+    def __call__(self, train: Callable[..., list[float]], **changes: Any) -> Run:
+        """Train a new network with `train`, one of the lesson's functions.
+
+        Parameters
+        ----------
+        train : callable
+            ``train(model, x, y, *, learning_rate, batch_size, epochs)``.
+        **changes
+            Settings that differ from the usual ones.
+
+        Returns
+        -------
+        Run
+            The same one again if it was asked for before.
+        """
+        settings = self.settings | changes
+        key = (train, *(settings[name] for name in sorted(settings)))
+        if key not in self._known:
+            how = {name: settings[name] for name in ("learning_rate", "batch_size", "epochs")}
+            with precision(settings["dtype"]):
+                model = self.build_model(settings["seed"], settings["hidden"])
+                self._known[key] = Run(model, train(model, self.x, self.y, **how))
+        return self._known[key]
+
+    def at_rates(self, train: Callable[..., list[float]], rates: Sequence[float]) -> dict[float, list[float]]:
+        """Train at each of `rates`, and at the usual learning rate; give the histories by ascending rate."""
+        own = self.settings["learning_rate"]
+        return {rate: self(train, learning_rate=rate).history for rate in sorted({*rates, own})}
+
+
+def compare(first: Run, second: Run, dtype: str, names: tuple[str, str] = ("by hand", ".fit")) -> Comparison:
+    """Compare two runs.
+
+    Parameters
+    ----------
+    first, second : Run
+        Whose losses and final weights are compared.
+    dtype : str
+        The float type in which both were made.
+    names : pair of str
+        What to call them.
+
+    Returns
+    -------
+    Comparison
+    """
+    weights = first.model.get_weights(), second.model.get_weights()
+    return Comparison(first.history, second.history, *weights, names=names, dtype=dtype)
+
+
+def histories_of(runs: Mapping[str, Run]) -> dict[str, list[float]]:
+    """Give the histories alone."""
+    return {name: run.history for name, run in runs.items()}
+
+
+def accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
+    """Give the share of answers that are right.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With an output a target, or, where targets are class numbers, an output a class.
+    x : ndarray of shape (n, ...)
+        The rows.
+    y : ndarray of shape (n, k) or (n,)
+        Targets 0 or 1, as many as the outputs: right is on the right side of one half.
+        Or class numbers: right is where the largest output stands.
+
+    Returns
+    -------
+    float
+        From 0 to 1. An answer that is not a number is a wrong one.
+    """
+    outputs = model(x).numpy()
+    if outputs.shape == y.shape:
+        right = ((outputs >= 0.5) == (y == 1)) & ~np.isnan(outputs)
+    else:
+        right = (outputs.argmax(axis=-1) == y) & ~np.isnan(outputs).any(axis=-1)
+    return float(np.mean(right))

@@ -1,0 +1,178 @@
+"""The options that several commands take, and what is refused about them."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from companion.errors import OutputError
+from companion.terminal.outputs import STDOUT, check_writable
+
+LARGEST_SEED = 2**32 - 1  # as keras.utils.set_random_seed
+PLOT_ENDINGS = (".png", ".svg", ".pdf")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print `message` on standard error and end with status 2."""
+        message = message.removeprefix("argument ")
+        if ";" not in message:
+            message += f"; '{self.prog} --help' lists what is allowed"
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def whole_number(least: int, most: int | None, example: int) -> Callable[[str], int]:
+    """Make the reader of a whole number from `least` to `most` (None: no limit)."""
+    allowed = f"from {least} to {most}" if most is not None else f"of {least} or more"
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least or (most is not None and number > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {allowed}; try {example}")
+        return number
+
+    return read
+
+
+def join_negative_numbers(words: Sequence[str]) -> list[str]:
+    """Join ``--option -1e-3`` to ``--option=-1e-3``: argparse takes -1 as a value, but -1e-3 not."""
+    joined: list[str] = []
+    for word in words:
+        if word.startswith("-") and _is_number(word) and joined and joined[-1].startswith("--"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name files and windows for the results."""
+    add, off = parser.add_argument, argparse.SUPPRESS
+    add(
+        "--plot",
+        metavar="FILE",
+        default=off,
+        help=f"draw the curves; FILE ends in {_endings()}; '-' gives PNG",
+    )
+    add("--show", action="store_true", default=off, help="open the picture in a window")
+    add(
+        "--json",
+        metavar="FILE",
+        default=off,
+        help="write settings, histories, comparison and figures, in full precision",
+    )
+    add("--csv", metavar="FILE", default=off, help="write the histories, a row an epoch")
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add the option that silences the report."""
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="print no report: the exit status is the verdict",
+    )
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, **others: Any) -> argparse.Namespace:
+    """Read the options of a command that has those of `add_outputs` and `add_quiet`.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        The command's.
+    argv : sequence of str or None
+        The words of the command line; None for those of this process.
+    **others
+        What further options are that were not given.
+
+    Returns
+    -------
+    Namespace
+        One attribute an option; ``to_stdout`` says whether a result goes to standard output,
+        which the report must then leave alone.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 on a bad option, 0 after ``--help``.
+    OutputError
+        If a window was asked for and none can be opened.
+    """
+    nothing = dict(plot=None, show=False, json=None, csv=None, quiet=False) | others
+    words = join_negative_numbers(sys.argv[1:] if argv is None else argv)
+    options = argparse.Namespace(**(nothing | vars(parser.parse_args(words))))
+    options.to_stdout = check_outputs(parser, options, ("plot", "json", "csv"))
+    if options.show:
+        from companion.plots.plots import check_display  # a usage error need not wait for matplotlib
+
+        check_display()
+    return options
+
+
+def check_outputs(
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    names: Sequence[str],
+    read: str | None = None,
+) -> bool:
+    """Refuse files that could not be written once the work is done.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Says what is wrong.
+    options : Namespace
+        As parsed.
+    names : sequence of str
+        Which of them name files; "plot" names a picture.
+    read : str, optional
+        A file that is read, and must stay as it is.
+
+    Returns
+    -------
+    bool
+        Whether one of them goes to standard output, which the report must then leave alone.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 if a file cannot be written, is `read`, or two options name the same one.
+    """
+    files = {f"--{name}": path for name in names if (path := getattr(options, name)) is not None}
+    writer_of: dict[Path | str, str] = {}
+    for option, path in files.items():
+        try:
+            check_writable(path)
+        except OutputError as error:
+            parser.error(f"{option}: {error}")
+        target = path if path == STDOUT else Path(path).resolve()
+        if read is not None and target == Path(read).resolve():
+            parser.error(f"{option}: {path!r} is the file that is read; name another")
+        other = writer_of.setdefault(target, option)
+        if other != option:
+            parser.error(f"{other} and {option} both write to {path!r}; name two files")
+    plot = files.get("--plot")
+    if plot not in (None, STDOUT) and not plot.lower().endswith(PLOT_ENDINGS):
+        parser.error(f"--plot: {plot!r} does not end in {_endings()}; try {plot + '.png'!r}")
+    if plot == STDOUT and sys.stdout.isatty():
+        parser.error("--plot: '-' would print a PNG on the terminal; name a file, or add '> curves.png'")
+    return STDOUT in files.values()
+
+
+def _endings() -> str:
+    return ", ".join(PLOT_ENDINGS[:-1]) + f" or {PLOT_ENDINGS[-1]}"

@@ -1,0 +1,184 @@
+"""What people see in a terminal: the report on standard output, errors on standard error."""
+
+import functools
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from companion.errors import UserError
+from companion.terminal.outputs import leave_stdout, stdout_refused
+
+MISUSE = 2
+NARROWEST = 80  # columns
+PAGE = 100  # columns of a report that is not printed
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+class Report(Console):
+    """The report's paper: plain text, no markup, and no complaint when the reader closes the pipe.
+
+    Parameters
+    ----------
+    quiet : bool
+        Print nothing at all.
+    **options
+        Further ones of rich's Console.
+    """
+
+    def __init__(self, quiet: bool = False, **options: Any) -> None:
+        # Numbers and file names are printed as they are: "[1]" is no color and 0.1 no link.
+        super().__init__(quiet=quiet, markup=False, highlight=False, emoji=False, **options)
+        # A narrower terminal wraps the lines itself: cut numbers would be worse.
+        self.width = max(self.width, NARROWEST)
+        self.parts = 0
+
+    def on_broken_pipe(self) -> None:
+        """Go on silently: files that were asked for are still to be written."""
+        self.quiet = True
+        leave_stdout()
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does.
+
+        Raises
+        ------
+        OutputError
+            If the system refuses, for example because the disk is full.
+        """
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            raise stdout_refused(error) from None
+
+    def heading(self, text: str) -> None:
+        """Print a title."""
+        self.print()
+        self.print(text, style="bold")
+
+    def part(self, title: str) -> None:
+        """Open the next part of the report, numbered from 1."""
+        self.parts += 1
+        self.heading(f"{self.parts}. {title}")
+
+    def indented(self, text: str, style: str | None = None) -> None:
+        """Print a text with a margin, its further lines too."""
+        self.print(Padding(Text(text, style=style or ""), (0, 0, 0, 3), expand=False))
+
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        """Print a word and what it stands for, a pair after the other; long texts wrap beside their word."""
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for word, text in facts:
+            grid.add_row(word, text)
+        self.print(grid)
+
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: Sequence[int] = ()
+    ) -> None:
+        """Print a table, numbers aligned at the right.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            The headers.
+        rows : iterable of sequence of str
+            The cells, already formatted.
+        text_columns : sequence of int
+            Which columns hold words and are aligned at the left.
+        """
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for number, column in enumerate(columns):
+            words = number in text_columns
+            table.add_column(column, justify="left" if words else "right", no_wrap=not words)
+        for row in rows:
+            table.add_row(*row)
+        self.print(table)
+
+
+@contextmanager
+def counting(report: Report, total: int, what: str) -> Iterator[Callable[[str], None]]:
+    """Give a function that tells of one more that is done, in a line; on a terminal a bar counts along.
+
+    Parameters
+    ----------
+    report : Report
+        Where to print the lines.
+    total : int
+        How many there will be.
+    what : str
+        Of what.
+    """
+    terminal = Console(stderr=True)
+    if not terminal.is_terminal or report.quiet:
+        yield functools.partial(report.print, soft_wrap=True)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal, transient=True) as bars:
+        task = bars.add_task(what, total=total)
+
+        def tell(line: str) -> None:
+            report.print(line, soft_wrap=True)
+            bars.advance(task)
+
+        yield tell
+
+
+def as_plain_text(write: Callable[[Report], None]) -> str:
+    """Give what `write` prints on the report that it is handed, as text."""
+    page = io.StringIO()
+    write(Report(file=page, width=PAGE, color_system=None))
+    return page.getvalue()
+
+
+def as_html(write: Callable[[Report], None]) -> str:
+    """Give the same as a piece of HTML, with its colors."""
+    report = Report(file=io.StringIO(), width=PAGE, record=True, force_jupyter=False)
+    write(report)
+    return report.export_html(inline_styles=True, code_format='<pre style="line-height: 1.3">{code}</pre>')
+
+
+def fail(command: str, error: UserError) -> int:
+    """Print the one line of `error` on standard error; give the exit status of misuse."""
+    print(f"{command}: error: {error}", file=sys.stderr)
+    return MISUSE
+
+
+def command(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Turn what a user did wrong into one line and an exit status, for a command's ``main``.
+
+    Parameters
+    ----------
+    name : str
+        The command's name, to open the line with.
+
+    Returns
+    -------
+    callable
+        A decorator for ``main(argv=None) -> int``. A fault of the program itself keeps
+        its stack trace.
+    """
+
+    def decorate(main: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(main)
+        def guarded(argv: Sequence[str] | None = None) -> int:
+            try:
+                return main(argv)
+            except UserError as error:
+                return fail(name, error)
+            except KeyboardInterrupt:
+                print(f"{name}: interrupted", file=sys.stderr)
+                return INTERRUPTED
+
+        return guarded
+
+    return decorate
