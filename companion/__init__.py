@@ -1,13 +1,13 @@
 """What Keras' ``.fit()`` does, written by hand: equal bit for bit.
 
-Importing this package imports nothing heavy; TensorFlow comes in with the lessons
+Importing this package imports nothing heavy and changes nothing; TensorFlow comes in with the lessons
 (``from companion import lesson3``) and with the functions named in ``__all__``.
 """
 
 import importlib
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-from companion.terminal.quiet_start import choose_tensorflow, hide_start_up_notes
 
 if TYPE_CHECKING:
     from companion.check.check_loop import check_loop as check_loop
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from companion.comparison.with_fit import compare_with_fit as compare_with_fit
     from companion.loop import fit_by_hand as fit_by_hand
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _HOMES = {
     "FitComparison": "companion.comparison.with_fit",
     "LoopCheck": "companion.check.result",
@@ -27,9 +27,6 @@ _HOMES = {
     "fit_by_hand": "companion.loop",
 }
 __all__ = ["FitComparison", "LoopCheck", "Problem", "check_loop", "compare_with_fit", "fit_by_hand"]
-
-choose_tensorflow()
-hide_start_up_notes()
 
 
 def __getattr__(name: str) -> Any:
@@ -41,3 +38,40 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+def _begin(module: str, words: Sequence[str]) -> None:
+    """Do what a command needs before its file is loaded, which for a lesson imports TensorFlow."""
+    from companion.terminal.console import command
+    from companion.terminal.lesson_list import LESSONS
+    from companion.terminal.quiet_start import begin, refuse_other_backends
+
+    name = module.removeprefix("companion.")
+
+    @command(f"python -m {module}")
+    def begin_command(words: Sequence[str] | None) -> int:
+        if name in LESSONS:
+            from companion.report.options import parse_lesson
+
+            parse_lesson(name, words)  # --help and usage errors end here
+            refuse_other_backends()
+        begin(f"python -m {module}")
+        return 0
+
+    if status := begin_command(words):
+        raise SystemExit(status)
+
+
+if sys.argv[0] == "-m":  # Python is about to run a module, perhaps one of ours
+    from companion.terminal.quiet_start import started_module
+
+    if (_started := started_module(sys.orig_argv)).partition(".")[0] == __name__:
+        _begin(_started, sys.argv[1:])
+elif "--multiprocessing-fork" in sys.orig_argv:
+    # A worker of ours: multiprocessing imports the command's file there, before it runs anything.
+    from multiprocessing import current_process
+
+    from companion.terminal.quiet_start import WORKER, begin
+
+    if current_process().name == WORKER:
+        begin("companion")

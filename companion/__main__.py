@@ -7,14 +7,9 @@ from collections.abc import Sequence
 import companion
 from companion.errors import UserError
 from companion.terminal.console import Report, command
+from companion.terminal.lesson_list import LESSONS
+from companion.terminal.quiet_start import begin
 
-LESSONS = {
-    "lesson1": "one neuron, pass or fail: a loop and a .fit call, each as the other",
-    "lesson2": "four pixels, 31 parameters: every gradient three ways, one update",
-    "lesson3": "gradient descent on diabetes: NumPy, a GradientTape loop and .fit",
-    "lesson4": "the learning-rate dial: two moons, shuffled batches of 32, six rates",
-    "lesson5": "handwritten digits, 13,002 parameters: MNIST, accuracy beside loss",
-}
 TOOLS = {
     "check": "your own loop in a file: is it .fit, and if not, why and where?",
     "quiz": "questions to each lesson, some answered by running it; a score",
@@ -35,7 +30,7 @@ def index() -> str:
         f"usage: {USAGE}",
         "",
         "lessons",
-        *(f"  {name}  {title}" for name, title in LESSONS.items()),
+        *(f"  {name}  {lesson.about}" for name, lesson in LESSONS.items()),
         "",
         "for your own: from companion import check_loop, fit_by_hand, compare_with_fit",
         *(f"  {name:<11}  {title}" for name, title in TOOLS.items()),
@@ -48,6 +43,8 @@ def index() -> str:
 @command("companion")
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the index, or hand the words after a name to that lesson or tool."""
+    if argv is None:  # as the script "companion": with -m, the package has begun already
+        begin("companion")
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         Report().print(index())
@@ -58,6 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = [*LESSONS, *TOOLS]
     if words[0] not in known:
         raise UserError(f"{words[0]!r} is not one of {', '.join(known)}; try 'companion lesson3'")
+    if words[0] in LESSONS:
+        from companion.report.options import parse_lesson
+
+        parse_lesson(words[0], words[1:])  # --help and usage errors need not wait for TensorFlow
     return importlib.import_module(home_of(words[0])).main(words[1:])
 
 

@@ -25,7 +25,7 @@ from companion.plots import plots
 from companion.plots.curves import steps_up
 from companion.report import parts
 from companion.report.gap import NOTE, change_one_by_one, print_gap, train_as
-from companion.report.options import lesson_parser, parse_lesson, settings_of
+from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_batch_sizes, print_scan
 from companion.report.result import Printed, Result
 from companion.report.runs import Run, Runs, compare, histories_of
@@ -215,7 +215,7 @@ def train_as_the_page(
 @command("python -m companion.lesson1")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
-    options = parse_lesson(lesson_parser("lesson1", TITLE, LEARNING_RATE, EPOCHS, HIDDEN), argv)
+    options = parse_lesson("lesson1", argv)
     x, y = load_data()
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(build_model, x, y, settings)

@@ -26,7 +26,7 @@ from companion.plots.curves import behavior
 from companion.precision import precision
 from companion.report import parts, trace
 from companion.report.gradients import by_chain_rule, flat, forward, mean_squared_error, names_of
-from companion.report.options import lesson_parser, parse_lesson, settings_of
+from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result, as_printed
 from companion.report.runs import Runs, accuracy, compare, histories_of
@@ -193,7 +193,7 @@ def train_with_textbook_fit(
 @command("python -m companion.lesson2")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
-    options = parse_lesson(lesson_parser("lesson2", TITLE, LEARNING_RATE, EPOCHS, HIDDEN), argv)
+    options = parse_lesson("lesson2", argv)
     (x, y), (all_x, all_y) = load_data(), load_all_images()
     settings = settings_of(options, batch_size=len(x))
     runs, all_runs = (

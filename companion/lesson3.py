@@ -20,7 +20,7 @@ import tensorflow as tf
 from companion.batches import batches_of_fit
 from companion.datasets import diabetes
 from companion.report import parts
-from companion.report.options import lesson_parser, parse_lesson, settings_of
+from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_rounding, print_scan
 from companion.report.result import Printed, Result, as_printed
 from companion.report.runs import Runs, accuracy, compare, histories_of
@@ -186,8 +186,7 @@ def train_with_textbook_fit(
 @command("python -m companion.lesson3")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
-    parser = lesson_parser("lesson3", TITLE, LEARNING_RATE, EPOCHS, HIDDEN)
-    options = parse_lesson(parser, argv, PAGE_SETTINGS)
+    options = parse_lesson("lesson3", argv)
     (x, y), (x_test, y_test) = diabetes()
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(build_model, x, y, settings)

@@ -23,12 +23,11 @@ import tensorflow as tf
 
 from companion.batches import batches_of_fit, order_of_fit
 from companion.datasets import moons
-from companion.live.dial import Dial
 from companion.plots import panels, plots
 from companion.plots.curves import behavior
 from companion.precision import precision
 from companion.report import parts
-from companion.report.options import add_live, check_live, lesson_parser, parse_lesson, settings_of
+from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result
 from companion.report.runs import Runs, histories_of
@@ -162,10 +161,8 @@ def train_with_textbook_fit(
 @command("python -m companion.lesson4")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in two ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
-    parser = lesson_parser("lesson4", TITLE, LEARNING_RATE, EPOCHS, HIDDEN, "float32")
-    add_live(parser)
-    options = parse_lesson(parser, argv)
-    if check_live(parser, options, (SCANNED_RATES[0], SCANNED_RATES[-1])):
+    options = parse_lesson("lesson4", argv)
+    if options.live or options.browser:
         return run_live(options)
     (x, y), (x_test, y_test) = moons()
     settings = settings_of(options, BATCH_SIZE)
@@ -221,6 +218,7 @@ def live_dial(
         If the figure is none that can be clicked on.
     """
     from companion.live.app import open_dial  # matplotlib's widgets, for those who ask for them
+    from companion.live.dial import Dial
 
     choices = {"hidden": hidden, "batch_size": batch_size, "epochs": epochs, "seed": seed}
     x, y = load_data()
@@ -232,13 +230,12 @@ def run_live(options: argparse.Namespace) -> int:
     """Open the dial in a window or a web page, and wait until it is closed."""
     from companion.live.app import choose_canvas, show_dial
 
-    browser = getattr(options, "browser", False)
-    choose_canvas(browser)
+    choose_canvas(options.browser)
     settings = settings_of(options, BATCH_SIZE)
     with precision(settings.pop("dtype")):
         dial = live_dial(**settings)
         report = Report()
-        show_dial(report, browser)
+        show_dial(report, options.browser)
         report.print(dial.told())
     dial.close()
     return 0

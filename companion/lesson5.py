@@ -37,7 +37,7 @@ from companion.report.landscape import (
     print_slice,
     step_down,
 )
-from companion.report.options import lesson_parser, parse_lesson, settings_of
+from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result, as_printed
 from companion.report.runs import Runs, histories_of
@@ -184,7 +184,7 @@ def train_with_textbook_fit(
 @command("python -m companion.lesson5")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in two ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
-    options = parse_lesson(lesson_parser("lesson5", TITLE, LEARNING_RATE, EPOCHS, HIDDEN, "float32"), argv)
+    options = parse_lesson("lesson5", argv)
     (x, y), (x_test, y_test) = digits()
     settings = settings_of(options, BATCH_SIZE)
     runs, rate, dtype = Runs(build_model, x, y, settings), options.learning_rate, options.dtype

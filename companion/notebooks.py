@@ -8,7 +8,7 @@ from pathlib import Path
 from companion.errors import OutputError, UserError
 from companion.terminal.arguments import OneLineParser
 from companion.terminal.console import Report, command
-from companion.terminal.lesson_list import LESSONS, lesson_file
+from companion.terminal.lesson_list import FIRST_TO_LAST, LESSONS, lesson_file
 from companion.terminal.outputs import holds_other, write
 
 NAME = "python -m companion.notebooks"
@@ -33,7 +33,7 @@ def notebooks_parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="LESSON",
-        help=f"{LESSONS[0]} to {LESSONS[-1]}; all unless told",
+        help=f"{FIRST_TO_LAST}; all unless told",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace notebooks that are there and have been changed"

@@ -8,7 +8,6 @@ from graphlib import CycleError, TopologicalSorter
 import pytest
 
 from companion import lesson1, lesson2, lesson3, lesson4, lesson5
-from companion.check.problems import ASSIGNMENTS
 from companion.terminal import lesson_list
 
 LESSONS = [lesson1, lesson2, lesson3, lesson4, lesson5]
@@ -111,10 +110,21 @@ def test_what_a_library_is_for_stands_in_one_place(files):
     assert private == {"companion.fit.keras_private"}
 
 
-def test_the_lessons_are_those_that_the_tools_know():
-    names = tuple(lesson.__name__.removeprefix("companion.") for lesson in LESSONS)
-    assert names == tuple(lesson_list.LESSONS)
-    assert tuple(f"lesson{number}" for number in ASSIGNMENTS) == names
+@pytest.mark.parametrize(("module", "name"), zip(LESSONS, lesson_list.LESSONS, strict=True))
+def test_the_list_of_lessons_says_of_each_what_its_file_says(module, name):
+    listed = lesson_list.LESSONS[name]
+    assert module.__name__ == f"companion.{name}"
+    own = (
+        module.TITLE,
+        module.LEARNING_RATE,
+        module.EPOCHS,
+        module.HIDDEN,
+        getattr(module, "BATCH_SIZE", None),
+    )
+    assert own == (listed.title, listed.learning_rate, listed.epochs, listed.hidden, listed.batch_size)
+    assert listed.exercises_at in (None, module.PAGE_SETTINGS)
+    if listed.dial is not None:
+        assert listed.dial == (module.SCANNED_RATES[0], module.SCANNED_RATES[-1])
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

@@ -1,9 +1,22 @@
 """What happens before any training: imports, the index, TensorFlow's notes."""
 
+import itertools
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
+from marks import only
+
+from companion.__main__ import TOOLS
+from companion.terminal.lesson_list import LESSONS, course_file
+from companion.terminal.quiet_start import started_module
+
+ROOT = Path(__file__).resolve().parent.parent
 
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "sklearn", "matplotlib")
 
@@ -22,15 +35,107 @@ def test_the_index_and_its_errors_answer_without_tensorflow(words):
     assert heavy_modules_after(f"from companion.__main__ import main\nmain({words!r})").endswith("[]\n")
 
 
-@pytest.mark.parametrize("words", [["--help"], [], ["missing.py"], ["model.py", "--epochs", "0"]])
-@pytest.mark.parametrize("tool", ["check", "compare", "conformance"])
-def test_a_tools_help_and_usage_errors_answer_without_tensorflow(tool, words):
-    if (tool, words) == ("conformance", []):
-        words = ["--lists"]
-    if tool == "check" and words[-1:] == ["missing.py"]:
-        words = ["lesson3", *words]
-    call = f"from companion.{tool}.__main__ import main\ntry: main({words!r})\nexcept SystemExit: pass"
-    assert not {"tensorflow", "keras"} & set(eval(heavy_modules_after(call).splitlines()[-1]))
+@pytest.mark.parametrize("words", [["--help"], ["--nonsense"]])
+@pytest.mark.parametrize("name", [*LESSONS, *TOOLS])
+def test_help_and_usage_errors_of_every_command_answer_without_tensorflow(name, words):
+    command = [sys.executable, "-X", "importtime", "-m", f"companion.{name}", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == (0 if words == ["--help"] else 2)
+    told, imported = done.stdout, set(re.findall(r"\| +(\w+)$", done.stderr, re.MULTILINE))
+    assert "companion" in imported
+    assert not {"tensorflow", "keras"} & imported
+    if words == ["--help"]:
+        assert told.startswith(f"usage: python -m companion.{name} ")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["lesson3", "--epochs", "0"], "--epochs: '0' is not a whole number"),
+        (["check", "lesson3", "missing.py"], "'missing.py' does not exist"),
+        (["compare", "model.py", "--epochs", "0"], "--epochs: '0' is not a whole number"),
+        (["grade", "lesson3", "nowhere", "--output", "x"], "'nowhere' does not exist"),
+    ],
+)
+def test_what_is_wrong_with_the_words_is_told_without_tensorflow(words, told):
+    code = f"from companion.__main__ import main\ntry: main({words!r})\nexcept SystemExit: pass"
+    *lines, heavy = heavy_modules_after(code).splitlines()
+    assert told in lines[0]
+    assert not {"tensorflow", "keras"} & set(eval(heavy))
+
+
+def test_importing_the_package_changes_nothing():
+    code = "import os, signal, sys\n"
+    code += (
+        "before = dict(os.environ), list(sys.meta_path), signal.getsignal(signal.SIGINT)\nimport companion\n"
+    )
+    code += "assert before == (dict(os.environ), sys.meta_path, signal.getsignal(signal.SIGINT))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_another_packages_command_that_imports_this_one_changes_nothing(tmp_path):
+    (tmp_path / "other").mkdir()
+    code = "import os, sys\nbefore = dict(os.environ), list(sys.meta_path)\nimport companion\n"
+    (tmp_path / "other" / "__init__.py").write_text(code)
+    code = "import os, sys\nfrom other import before\nassert before == (dict(os.environ), sys.meta_path)\n"
+    (tmp_path / "other" / "command.py").write_text(code + "print('as before')\n")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    words = [sys.executable, "-m", "other.command", "-m", "companion.lesson3", "--help"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "as before\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [
+        (["-m", "companion.lesson3", "--help"], "companion.lesson3"),
+        (["-X", "dev", "-W", "error", "-I", "-m", "companion"], "companion"),
+        (["-Wdefault", "-Xutf8", "-Bmcompanion.check", "lesson3"], "companion.check"),
+        (["--check-hash-based-pycs", "never", "-m", "companion.quiz"], "companion.quiz"),
+        (["script.py", "-m", "companion.lesson3"], ""),
+        (["-c", "pass", "-m", "companion.lesson3"], ""),
+        (["-", "-m", "companion.lesson3"], ""),
+        (["-m"], ""),
+        ([], ""),
+    ],
+)
+def test_what_python_was_started_with_is_read_from_its_own_words(words, module):
+    assert started_module(["python", *words]) == module
+
+
+@pytest.mark.parametrize("name", ["lesson3", "check"])
+def test_another_backend_is_refused_in_one_line(command, name):
+    words = {"check": ["lesson3", str(course_file("right_loop.py"))]}.get(name, [])
+    done = command(f"companion.{name}", *words, KERAS_BACKEND="jax")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"python -m companion.{name}: error: KERAS_BACKEND is 'jax', and the loops here are TensorFlow's; "
+        "set it to 'tensorflow', or unset it\n"
+    )
+
+
+COMMANDS = {
+    "lesson3": ["companion.lesson3"],
+    "lesson1 by the index": ["companion", "lesson1"],
+    "check": ["companion.check", "lesson3", str(course_file("right_loop.py"))],
+    "quiz": ["companion.quiz", "lesson4", "--key", "-"],
+    "mistakes": ["companion.mistakes", "no-update"],
+    "conformance": ["companion.conformance", "--only", "LSTM"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    only(list(itertools.product(COMMANDS, (0.3, 1, 2, 3))), ("lesson3", 2), ("check", 2)),
+)
+def test_ctrl_c_during_the_import_of_tensorflow_ends_a_command_in_one_line(name, seconds):
+    words = [sys.executable, "-m", *COMMANDS[name]]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err in (f"python -m {words[2]}: interrupted\n", f"{words[2]}: interrupted\n")
 
 
 def test_the_index_lists_every_lesson_that_there_is(command, pytestconfig):
@@ -81,7 +186,7 @@ def test_notes_are_held_back_and_everything_else_on_standard_error_is_not(tmp_pa
         "os.write(2, b'a warning that matters\\n')\n"
         "import module_that_is_missing\n"
     )
-    code = "import companion, tensorflow"
+    code = "from companion.terminal.quiet_start import begin; begin('x'); import tensorflow"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path,
         env={"PYTHONPATH": f"{tmp_path}:{':'.join(path for path in sys.path if path)}"},

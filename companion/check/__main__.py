@@ -19,7 +19,7 @@ from companion.terminal.arguments import (
     whole_number,
 )
 from companion.terminal.console import MISUSE, Report, command
-from companion.terminal.lesson_list import LESSONS
+from companion.terminal.lesson_list import FIRST_TO_LAST, LESSONS
 from companion.terminal.outputs import write
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def check_parser() -> argparse.ArgumentParser:
         "lesson",
         choices=LESSONS,
         metavar="LESSON",
-        help=f"{LESSONS[0]} to {LESSONS[-1]}: whose data, network and loss",
+        help=f"{FIRST_TO_LAST}: whose data, network and loss",
     )
     add("file", metavar="FILE", help="with train; ends in .py or .ipynb")
     add("--problem", choices=("lesson", "revealing"), help="run it on just one of the two")

@@ -11,13 +11,14 @@ from companion.check.learner.isolation import unchanged
 from companion.check.learner.source import line_of_report, text_of
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Problem
-from companion.check.problems import ASSIGNMENTS, lesson_problem, revealing_problem
+from companion.check.problems import lesson_problem, revealing_problem
 from companion.check.recording.events import Place
 from companion.check.result import NOT_DONE, LoopCheck
 from companion.check.rules.findings import Finding
 from companion.check.run import Train, run_as_written, run_watched
 from companion.check.verdict import Mistake, OneProblem, mistake
 from companion.errors import UserError
+from companion.terminal.lesson_list import LESSONS
 
 MAKERS = {"lesson": lesson_problem, "revealing": revealing_problem}
 
@@ -84,8 +85,8 @@ def _judges(lesson: int | str, problem: str | Problem | None, seed: int, epochs:
     if isinstance(problem, Problem):
         return [Judge(problem)]
     number = int(str(lesson).removeprefix("lesson")) if str(lesson).removeprefix("lesson").isdigit() else 0
-    if number not in ASSIGNMENTS:
-        raise UserError(f"lesson is {lesson!r}: it must be a number from 1 to {max(ASSIGNMENTS)}")
+    if f"lesson{number}" not in LESSONS:
+        raise UserError(f"lesson is {lesson!r}: it must be a number from 1 to {len(LESSONS)}")
     if epochs is not None and (not isinstance(epochs, int) or epochs < 1):
         raise UserError(f"epochs is {epochs!r}: it must be a whole number from 1 on")
     if problem not in (None, *MAKERS):

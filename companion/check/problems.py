@@ -1,15 +1,15 @@
 """What a loop is checked on: a lesson's own data, and a small problem in which every mistake shows."""
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import importlib
+from dataclasses import replace
 from types import ModuleType
 
 import keras
 import numpy as np
 
-from companion import lesson1, lesson2, lesson3, lesson4, lesson5
 from companion.check.problem import Problem
+from companion.terminal.lesson_list import LESSONS, Lesson
 
 EPOCHS = 3  # fewer could hide a metric that is never reset
 MOST_ROWS = {5: 300}  # of 60,000 digits: nine batches and a short one
@@ -18,35 +18,11 @@ SHORTEST_KERNEL = 0.75  # a column's norm, where 0.5 is the most that the constr
 REVEALING_RATE = 0.05  # no lesson's own: a rate that is written into the loop shows
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """What a lesson's ``.fit`` is, as far as it concerns a loop.
-
-    Attributes
-    ----------
-    lesson : module
-        With ``load_data`` and ``build_model``.
-    loss : callable
-        Makes the loss.
-    shuffle : bool
-        As for ``.fit``.
-    batch_size : int or None
-        None for all rows.
-    """
-
-    lesson: ModuleType
-    loss: Callable[[], keras.losses.Loss]
-    shuffle: bool
-    batch_size: int | None
-
-
-ASSIGNMENTS = {
-    1: Assignment(lesson1, keras.losses.BinaryCrossentropy, False, None),
-    2: Assignment(lesson2, keras.losses.MeanSquaredError, False, None),
-    3: Assignment(lesson3, keras.losses.BinaryCrossentropy, False, None),
-    4: Assignment(lesson4, keras.losses.BinaryCrossentropy, True, lesson4.BATCH_SIZE),
-    5: Assignment(lesson5, keras.losses.SparseCategoricalCrossentropy, True, lesson5.BATCH_SIZE),
-}
+def lesson_of(number: int) -> tuple[ModuleType, Lesson, type[keras.losses.Loss]]:
+    """Return a lesson's module, its settings, and the class of its loss."""
+    name = f"lesson{number}"
+    lesson = LESSONS[name]
+    return importlib.import_module(f"companion.{name}"), lesson, getattr(keras.losses, lesson.loss)
 
 
 def lesson_problem(number: int, seed: int = 0, epochs: int | None = None) -> Problem:
@@ -66,19 +42,19 @@ def lesson_problem(number: int, seed: int = 0, epochs: int | None = None) -> Pro
     Problem
         Of lesson 5 the first 300 digits only.
     """
-    assignment = ASSIGNMENTS[number]
+    module, lesson, loss = lesson_of(number)
     rows = MOST_ROWS.get(number)
-    x, y = (array[:rows] for array in assignment.lesson.load_data())
+    x, y = (array[:rows] for array in module.load_data())
     return Problem(
         title=f"the first {rows} rows of lesson {number}" if rows else f"lesson {number}'s data",
-        build_model=lambda: assignment.lesson.build_model(seed),
+        build_model=lambda: module.build_model(seed),
         x=x,
         y=y,
-        loss=assignment.loss,
-        learning_rate=assignment.lesson.LEARNING_RATE,
-        batch_size=assignment.batch_size or len(x),
+        loss=loss,
+        learning_rate=lesson.learning_rate,
+        batch_size=lesson.batch_size or len(x),
         epochs=epochs or EPOCHS,
-        shuffle=assignment.shuffle,
+        shuffle=lesson.shuffle,
         seed=seed,
     )
 
@@ -107,21 +83,21 @@ def revealing_problem(
     -------
     Problem
     """
-    assignment = ASSIGNMENTS[number]
+    _, lesson, loss_class = lesson_of(number)
     x, y = first_row(number)
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(ROWS, *x.shape[1:])).astype(x.dtype)
-    loss = assignment.loss()
+    loss = loss_class()
     return Problem(
         title="the revealing problem",
         build_model=lambda: _revealing_model(x.shape[1], *_last_layer(loss, y)),
         x=rows,
         y=_labels(rng, rows, loss, y),
-        loss=assignment.loss,
+        loss=loss_class,
         learning_rate=REVEALING_RATE,
         batch_size=batch_size,
         epochs=epochs or EPOCHS,
-        shuffle=assignment.shuffle,
+        shuffle=lesson.shuffle,
         seed=seed,
     )
 
@@ -157,7 +133,7 @@ def _halved(epoch: int, rate: float) -> float:
 @functools.cache
 def first_row(number: int) -> tuple[np.ndarray, np.ndarray]:
     """Give the first row of a lesson's data, for its shape and type."""
-    x, y = ASSIGNMENTS[number].lesson.load_data()
+    x, y = lesson_of(number)[0].load_data()
     return x[:1], y[:1]
 
 

@@ -65,6 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the comparison; give 0 if the two trainings are identical, else 1."""
     parser = compare_parser()
     options = parse(parser, argv)
+    if options.show:
+        from companion.plots.plots import check_display  # a usage error need not wait for matplotlib
+
+        check_display()
     check_outputs(parser, options, ("plot", "json", "csv"), read=options.file)
     report = Report(quiet=options.quiet or options.to_stdout)
     # What the user's file and Keras print must not get into a result on standard output.

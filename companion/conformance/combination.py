@@ -13,7 +13,7 @@ import keras
 from companion.comparison.with_fit import FitComparison, compare_with_fit
 from companion.conformance.networks import NETWORKS
 from companion.conformance.small_data import ROWS
-from companion.terminal.retracing import expect_retracing
+from companion.terminal.quiet_start import expect_retracing
 
 EXECUTIONS: dict[str, dict[str, Any]] = {
     "graph": {},

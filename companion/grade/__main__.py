@@ -7,7 +7,7 @@ from datetime import datetime
 from companion.grade.sandbox.limits import RANGES, Limits
 from companion.terminal.arguments import LARGEST_SEED, OneLineParser, add_quiet, whole_number
 from companion.terminal.console import Report, command
-from companion.terminal.lesson_list import LESSONS
+from companion.terminal.lesson_list import FIRST_TO_LAST, LESSONS
 
 NAME = "python -m companion.grade"
 UNITS = {
@@ -32,7 +32,7 @@ def grade_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("lesson", choices=LESSONS, metavar="LESSON", help=f"{LESSONS[0]} to {LESSONS[-1]}")
+    add("lesson", choices=LESSONS, metavar="LESSON", help=FIRST_TO_LAST)
     add("submissions", metavar="SUBMISSIONS", nargs="?", help="folder or zip")
     add("--output", metavar="FOLDER", help="for the grades; it is made, or brought up to date")
     add("--roster", metavar="CSV", help="id,name of all students: adds those who handed in nothing")

@@ -132,7 +132,7 @@ class LiveDial:
         if turned:
             self.dial.turn(self.dial.rate)
         trained = self.training and sum(self.dial.step() for _ in range(EPOCHS_A_TICK)) > 0
-        news = self.dial.look_beside()
+        news = self.dial.ask_worker()
         if self.training and self.dial.epoch == self.dial.epochs:
             self.training = False
             self._update()

@@ -10,7 +10,7 @@ import numpy as np
 from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
 from companion.live.trajectory import Trajectory
-from companion.live.worker_process import Beside
+from companion.live.worker_process import WorkerProcess
 from companion.plots.curves import behavior, blew_up_at, steps_up
 
 BuildModel = Callable[..., keras.Model]
@@ -71,7 +71,7 @@ class Network:
 
 
 class BothWays:
-    """Trains by hand and by ``.fit``, and compares: what the process beside does.
+    """Trains by hand and by ``.fit``, and compares: what the second process does.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Dial:
     Parameters
     ----------
     build_model : callable
-        As for `Network`; also imported by the process beside.
+        As for `Network`; also imported by the second process.
     x, y : ndarray of shape (n, 2) and (n, 1)
         As for `Network`.
     seed, hidden, batch_size, epochs : int
@@ -113,7 +113,7 @@ class Dial:
     losses : list of float
         Of the epochs that are trained, equal to those of ``.fit`` bit for bit.
     outlook : list of float
-        Of the epochs to come, at `rate`: by XLA, whose last bits differ, until the process beside is done.
+        Of the epochs to come, at `rate`: by XLA, whose last bits differ, until the second process is done.
     fit : list of float or None
         What ``.fit`` reports for all of these epochs; None until it is done.
     verdict : str
@@ -136,14 +136,14 @@ class Dial:
         self.hidden, self.batch_size = hidden, batch_size
         of_all = (build_model, x, y, seed)
         self._networks = functools.lru_cache(maxsize=16)(functools.partial(Network, *of_all))
-        self._lost = False  # whether the process beside is
-        self._start_beside = functools.partial(Beside, BothWays, *of_all)
+        self._lost = False  # whether the second process is
+        self._start_worker = functools.partial(WorkerProcess, BothWays, *of_all)
         self.reset()
 
     @functools.cached_property
-    def _beside(self) -> Beside:
-        """The process beside, started when it is first asked: importing TensorFlow there takes seconds."""
-        return self._start_beside()
+    def _worker(self) -> WorkerProcess:
+        """The second process, started when it is first asked: importing TensorFlow there takes seconds."""
+        return self._start_worker()
 
     @property
     def epoch(self) -> int:
@@ -211,29 +211,29 @@ class Dial:
         """Give the share of rows on which the network is right now."""
         return float(np.mean((self.probabilities(self.x) >= 0.5) == (self.y[:, 0] == 1)))
 
-    def look_beside(self) -> bool:
-        """Take what the process beside has done, and give it what is to be done; say if there is news."""
+    def ask_worker(self) -> bool:
+        """Take what the second process has done, and give it what is to be done; say if there is news."""
         if self._lost:
             return False
         wanted = (self.hidden, self.batch_size, tuple(self.plan))
         news = False
         try:
-            done = self._beside.answer()
+            done = self._worker.answer()
             if done is not None and done[0] == wanted:  # else the dial has moved on
                 self._take(*done[1])
                 news = True
             if self.fit is None:
-                self._beside.ask(wanted)
+                self._worker.ask(wanted)
         except (RuntimeError, EOFError, OSError) as error:
             self._lost, news = True, True
-            self.verdict = f"not compared: .fit, in the process beside, failed ({error or 'it has ended'})"
+            self.verdict = f"not compared: .fit, in the second process, failed ({error or 'it has ended'})"
         return news
 
     def _take(self, by_hand: list[float], fit: list[float], verdict: str) -> None:
-        """Take what the process beside has found, if what was trained here is what was trained there."""
+        """Take what the second process has found, if what was trained here is what was trained there."""
         self.fit, self.outlook, self.verdict = fit, by_hand[self.epoch :], verdict
         if not np.array_equal(by_hand[: self.epoch], self.losses, equal_nan=True):
-            self.verdict = "not identical: the epochs trained here are others than in the process beside"
+            self.verdict = "not identical: the epochs trained here are others than in the second process"
 
     def words(self) -> str:
         """Say in a line what is happening."""
@@ -254,7 +254,7 @@ class Dial:
         return f"epoch {self.epoch}, loss {self.losses[-1]:.3g}: {told}" if self.epoch else told
 
     def close(self) -> None:
-        """End the process beside."""
+        """End the second process."""
         self._lost = True
-        if "_beside" in vars(self):  # it was started
-            self._beside.close()
+        if "_worker" in vars(self):  # it was started
+            self._worker.close()

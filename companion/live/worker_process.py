@@ -1,4 +1,4 @@
-"""A process beside this one, that works while this one goes on answering."""
+"""A second process, which works while this one goes on answering."""
 
 import multiprocessing
 import os
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-import keras
+from companion.terminal.quiet_start import WORKER
 
 Work = Callable[[Any], Any]
 
 
-class Beside:
+class WorkerProcess:
     """Does one task after another in a process of its own, which ends with this one.
 
     Parameters
@@ -25,12 +25,14 @@ class Beside:
     """
 
     def __init__(self, prepare: Callable[..., Work], *arguments: Any) -> None:
+        import keras  # not above, where the other process would import it before it has begun quietly
+
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         self._here, there = context.Pipe()
-        arguments = (there, keras.config.floatx(), prepare, arguments)
-        self._process = context.Process(target=_serve, args=arguments, daemon=True)
+        self._process = context.Process(target=_serve, args=(there,), name=WORKER, daemon=True)
         self._process.start()
         there.close()
+        self._here.send((keras.config.floatx(), prepare, arguments))
         self.task: Any = None
 
     def ask(self, task: Any) -> bool:
@@ -65,11 +67,14 @@ class Beside:
         self._here.close()
 
 
-def _serve(there: Connection, floatx: str, prepare: Callable[..., Work], arguments: tuple) -> None:
+def _serve(there: Connection) -> None:
     """Work until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one with the window
     if hasattr(os, "nice"):
         os.nice(10)  # the process that answers comes first
+    floatx, prepare, arguments = there.recv()  # which imports TensorFlow
+    import keras
+
     keras.config.set_floatx(floatx)
     work = prepare(*arguments)
     while True:

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from companion.quiz.answers import Answers, Mark, choices_of, mark, read_answers
 from companion.quiz.questions import LETTERS, Question, Quiz, answer_text, read_answer, read_quiz
 from companion.terminal.arguments import OneLineParser, check_outputs
 from companion.terminal.console import Report, command
-from companion.terminal.lesson_list import LESSONS, lesson_file
+from companion.terminal.lesson_list import FIRST_TO_LAST, LESSONS, lesson_file
 from companion.terminal.outputs import STDOUT, write
 
 NAME = "python -m companion.quiz"
@@ -27,7 +27,7 @@ def quiz_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add, off = parser.add_argument, argparse.SUPPRESS
-    add("lesson", choices=LESSONS, metavar="LESSON", help=f"{LESSONS[0]} to {LESSONS[-1]}")
+    add("lesson", choices=LESSONS, metavar="LESSON", help=FIRST_TO_LAST)
     add("--answers", metavar="FILE", default=off, help="mark the answers in FILE instead of asking")
     add("--sheet", metavar="FILE", default=off, help="write an empty file of answers, to fill in and hand in")
     told = "write the answers that are given, to hand in; goes on where FILE has some"
@@ -90,13 +90,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What goes to standard output goes there alone; questions must be seen all the same.
     report = Report(stderr=to_stdout)
     right_of = RightAnswers(options.lesson, report)
+
+    def keep(given: Mapping[str, float]) -> None:
+        """Save each answer when it is given: Ctrl-C while TensorFlow is imported ends all at once."""
+        if options.save not in (None, STDOUT):
+            write(options.save, sheet(options.lesson, quiz, given).encode())
+
     handed_in = read_answers(Path(options.answers), quiz) if options.answers is not None else None
     report.heading(f"Quiz of {options.lesson}: {quiz.title}")
     if handed_in is not None:
         marks = [mark(question, handed_in.given.get(question.name), right_of) for question in quiz.questions]
         print_marks(report, marks, handed_in)
     else:
-        given, marks = ask_all(report, quiz, right_of, begun)
+        given, marks = ask_all(report, quiz, right_of, begun, keep)
     print_score(report, marks, quiz)
     if options.save is not None:
         write(options.save, sheet(options.lesson, quiz, given).encode())
@@ -128,14 +134,18 @@ def begun_answers(path: str, quiz: Quiz) -> dict[str, float]:
 
 
 def ask_all(
-    report: Report, quiz: Quiz, right_of: RightAnswers, begun: Mapping[str, float]
+    report: Report,
+    quiz: Quiz,
+    right_of: RightAnswers,
+    begun: Mapping[str, float],
+    keep: Callable[[Mapping[str, float]], None],
 ) -> tuple[dict[str, float], list[Mark]]:
     """Ask one question after the other; stop where the input ends, or at Ctrl-C: what is given is kept."""
     given = dict(begun)
     marks: list[Mark] = []
     for number, question in enumerate(quiz.questions, start=1):
         try:
-            marks.append(ask_one(report, number, question, right_of, given))
+            marks.append(ask_one(report, number, question, right_of, given, keep))
         except (EOFError, KeyboardInterrupt):
             report.print(f"\n(ended at question {number})", style="dim")
             break
@@ -143,7 +153,12 @@ def ask_all(
 
 
 def ask_one(
-    report: Report, number: int, question: Question, right_of: RightAnswers, given: dict[str, float]
+    report: Report,
+    number: int,
+    question: Question,
+    right_of: RightAnswers,
+    given: dict[str, float],
+    keep: Callable[[Mapping[str, float]], None],
 ) -> Mark:
     """Ask a question, unless its answer is given already; note the answer, mark and explain it."""
     report.print()
@@ -156,6 +171,7 @@ def ask_one(
     answer = ask(report, question)
     if answer is not None:
         given[question.name] = answer
+        keep(given)
     marked = mark(question, answer, right_of)
     print_mark(report, marked)
     return marked

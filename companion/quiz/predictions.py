@@ -1,17 +1,16 @@
 """What running a lesson answers: the questions of a quiz that ask what will happen."""
 
 import importlib
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from companion.check.problems import ASSIGNMENTS
 from companion.errors import UserError
 from companion.plots.curves import behavior, steps_up
 from companion.quiz.questions import Question
 from companion.report.runs import Run, Runs, accuracy
+from companion.terminal.lesson_list import LESSONS
 
 
 class Predictions:
@@ -26,16 +25,15 @@ class Predictions:
     def __init__(self, lesson: str) -> None:
         self.lesson = lesson
         module = importlib.import_module(f"companion.{lesson}")
-        assignment = ASSIGNMENTS[int(lesson.removeprefix("lesson"))]
+        own = LESSONS[lesson]
         x, y = module.load_data()
         settings = {
-            "learning_rate": module.LEARNING_RATE,
-            "epochs": module.EPOCHS,
-            "batch_size": assignment.batch_size or len(x),
+            "learning_rate": own.learning_rate,
+            "epochs": own.epochs,
+            "batch_size": own.batch_size or len(x),
             "seed": 0,
-            # the lessons with a NumPy loop beside the others compute in float64
-            "dtype": "float64" if hasattr(module, "train_with_numpy") else "float32",
-            "hidden": inspect.signature(module.build_model).parameters["hidden"].default,
+            "dtype": own.dtype,
+            "hidden": own.hidden,
         }
         self.train, self.runs = module.train_by_hand, Runs(module.build_model, x, y, settings)
 

@@ -12,7 +12,7 @@ from companion.precision import precision
 from companion.report.runs import Run
 from companion.terminal.console import Report
 from companion.terminal.formats import distance
-from companion.terminal.retracing import expect_retracing
+from companion.terminal.quiet_start import expect_retracing
 
 # A training by its settings: "initial weights" ("Keras'" or not), "learning rate", "order" ("shuffled" or
 # not), "batch size", "precision", "clipping" ("none (logits)" or not).

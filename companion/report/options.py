@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from companion.terminal.arguments import (
@@ -14,6 +14,7 @@ from companion.terminal.arguments import (
     whole_number,
 )
 from companion.terminal.formats import settings_text
+from companion.terminal.lesson_list import LESSONS
 
 MOST_HIDDEN = 10_000  # more would ask for gigabytes without teaching more
 
@@ -36,60 +37,50 @@ def no_hidden_units(text: str) -> int:
     return 0
 
 
-def lesson_parser(
-    lesson: str,
-    title: str,
-    default_rate: float,
-    default_epochs: int,
-    default_hidden: int,
-    default_dtype: str = "float64",
-) -> argparse.ArgumentParser:
+def lesson_parser(name: str) -> argparse.ArgumentParser:
     """Make the parser of a lesson's command.
 
     Parameters
     ----------
-    lesson : str
-        The module's name, such as "lesson3".
-    title : str
-        What the lesson is about.
-    default_rate : float
-        The lesson's own learning rate.
-    default_epochs : int
-        The lesson's own number of epochs.
-    default_hidden : int
-        The lesson's own number of hidden units; 0 if it can have none.
-    default_dtype : str
-        The lesson's own precision.
+    name : str
+        The lesson's, such as "lesson3".
 
     Returns
     -------
     ArgumentParser
         For `parse_lesson`.
     """
+    lesson = LESSONS[name]
     parser = OneLineParser(
-        prog=f"python -m companion.{lesson}",
-        description=f"{title.capitalize()}: the same network trained with a hand-written loop and with "
-        "model.fit, side by side.",
+        prog=f"python -m companion.{name}",
+        description=f"{lesson.title.capitalize()}: the same network trained with a hand-written loop and "
+        "with model.fit, side by side.",
         epilog="FILE may be '-' for standard output; then nothing else is printed there. "
         "Exit status: 0 by hand and .fit agree bit for bit, 1 they do not, 2 bad usage.",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add, off = parser.add_argument, argparse.SUPPRESS
-    add("--learning-rate", type=learning_rate, default=default_rate, metavar="RATE", help="size of a step")
+    add(
+        "--learning-rate",
+        type=learning_rate,
+        default=lesson.learning_rate,
+        metavar="RATE",
+        help="size of a step",
+    )
     add(
         "--epochs",
-        type=whole_number(1, None, default_epochs),
-        default=default_epochs,
+        type=whole_number(1, None, lesson.epochs),
+        default=lesson.epochs,
         metavar="N",
         help="passes over the data",
     )
     add(
         "--hidden",
-        type=whole_number(1, MOST_HIDDEN, default_hidden) if default_hidden else no_hidden_units,
-        default=default_hidden,
+        type=whole_number(1, MOST_HIDDEN, lesson.hidden) if lesson.hidden else no_hidden_units,
+        default=lesson.hidden,
         metavar="N",
-        help="hidden units" if default_hidden else "hidden units: one neuron has none",
+        help="hidden units" if lesson.hidden else "hidden units: one neuron has none",
     )
     add(
         "--seed", type=whole_number(0, LARGEST_SEED, 0), default=0, metavar="N", help="of the initial weights"
@@ -97,7 +88,7 @@ def lesson_parser(
     add(
         "--dtype",
         choices=("float64", "float32"),
-        default=default_dtype,
+        default=lesson.dtype,
         help="precision of the whole training",
     )
     add_outputs(parser)
@@ -110,71 +101,22 @@ def lesson_parser(
         help="call model.fit(x, y, ...) on the arrays: slower",
     )
     add_quiet(parser)
+    if lesson.dial is not None:
+        add("--live", action="store_true", default=off, help="open the dial in a window, and no report")
+        told = "open the dial in a web page (pip install 'companion[live]')"
+        add("--browser", action="store_true", default=off, help=told)
     return parser
 
 
-def add_live(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the live dial, to a lesson that has one."""
-    add, off = parser.add_argument, argparse.SUPPRESS
-    add("--live", action="store_true", default=off, help="open the dial in a window, and no report")
-    add(
-        "--browser",
-        action="store_true",
-        default=off,
-        help="open the dial in a web page (pip install 'companion[live]')",
-    )
-
-
-def check_live(parser: argparse.ArgumentParser, options: argparse.Namespace, rates: Sequence[float]) -> bool:
-    """Say whether the live dial is asked for, and refuse what it cannot do.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-        With the options of `add_live`.
-    options : Namespace
-        As parsed.
-    rates : pair of float
-        The ends of the dial.
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    SystemExit
-        With status 2 beside an option that is for the report.
-    """
-    live = getattr(options, "live", False) or getattr(options, "browser", False)
-    if not live:
-        return False
-    for name in ("plot", "json", "csv", "show", "quiet", "textbook_fit"):
-        if getattr(options, name):
-            option = f"--{name.replace('_', '-')}"
-            parser.error(f"{option}: the live dial has no report; leave out {option}, or --live")
-    low, high = rates
-    if not low <= options.learning_rate <= high:
-        told = f"{options.learning_rate:g} is not on the dial, which goes from {low:g} to {high:g}"
-        parser.error(f"--learning-rate: {told}; leave out --live, or take another")
-    return True
-
-
-def parse_lesson(
-    parser: argparse.ArgumentParser,
-    argv: Sequence[str] | None,
-    page_settings: Mapping[str, Any] | None = None,
-) -> argparse.Namespace:
+def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
     """Read a lesson's options; refuse early what could not be carried out after the training.
 
     Parameters
     ----------
-    parser : ArgumentParser
-        From `lesson_parser`.
+    name : str
+        The lesson's, such as "lesson3".
     argv : sequence of str or None
         The words of the command line; None for those of this process.
-    page_settings : mapping of str to value, optional
-        The options' values with which the page's exercises are; None where it has none.
 
     Returns
     -------
@@ -187,15 +129,35 @@ def parse_lesson(
     SystemExit
         With status 2 on a bad option, 0 after ``--help``.
     OutputError
-        As `parse`.
+        If a window was asked for and none can be opened.
     """
-    options = parse(parser, argv, exercises=False, textbook_fit=False)
-    if options.exercises and page_settings is None:
+    parser, lesson = lesson_parser(name), LESSONS[name]
+    options = parse(parser, argv, exercises=False, textbook_fit=False, live=False, browser=False)
+    if options.exercises and lesson.exercises_at is None:
         parser.error("--exercises: the page of this lesson has none; leave it out")
-    if options.exercises and page_settings and not page_settings.items() <= vars(options).items():
-        needed = settings_text(page_settings)
+    if options.exercises and lesson.exercises_at and not lesson.exercises_at.items() <= vars(options).items():
+        needed = settings_text(lesson.exercises_at)
         parser.error(f"--exercises: they are for {needed}; leave out the options that change these")
+    if lesson.dial is not None and (options.live or options.browser):
+        _check_dial(parser, options, *lesson.dial)
+    if options.show:
+        from companion.plots.plots import check_display  # a usage error need not wait for matplotlib
+
+        check_display()
     return options
+
+
+def _check_dial(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, low: float, high: float
+) -> None:
+    """Refuse what the live dial cannot do: its options beside those of the report, and other rates."""
+    for name in ("plot", "json", "csv", "show", "quiet", "textbook_fit"):
+        if getattr(options, name):
+            option = f"--{name.replace('_', '-')}"
+            parser.error(f"{option}: the live dial has no report; leave out {option}, or --live")
+    if not low <= options.learning_rate <= high:
+        told = f"{options.learning_rate:g} is not on the dial, which goes from {low:g} to {high:g}"
+        parser.error(f"--learning-rate: {told}; leave out --live, or take another")
 
 
 def settings_of(options: argparse.Namespace, batch_size: int) -> dict[str, Any]:

@@ -110,17 +110,11 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, **others:
     ------
     SystemExit
         With status 2 on a bad option, 0 after ``--help``.
-    OutputError
-        If a window was asked for and none can be opened.
     """
     nothing = dict(plot=None, show=False, json=None, csv=None, quiet=False) | others
     words = join_negative_numbers(sys.argv[1:] if argv is None else argv)
     options = argparse.Namespace(**(nothing | vars(parser.parse_args(words))))
     options.to_stdout = check_outputs(parser, options, ("plot", "json", "csv"))
-    if options.show:
-        from companion.plots.plots import check_display  # a usage error need not wait for matplotlib
-
-        check_display()
     return options
 
 

@@ -16,11 +16,11 @@ from rich.text import Text
 
 from companion.errors import UserError
 from companion.terminal.outputs import leave_stdout, stdout_refused
+from companion.terminal.quiet_start import INTERRUPTED, end_of_start
 
 MISUSE = 2
 NARROWEST = 80  # columns
 PAGE = 100  # columns of a report that is not printed
-INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
 class Report(Console):
@@ -171,14 +171,24 @@ def command(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     def decorate(main: Callable[..., int]) -> Callable[..., int]:
         @functools.wraps(main)
         def guarded(argv: Sequence[str] | None = None) -> int:
+            end_of_start()
             try:
                 return main(argv)
             except UserError as error:
                 return fail(name, error)
-            except KeyboardInterrupt:
+            except BaseException as error:
+                if not _is_interruption(error):
+                    raise
                 print(f"{name}: interrupted", file=sys.stderr)
                 return INTERRUPTED
 
         return guarded
 
     return decorate
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Say whether Ctrl-C is behind an exception: an import that it breaks off may raise another one."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

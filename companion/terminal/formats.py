@@ -4,26 +4,24 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 
 def loss_text(loss: float) -> str:
     """Format a loss with as many digits as a column has room for."""
-    if not np.isfinite(loss):
+    if not math.isfinite(loss):
         return number_word(loss)
     return f"{loss:.12f}" if abs(loss) < 1000 else f"{loss:.8e}"
 
 
 def short_loss(loss: float) -> str:
     """Format a loss for reading, not for comparing."""
-    if not np.isfinite(loss):
+    if not math.isfinite(loss):
         return number_word(loss)
     return f"{loss:.4f}" if loss == 0 or 0.001 <= abs(loss) < 1000 else f"{loss:.3g}"
 
 
 def distance(value: float) -> str:
     """Format a difference: exactly zero must look different from very small."""
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         return number_word(value)
     return "0" if value == 0 else f"{value:.1e}" if value < 0.001 else f"{value:.3g}"
 

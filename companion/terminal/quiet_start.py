@@ -1,66 +1,148 @@
-"""What has to be set before Keras and TensorFlow are imported.
+"""How a command of ours starts: on TensorFlow, without its notes, and ended by Ctrl-C in one line.
 
-The package is about Keras on TensorFlow: with another backend there is no
-``tf.GradientTape``. And a student must not have to read TensorFlow's start-up notes, on
-graphics drivers and instruction sets, which it writes to standard error while it is
-imported. ``TF_CPP_MIN_LOG_LEVEL`` silences those of the running system but not those of
-the import (TensorFlow 2.21; tensorflow#100442). Whoever wants all sets it to 0.
+Nothing here happens on ``import companion``. It begins where Python was started with a command of ours.
 """
 
+import contextlib
+import functools
 import importlib.abc
 import importlib.util
+import logging
 import os
 import re
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import Any, NoReturn
 
+from companion.errors import UserError
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+WORKER = "companion's worker"  # the name of a process of our own that multiprocessing starts
+WITH_VALUE = "WX"  # Python's own options of one letter that take a value; -m and -c end the options
 NOTE = re.compile(
     rb"[IWE]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:[\d.]+: [IWE] "
     rb"|WARNING: All log messages before absl|To enable the following instructions"
 )
 
 
-def choose_tensorflow() -> None:
-    """Make Keras run on TensorFlow, whatever ``KERAS_BACKEND`` says, unless it runs already."""
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = "tensorflow"
+def started_module(words: Sequence[str]) -> str:
+    """Return the module that Python was started with by ``-m``; "" if it was started otherwise.
+
+    Parameters
+    ----------
+    words : sequence of str
+        As ``sys.orig_argv``. While ``-m`` imports a package, ``sys.argv[0]`` says only that there was one.
+    """
+    rest = list(words[1:])
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-") or word == "-":
+            return ""
+        if word.startswith("--"):
+            if word == "--check-hash-based-pycs" and rest:
+                rest.pop(0)
+            continue
+        for number, letter in enumerate(word[1:], start=2):
+            if letter in "mc" + WITH_VALUE:
+                value = word[number:] or (rest.pop(0) if rest else "")
+                if letter in "mc":
+                    return value if letter == "m" else ""
+                break
+    return ""
 
 
-def hide_start_up_notes() -> None:
-    """Arrange that TensorFlow's import, whenever it comes, prints no notes."""
-    wants_all = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"
-    if wants_all or "tensorflow" in sys.modules:
-        return
-    sys.meta_path.insert(0, _TensorFlowFinder())
+def begin(name: str) -> None:
+    """Start a command of ours: on TensorFlow, without its notes, ended by Ctrl-C in one line.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in that line. `end_of_start` gives Ctrl-C its usual meaning back.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whatever Keras' own file of settings says
+    # It silences TensorFlow once it runs, but not its import (TensorFlow 2.21; tensorflow#100442).
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" not in sys.modules and not any(isinstance(one, _KerasFinder) for one in sys.meta_path):
+        sys.meta_path.insert(0, _KerasFinder(name))
+    _leave_at_ctrl_c(name)
 
 
-class _TensorFlowFinder(importlib.abc.MetaPathFinder):
-    """Steps in at the first import of TensorFlow, whoever asks for it: a lesson, Keras, a user's file."""
+def refuse_other_backends() -> None:
+    """Refuse to go on where Keras is to run on something else than TensorFlow.
+
+    Raises
+    ------
+    UserError
+        If ``KERAS_BACKEND`` says so.
+    """
+    asked = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if asked != "tensorflow":
+        told = f"KERAS_BACKEND is {asked!r}, and the loops here are TensorFlow's"
+        raise UserError(f"{told}; set it to 'tensorflow', or unset it")
+
+
+def _leave_at_ctrl_c(name: str) -> bool:
+    """Let Ctrl-C end the process at once, unless somebody else takes it; say whether that is new."""
+    with contextlib.suppress(ValueError):  # in another thread than the first, signals are not ours
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _Leave(name))
+            return True
+    return False
+
+
+class _Leave:
+    """Ends the process at once: nothing is lost by it, and an import that is broken off raises anything."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, number: int, frame: FrameType | None) -> NoReturn:
+        os.write(_screen[-1], f"{self.name}: interrupted\n".encode())
+        os._exit(INTERRUPTED)
+
+
+_screen = [2]  # the file descriptor of standard error, and where it really goes while notes are held back
+
+
+def end_of_start() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt again: the command's ``main`` takes care of it from here on."""
+    with contextlib.suppress(ValueError):
+        if isinstance(signal.getsignal(signal.SIGINT), _Leave):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _KerasFinder(importlib.abc.MetaPathFinder):
+    """Steps in at the first import of Keras or TensorFlow, whoever asks for it: a lesson or a user's file."""
+
+    def __init__(self, command: str) -> None:
+        self.command, self.waiting = command, {"keras", "tensorflow"}
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != "tensorflow":
+        if name not in self.waiting:
             return None
-        sys.meta_path.remove(self)
+        refuse_other_backends()
+        self.waiting.remove(name)
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
-            spec.loader.exec_module = _without_notes(spec.loader.exec_module)  # type: ignore[method-assign]
+            execute = functools.partial(self._execute, spec.loader.exec_module)
+            spec.loader.exec_module = execute  # type: ignore[method-assign]
         return spec
 
-
-def _without_notes(execute: Any) -> Any:
-    def quietly(module: ModuleType) -> None:
-        with _notes_held_back():
+    def _execute(self, execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+        """Import it, without its notes, and so that Ctrl-C does not wait for its end."""
+        hides = module.__name__ == "tensorflow" and os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "0"
+        leaves = _leave_at_ctrl_c(self.command)
+        with _notes_held_back() if hides else contextlib.nullcontext():
             execute(module)
+        if leaves:
+            end_of_start()
 
-    return quietly
 
-
-@contextmanager
+@contextlib.contextmanager
 def _notes_held_back() -> Iterator[None]:
     """Collect what is written to standard error, by compiled code too; then print all but the notes."""
     try:
@@ -70,10 +152,27 @@ def _notes_held_back() -> Iterator[None]:
         return
     with tempfile.TemporaryFile() as held_back:
         os.dup2(held_back.fileno(), 2)
+        _screen.append(screen)
         try:
             yield
         finally:
+            _screen.pop()
             os.dup2(screen, 2)
             os.close(screen)
             held_back.seek(0)
             os.write(2, b"".join(line for line in held_back if not NOTE.match(line)))
+
+
+@contextlib.contextmanager
+def expect_retracing() -> Iterator[None]:
+    """Hold back TensorFlow's warning that the same lines are compiled again: here each network is new."""
+
+    def is_another(record: logging.LogRecord) -> bool:
+        return "tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_another)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_another)

@@ -8,7 +8,7 @@ as often as you like. It runs the function and says what is right, what is not a
 NotImplementedError is "not done yet".
 """
 
-from companion import lesson1  # before Keras, to hide TensorFlow's notes at its start
+from companion import lesson1
 
 import keras
 import tensorflow as tf

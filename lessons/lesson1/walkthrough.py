@@ -7,7 +7,6 @@
 # %%
 import inspect
 
-# companion comes before Keras, to hide TensorFlow's notes at its start
 from companion import check_loop, lesson1
 from companion.plots import panels, plots
 from companion.report import gap, landscape

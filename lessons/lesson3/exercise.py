@@ -8,7 +8,7 @@ as often as you like. It runs each function and says what is right, what is not 
 raises NotImplementedError is "not done yet".
 """
 
-from companion import lesson3  # before Keras, to hide TensorFlow's notes at its start
+from companion import lesson3
 
 import keras
 import numpy as np

@@ -7,7 +7,7 @@
 # %%
 import inspect
 
-from companion import check_loop, lesson3  # before Keras, to hide TensorFlow's notes at its start
+from companion import check_loop, lesson3
 from companion.plots import plots
 from companion.comparison.history import Comparison
 from companion.precision import precision

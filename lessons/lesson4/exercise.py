@@ -8,7 +8,7 @@ as often as you like. It runs your loop and says what is right, what is not and 
 raises NotImplementedError it is "not done yet".
 """
 
-from companion import lesson4  # before Keras, to hide TensorFlow's notes at its start
+from companion import lesson4
 
 import keras
 import numpy as np

@@ -7,7 +7,7 @@
 # %%
 import inspect
 
-from companion import check_loop, lesson4  # before Keras, to hide TensorFlow's notes at its start
+from companion import check_loop, lesson4
 from companion.plots import panels, plots
 from companion.batches import batches_of_fit, order_of_fit
 from companion.comparison.history import Comparison

@@ -8,7 +8,7 @@
 # %%
 import inspect
 
-from companion import check_loop, lesson5  # before Keras, to hide TensorFlow's notes at its start
+from companion import check_loop, lesson5
 from companion.plots import panels, plots
 from companion.comparison.history import Comparison
 from companion.report.landscape import Survey, look_along, mean_batch_length, step_down

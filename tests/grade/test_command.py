@@ -211,14 +211,6 @@ def test_grades_of_another_lesson_are_not_overwritten(graded, capsys):
     assert (graded / "gradebook.csv").read_bytes() == before
 
 
-def test_help_and_usage_errors_do_without_tensorflow(command):
-    for words in (["--help"], ["lesson3"], ["lesson3", "nowhere", "--output", "x"]):
-        code = f"import sys; sys.argv[1:] = {words!r}; from companion import grade\ntry:\n    grade.main()\n"
-        code += "except SystemExit:\n    pass\nassert 'tensorflow' not in sys.modules, 'imported'"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert (done.returncode, "imported" in done.stderr) == (0, False), done.stderr
-
-
 def without_seconds(folder):
     return [{key: cell for key, cell in row.items() if key != "seconds"} for row in rows(folder).values()]
 

@@ -166,7 +166,9 @@ def test_it_costs_its_own_points_at_most(name, machine, outside, listener, bysta
     assert (outside / "other_student.py").stat().st_mode & 0o777 == 0o666
     assert not made
     assert bystander.poll() is None
-    assert until(lambda: processes() <= before), processes() - before
+    assert until(lambda: processes() <= before), [
+        Path("/proc", one, "cmdline").read_bytes() for one in processes() - before
+    ]
     assert machine._processes._nursery.is_alive()
 
 

@@ -1,4 +1,4 @@
-"""Small dials of lesson 4 for the tests, and waiting for the process beside them."""
+"""Small dials of lesson 4 for the tests, and waiting for the second process them."""
 
 import time
 
@@ -16,6 +16,6 @@ def make_dial(**changes):
 def wait_for_fit(dial, seconds=60):
     end = time.monotonic() + seconds
     while dial.fit is None and time.monotonic() < end:
-        dial.look_beside()
+        dial.ask_worker()
         time.sleep(0.02)
     return dial.fit

@@ -85,17 +85,17 @@ def test_reset_and_other_choices_begin_anew(dial):
     assert (dial.epoch, len(dial.weights), dial.fit) == (0, 9, None)
 
 
-def test_a_process_beside_that_ends_is_told_and_the_dial_goes_on():
+def test_a_process_worker_that_ends_is_told_and_the_dial_goes_on():
     dial = make_dial(epochs=5)
-    dial.look_beside()
-    dial._beside._process.kill()
-    dial._beside._process.join()
+    dial.ask_worker()
+    dial._worker._process.kill()
+    dial._worker._process.join()
     while not dial.verdict:
-        dial.look_beside()
-    assert dial.verdict.startswith("not compared: .fit, in the process beside, failed")
+        dial.ask_worker()
+    assert dial.verdict.startswith("not compared: .fit, in the second process, failed")
     dial.turn(1.0)
     assert dial.step()
-    assert dial.look_beside() is False
+    assert dial.ask_worker() is False
     dial.close()
 
 

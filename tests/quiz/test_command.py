@@ -134,9 +134,8 @@ def test_a_prediction_is_run_only_after_it_was_answered(own_quiz, capsys, monkey
 
 
 def test_it_works_without_tensorflow_where_no_question_needs_a_run(own_quiz):
-    code = (
-        "import sys; from companion import quiz; quiz.main(sys.argv[1:]); print('tensorflow' in sys.modules)"
-    )
+    code = "import sys; from companion.quiz.__main__ import main; main(sys.argv[1:]); "
+    code += "print('tensorflow' in sys.modules)"
     words = [sys.executable, "-c", code, "lesson3", "--quiz", own_quiz(STATIC)]
     done = subprocess.run(words, input="b\n0.3\n", capture_output=True, text=True, check=True)
     assert (done.stdout.splitlines()[-1], "Score: 2 of 2" in done.stdout) == ("False", True)

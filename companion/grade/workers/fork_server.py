@@ -22,13 +22,14 @@ import keras
 import tensorflow as tf
 
 import companion
-from companion.check.problems import ASSIGNMENTS, first_row
+from companion.check.problems import first_row
 from companion.datasets import keep_in_memory
 from companion.grade.sandbox import inside, layers, runner
 from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.probe import probe
 from companion.grade.workers import judge_server
 from companion.grade.workers.frames import receive, send
+from companion.terminal.lesson_list import LESSONS
 
 # What submissions import, and what TensorFlow and Keras import only when first used.
 OFTEN_USED = ("pandas", "sklearn.model_selection", "matplotlib.pyplot", "tensorflow.python.ops.while_v2")
@@ -64,7 +65,7 @@ def get_ready() -> None:
         importlib.import_module(name)
     for name in companion.__all__:
         getattr(companion, name)  # imports it
-    for number in ASSIGNMENTS:
+    for number in range(1, len(LESSONS) + 1):
         first_row(number)
     keep_in_memory()
     layers.get_ready()
