@@ -8,11 +8,10 @@ import keras
 from companion.check.judge import Judge
 from companion.check.learner.file import check_train
 from companion.check.learner.isolation import unchanged
-from companion.check.learner.source import line_of_report, text_of
+from companion.check.learner.lines import Place, line_of_report, text_of
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Problem
 from companion.check.problems import lesson_problem, revealing_problem
-from companion.check.recording.events import Place
 from companion.check.result import NOT_DONE, LoopCheck
 from companion.check.rules.findings import Finding
 from companion.check.run import Train, run_as_written, run_watched

@@ -7,9 +7,8 @@ import numpy as np
 from companion.check.problem import Problem, Reference
 from companion.check.recording.events import Forward, ReadyMade, Recording, Update
 from companion.check.replay import Replay
-from companion.check.rules.explanation import Explanation
 from companion.check.rules.findings import FORWARD, START, Case, Difference, Finding, largest_difference
-from companion.check.rules.gradients import gradient_findings
+from companion.check.rules.gradients import Explanation, gradient_findings
 from companion.check.rules.reports import report_findings
 from companion.check.rules.rows import row_findings
 from companion.check.rules.simulation import is_right_in_all

@@ -11,9 +11,10 @@ import numpy as np
 
 from companion.check.learner.file import history_of
 from companion.check.learner.isolation import unchanged
+from companion.check.learner.lines import Place
 from companion.check.learner.traceback import NO_GRADIENT, LoopError
 from companion.check.problem import Problem
-from companion.check.recording.events import Gradient, Place, Recording, State
+from companion.check.recording.events import Gradient, Recording, State
 from companion.check.recording.patches import definer, replaced
 from companion.check.recording.recorder import watch
 from companion.errors import UserError

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from companion.check.recording.events import Forward, Gradient, Place, Recording, Update
+from companion.check.learner.lines import Place
+from companion.check.recording.events import Forward, Gradient, Recording, Update
 
 
 @dataclass

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from companion.check.catalogue import MISTAKES
+from companion.check.learner.lines import Place
 from companion.check.problem import Problem
-from companion.check.recording.events import Place
 from companion.check.rules.findings import Difference, Finding
 from companion.comparison.ulp import abs_difference
 

@@ -8,7 +8,7 @@ from mistake_cases import ENDS_IN_AN_EXCEPTION, SINGLES, SPECIAL
 from mistaken_loops import loop
 from right_loops import RIGHT_LOOPS
 
-from companion.check.learner.source import line_of_report
+from companion.check.learner.lines import line_of_report
 from companion.check.run import Run, run_as_written, run_watched
 from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
 from companion.grade.sandbox.inside import Task

@@ -1,14 +1,37 @@
-"""Whose line of code is it: the learner's, or a library's?"""
+"""A learner's lines of code: whose line it is, its text, and the one where a loss is reported."""
 
+import ast
+import inspect
+import linecache
 import os
 import site
 import sys
 import sysconfig
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import companion
-from companion.check.recording.events import Place
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the learner's own code.
+
+    Attributes
+    ----------
+    file : str
+        As Python names it in a traceback.
+    line : int
+        Counted from 1.
+    """
+
+    file: str
+    line: int
+
 
 LEARNER = "the learner"
 _COMPANION = str(Path(companion.__file__).parent) + os.sep
@@ -64,3 +87,47 @@ def opened_by(frame: FrameType | None) -> str | None:
 
 def _is_python(file: str) -> bool:
     return file.startswith((*_PYTHON, "<frozen")) and not file.startswith(_PACKAGES)
+
+
+def text_of(place: Place | None) -> str:
+    """Give the line of code at a place; "" if it cannot be read."""
+    return linecache.getline(place.file, place.line).strip() if place else ""
+
+
+def line_of_report(train: Callable[..., Any]) -> Place | None:
+    """Find the line where ``train`` adds a loss to what it returns, else where it returns.
+
+    Parameters
+    ----------
+    train : callable
+        The learner's.
+
+    Returns
+    -------
+    Place or None
+        None if the source is not at hand.
+    """
+    try:
+        lines, first = inspect.getsourcelines(train)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    names = {node.value.id for node in returns if isinstance(node.value, ast.Name)}
+    line = next(_lines_that_add(tree, names), returns[-1].lineno if returns else 1)
+    return Place(inspect.unwrap(train).__code__.co_filename, first + line - 1)
+
+
+def _lines_that_add(tree: ast.AST, names: set[str]) -> Iterator[int]:
+    """Give lines such as ``history.append(...)``, ``history += [...]`` and ``history[epoch] = ...``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            adds = node.func.attr in ("append", "extend", "insert")
+            if adds and getattr(node.func.value, "id", None) in names:
+                yield node.lineno
+        elif isinstance(node, ast.AugAssign) and getattr(node.target, "id", None) in names:
+            yield node.lineno
+        elif isinstance(node, ast.Assign):
+            into = [target.value for target in node.targets if isinstance(target, ast.Subscript)]
+            if any(getattr(value, "id", None) in names for value in into):
+                yield node.lineno

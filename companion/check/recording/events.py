@@ -9,23 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from companion.check.learner.lines import Place
+
 State = list[np.ndarray]  # all variables of the model, in the order of ``model.variables``
-
-
-@dataclass(frozen=True)
-class Place:
-    """A line of the learner's own code.
-
-    Attributes
-    ----------
-    file : str
-        As Python names it in a traceback.
-    line : int
-        Counted from 1.
-    """
-
-    file: str
-    line: int
 
 
 @dataclass(frozen=True)

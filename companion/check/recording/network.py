@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion.check.recording.events import Event, Forward, Gradient, Place, State, Update
+from companion.check.learner.lines import Place
+from companion.check.recording.events import Event, Forward, Gradient, State, Update
 
 
 class Followed:

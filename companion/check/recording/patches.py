@@ -1,9 +1,11 @@
-"""A method of a class, replaced for a while."""
+"""What is put in the place of methods and of concrete functions while a loop is watched."""
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import tensorflow as tf
 
 
 def definer(owner: type, name: str) -> type:
@@ -30,3 +32,33 @@ def replaced(owner: type, name: str, wrapper: Callable) -> Iterator[None]:
             delattr(owner, name)
         else:
             setattr(owner, name, had)
+
+
+class EagerConcreteFunction:
+    """What a learner gets for a concrete function: called, it runs the function's Python eagerly.
+
+    Parameters
+    ----------
+    function : tf.function
+        What is called.
+    make : callable
+        Makes the true concrete function, for whoever looks into it.
+    args, kwargs : tuple and dict
+        For which it was asked: tensors, or their specs, and values that are bound.
+    """
+
+    def __init__(self, function: Any, make: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
+        self._function, self._make, self._args, self._kwargs = function, make, args, kwargs
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function's Python."""
+        given, called = iter(args), []
+        for bound in self._args:
+            called.append(next(given, bound) if isinstance(bound, tf.TensorSpec | tf.Tensor) else bound)
+        bound_by_name = {
+            name: value for name, value in self._kwargs.items() if not isinstance(value, tf.TensorSpec)
+        }
+        return self._function(*called, *given, **(bound_by_name | kwargs))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(*self._args, **self._kwargs), name)

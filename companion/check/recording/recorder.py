@@ -11,10 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from companion.check.learner.lines import LEARNER, caller_of_wrapper, is_library, opened_by, own_place
-from companion.check.recording.concrete import EagerConcreteFunction
 from companion.check.recording.events import ReadyMade, Recording
 from companion.check.recording.network import Followed
-from companion.check.recording.patches import definer, replaced
+from companion.check.recording.patches import EagerConcreteFunction, definer, replaced
 from companion.check.recording.rows import RowNumbers
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.check.learner.lines import Place
 from companion.check.problem import Problem, Reference
-from companion.check.recording.events import Place, Recording
+from companion.check.recording.events import Recording
 from companion.check.replay import Replay
 from companion.check.steps import Step
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from companion.check.recording.events import Forward
 from companion.check.replay import Variant
-from companion.check.rules.explanation import Explanation
 from companion.check.rules.findings import REPORT, Case, Difference, Finding
+from companion.check.rules.gradients import Explanation
 from companion.check.steps import Step
 
 NOISE = 2e-6  # of a loss: 2e-7 was measured

@@ -16,7 +16,7 @@ import companion
 from companion.check import problem
 from companion.check.exercise_calls import call
 from companion.check.learner.file import read_module, read_train
-from companion.check.learner.source import line_of_report
+from companion.check.learner.lines import line_of_report
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Problem
 from companion.check.problems import revealing_problem

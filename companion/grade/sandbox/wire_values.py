@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from companion.check.recording.events import Place
+from companion.check.learner.lines import Place
 
 LONGEST_LIST = 1 << 16
 LONGEST_TEXT = 200

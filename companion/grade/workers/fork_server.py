@@ -28,7 +28,7 @@ from companion.grade.sandbox import inside, layers, runner
 from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.probe import probe
 from companion.grade.workers import judge_server
-from companion.grade.workers.frames import receive, send
+from companion.grade.workers.channel import receive, send
 from companion.terminal.lesson_list import LESSONS
 
 # What submissions import, and what TensorFlow and Keras import only when first used.

@@ -15,8 +15,8 @@ import numpy as np
 from companion.check.judge import Judge
 from companion.check.learner.file import sources_of
 from companion.check.learner.isolation import unchanged
+from companion.check.learner.lines import Place
 from companion.check.problem import Reference
-from companion.check.recording.events import Place
 from companion.check.recording.recorder import watch
 from companion.check.rules.findings import Difference, Finding
 from companion.check.run import Run
@@ -28,7 +28,7 @@ from companion.grade.marking.rubric import Judged, judge_criteria, none_runs, ow
 from companion.grade.sandbox.inside import ERROR, Task
 from companion.grade.sandbox.wire import decode, encode
 from companion.grade.sandbox.wire_values import WireError
-from companion.grade.workers.frames import receive, send
+from companion.grade.workers.channel import receive, send
 from companion.terminal.formats import spell_out
 
 TRACE_AFTER = 60  # steps: some six submissions
