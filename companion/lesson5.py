@@ -28,7 +28,7 @@ from companion.plots import panels, plots
 from companion.precision import precision
 from companion.report import parts
 from companion.report.landscape import (
-    Place,
+    LandscapePoint,
     Survey,
     WeightHistory,
     look_along,
@@ -268,7 +268,10 @@ def draw_some_digits(axes: Any, model: keras.Model, x: np.ndarray, y: np.ndarray
 
 
 def page_figures(
-    model: keras.Model, step: Mapping[str, float], places: Sequence[Place], settings: Mapping[str, Any]
+    model: keras.Model,
+    step: Mapping[str, float],
+    places: Sequence[LandscapePoint],
+    settings: Mapping[str, Any],
 ) -> list[Printed]:
     """Set what the page says beside what this run gives."""
     if not PAGE_SETTINGS.items() <= settings.items():

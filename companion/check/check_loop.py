@@ -8,14 +8,14 @@ import keras
 from companion.check.judge import Judge
 from companion.check.learner.file import check_train
 from companion.check.learner.isolation import unchanged
-from companion.check.learner.lines import Place, line_of_report, text_of
+from companion.check.learner.lines import Location, line_of_report, text_of
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Problem
 from companion.check.problems import lesson_problem, revealing_problem
 from companion.check.result import NOT_DONE, LoopCheck
 from companion.check.rules.findings import Finding
 from companion.check.run import Train, run_as_written, run_watched
-from companion.check.verdict import Mistake, OneProblem, mistake
+from companion.check.verdict import Mistake, ProblemVerdict, mistake
 from companion.errors import UserError
 from companion.terminal.lesson_list import LESSONS
 
@@ -103,7 +103,7 @@ def _lesson_judge(name: str, number: int, seed: int, epochs: int | None, floatx:
     return Judge(MAKERS[name](number, seed, epochs))
 
 
-def _check_on(train: Train, judge: Judge, *, first: bool) -> OneProblem:
+def _check_on(train: Train, judge: Judge, *, first: bool) -> ProblemVerdict:
     """Run loop and ``.fit`` on one problem: as they are, then eagerly and watched."""
     run = run_as_written(train, judge.problem, first=first)
     try:
@@ -139,5 +139,5 @@ def _sum_up(check: LoopCheck, train: Train) -> None:
 def _of_error(error: UserError) -> list[Mistake]:
     if not isinstance(error, LoopError) or not error.name:
         return []
-    place = Place(error.file, error.line) if error.file and error.line else None
+    place = Location(error.file, error.line) if error.file and error.line else None
     return [mistake(error.name, error.told, place, text_of(place), [])]

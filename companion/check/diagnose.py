@@ -7,7 +7,7 @@ import numpy as np
 from companion.check.problem import Problem, Reference
 from companion.check.recording.events import Forward, ReadyMade, Recording, Update
 from companion.check.replay import Replay
-from companion.check.rules.findings import FORWARD, START, Case, Difference, Finding, largest_difference
+from companion.check.rules.findings import FORWARD, START, Case, Divergence, Finding, largest_difference
 from companion.check.rules.gradients import Explanation, gradient_findings
 from companion.check.rules.reports import report_findings
 from companion.check.rules.rows import row_findings
@@ -83,7 +83,7 @@ def _copied(case: Case, told: str) -> Finding:
     """Find that it is not the learner's own code that trains."""
     ready_made = [event for event in case.recording.events if isinstance(event, ReadyMade)]
     place = ready_made[0].place if ready_made else case.steps[0].gradient.place
-    at = Difference("tape", 0, 0, None, 0, len(case.reference.updates))
+    at = Divergence("tape", 0, 0, None, 0, len(case.reference.updates))
     return Finding("fit-called-inside", START, at, told, place)
 
 
@@ -98,7 +98,7 @@ def _moved_by_ready_made(recording: Recording) -> bool:
 def _too_many(case: Case, more: int) -> Finding:
     fit = len(case.reference.updates)
     told = f"{fit + more} updates, where .fit makes {fit} in {case.problem.epochs} epochs"
-    return Finding("", START, Difference("update", 0, 0, None, fit + more, fit), told)
+    return Finding("", START, Divergence("update", 0, 0, None, fit + more, fit), told)
 
 
 def is_same_result(recording: Recording, reference: Reference) -> bool:
@@ -138,7 +138,7 @@ def _without_steps(case: Case) -> list[Finding]:
             "compared"
         )
         return []
-    at = Difference("update", 0, 0, None, 0, len(case.reference.updates))
+    at = Divergence("update", 0, 0, None, 0, len(case.reference.updates))
     told = f"the weights of the model never change, where .fit makes {len(case.reference.updates)} updates"
     places = [event.place for event in case.recording.events if isinstance(event, Forward)]
     return [Finding("no-update", START, at, told, places[0] if places else None)]
@@ -154,7 +154,7 @@ def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) 
     mine, fit = case.recording.trained(begins), case.recording.trained(given)
     place = first.place if first else None
     if case.recording.other_model:
-        at = Difference("weights", 0, 0, None)
+        at = Divergence("weights", 0, 0, None)
         told = "the model that is trained is not the one that train was given"
         ends = zip(case.recording.end, case.recording.start, strict=True)
         told += ", which stays as it was" if all((a == b).all() for a, b in ends) else ""
@@ -164,7 +164,7 @@ def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) 
         return found
     others = [n for n in range(len(given)) if n not in case.recording.trainable]
     moved = any((begins[n] != given[n]).any() for n in others)
-    at = Difference("weights", 0, 0, variable, a, b)
+    at = Divergence("weights", 0, 0, variable, a, b)
     numbers = f"`{variable}` is {a:.6g} before the first update, with .fit {b:.6g}"
     if warm_up:
         numbers = f"{warm_up} updates before the first epoch that is reported: {numbers}"
@@ -202,7 +202,7 @@ def _passes(case: Case, gradients: list[Finding]) -> list[Finding]:
             continue
         names = [case.recording.variables[n] for n in others]
         variable, a, b = largest_difference(names, [begins[n] for n in others], [expected[n] for n in others])
-        at = Difference("weights", step.epoch, step.batch, variable, a, b)
+        at = Divergence("weights", step.epoch, step.batch, variable, a, b)
         told = f"{step.where}: `{variable}` is {a:.6g} before it, with one forward pass a step {b:.6g}"
         again = next((f for f in before.after if f.training), None)
         name = "extra-training-pass" if again else ""

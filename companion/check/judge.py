@@ -12,9 +12,9 @@ from companion.check.diagnose import diagnose
 from companion.check.problem import Problem, Reference
 from companion.check.recording.events import State
 from companion.check.replay import Replay
-from companion.check.rules.findings import REPORT, Difference, Finding, largest_difference
-from companion.check.run import Run
-from companion.check.verdict import OneProblem
+from companion.check.rules.findings import REPORT, Divergence, Finding, largest_difference
+from companion.check.run import LoopRun
+from companion.check.verdict import ProblemVerdict
 from companion.comparison.ulp import abs_difference
 
 NOISE = 2e-6  # of losses and weights: 41 right loops were at most 6e-7 apart from .fit, compiled or not
@@ -63,17 +63,17 @@ class Judge:
         losses = self.problem.fit(model)
         return losses, [np.array(variable.numpy()) for variable in model.variables]
 
-    def judge(self, run: Run) -> OneProblem:
+    def judge(self, run: LoopRun) -> ProblemVerdict:
         """Find out whether a run is that of ``.fit``, and if not, where and why the two part.
 
         Parameters
         ----------
-        run : Run
+        run : LoopRun
             Of the same problem.
 
         Returns
         -------
-        OneProblem
+        ProblemVerdict
         """
         self.replay.forget()
         findings, unwatched = self._watched(run)
@@ -87,13 +87,13 @@ class Judge:
         identical = np.array_equal(run.history, losses, equal_nan=True) and all(same)
         distances = [abs_difference(a, b).max(initial=0) for a, b in zip(run.end, variables, strict=True)]
         apart = max(map(float, distances))
-        return OneProblem(self.problem, run.history, losses, identical, apart, findings, unwatched)
+        return ProblemVerdict(self.problem, run.history, losses, identical, apart, findings, unwatched)
 
-    def has_same_end(self, run: Run) -> bool:
+    def has_same_end(self, run: LoopRun) -> bool:
         """Say whether a run ends with the variables of ``.fit``, but for rounding."""
         return all(_near(a, b) for a, b in zip(run.end, self.compiled[1], strict=True))
 
-    def _watched(self, run: Run) -> tuple[list[Finding], list[str]]:
+    def _watched(self, run: LoopRun) -> tuple[list[Finding], list[str]]:
         """Give what is found in the run that was watched, and what could not be seen."""
         if run.recording is None:
             told = f"run eagerly, to be watched, the loop ends in {run.told}: only the result was compared"
@@ -110,16 +110,16 @@ class Judge:
         for epoch, (a, b) in enumerate(zip(mine[0], fit[0], strict=True)):
             if not _near(a, b):
                 told = f"epoch {epoch}: {how}you report {a:.7g}, .fit {b:.7g}, and no rule says why"
-                return [Finding("", REPORT, Difference("report", epoch, None, None, a, b), told)]
+                return [Finding("", REPORT, Divergence("report", epoch, None, None, a, b), told)]
         if all(_near(a, b) for a, b in zip(mine[1], fit[1], strict=True)):
             return []
         names = self.reference.recording.variables
         variable, one, other = largest_difference(names, mine[1], fit[1])
         told = f"at the end, {how}`{variable}` is {one:.7g}, with .fit {other:.7g}, and no rule says why"
-        at = Difference("weights", len(fit[0]) - 1, None, variable, one, other)
+        at = Divergence("weights", len(fit[0]) - 1, None, variable, one, other)
         return [Finding("", REPORT, at, told)]
 
-    def _compiled_otherwise(self, run: Run, found: list[Finding]) -> tuple[list[Finding], list[str]]:
+    def _compiled_otherwise(self, run: LoopRun, found: list[Finding]) -> tuple[list[Finding], list[str]]:
         """Explain why a loop is ``.fit`` when it is run eagerly, but not as it is."""
         if not self._unseen((run.history, run.end), self.by_xla, ""):
             how = (

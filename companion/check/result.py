@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from companion.check.learner.traceback import LoopError
-from companion.check.rules.findings import Difference, Finding
-from companion.check.verdict import Mistake, OneProblem
+from companion.check.rules.findings import Divergence, Finding
+from companion.check.verdict import Mistake, ProblemVerdict
 from companion.errors import UserError
 from companion.report.result import versions
 from companion.terminal.console import Report, as_html, as_plain_text
@@ -33,7 +33,7 @@ class LoopCheck:
         Of the loop: its file or function.
     verdict : {"identical", "close", "differs", "error", "not done yet"}
         "close": equal within float noise; "not done yet": ``train`` raises NotImplementedError.
-    problems : list of OneProblem
+    problems : list of ProblemVerdict
         What came out on each.
     mistakes : list of Mistake
         The one that matters first on top; empty with "differs": the reason is not known.
@@ -47,14 +47,14 @@ class LoopCheck:
 
     name: str
     verdict: str = "error"
-    problems: list[OneProblem] = field(default_factory=list)
+    problems: list[ProblemVerdict] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
     unknown: list[tuple[str, Finding]] = field(default_factory=list)
     error: UserError | None = None
     seconds: float = 0.0
 
     @property
-    def first_difference(self) -> Difference | None:
+    def first_difference(self) -> Divergence | None:
         """Give the first place where the loop and ``.fit`` part, on the first problem where they do."""
         return next((one.first_difference for one in self.problems if one.findings), None)
 
@@ -107,7 +107,7 @@ def print_check(report: Report, check: LoopCheck, *, with_traceback: bool = True
     report.print(f"({check.seconds:.1f} s)", style="dim")
 
 
-def _setting(one: OneProblem) -> str:
+def _setting(one: ProblemVerdict) -> str:
     p = one.problem
     order = "shuffled as .fit does" if p.shuffle else "as they stand"
     text = f"{len(p.x)} rows, {order}, batch size {p.batch_size}, {p.epochs} epochs"
@@ -117,7 +117,7 @@ def _setting(one: OneProblem) -> str:
     return text
 
 
-def _rows(one: OneProblem) -> list[list[str]]:
+def _rows(one: ProblemVerdict) -> list[list[str]]:
     losses = list(zip(one.learner, one.fit, strict=True))
     kept = [n for n in range(len(losses)) if n < 5 or n == len(losses) - 1]
     return [
@@ -152,7 +152,7 @@ def verdict_text(check: LoopCheck) -> str:
     return f"{check.verdict}. {well} {done[:1].upper()}{done[1:]}"
 
 
-def _how_close(one: OneProblem) -> str:
+def _how_close(one: ProblemVerdict) -> str:
     epochs, steps = one.problem.epochs, len(one.problem.x) // one.problem.batch_size
     steps += bool(len(one.problem.x) % one.problem.batch_size)
     checked = (
@@ -188,7 +188,7 @@ def _where(finding: Finding) -> str:
     return ", ".join([at.what, *filter(None, words), *filter(None, [at.variable])])
 
 
-def _notes(one: OneProblem) -> list[str]:
+def _notes(one: ProblemVerdict) -> list[str]:
     note = _nan_note(one.learner)
     return [*one.unwatched, *([note] if note else [])]
 
@@ -231,7 +231,7 @@ def _as_dict(check: LoopCheck) -> dict[str, Any]:
     return spell_out(content)
 
 
-def _difference(at: Difference) -> dict[str, Any]:
+def _difference(at: Divergence) -> dict[str, Any]:
     return {
         "epoch": at.epoch, "batch": at.batch, "what": at.what, "variable": at.variable, "learner": at.learner,
         "fit": at.fit,

@@ -11,7 +11,7 @@ import numpy as np
 
 from companion.check.learner.file import history_of
 from companion.check.learner.isolation import unchanged
-from companion.check.learner.lines import Place
+from companion.check.learner.lines import Location
 from companion.check.learner.traceback import NO_GRADIENT, LoopError
 from companion.check.problem import Problem
 from companion.check.recording.events import Gradient, Recording, State
@@ -23,7 +23,7 @@ Train = Callable[..., Any]
 
 
 @dataclass
-class Run:
+class LoopRun:
     """What came of running a loop on a problem.
 
     Attributes
@@ -38,7 +38,7 @@ class Run:
         That exception.
     fits : int
         How often ``fit`` or ``train_on_batch`` was called, of whatever network.
-    report : Place or None
+    report : Location or None
         The line where the losses that are returned are put together.
     """
 
@@ -47,10 +47,10 @@ class Run:
     recording: Recording | None = None
     told: str = ""
     fits: int = 0
-    report: Place | None = None
+    report: Location | None = None
 
 
-def run_as_written(train: Train, problem: Problem, *, first: bool = True) -> Run:
+def run_as_written(train: Train, problem: Problem, *, first: bool = True) -> LoopRun:
     """Call the learner's function on a new network.
 
     Parameters
@@ -76,7 +76,7 @@ def run_as_written(train: Train, problem: Problem, *, first: bool = True) -> Run
     except LoopError as error:
         _look_closer(train, problem, error)
         raise
-    return Run(history, [np.array(variable.numpy()) for variable in model.variables], fits=len(fits))
+    return LoopRun(history, [np.array(variable.numpy()) for variable in model.variables], fits=len(fits))
 
 
 def run_watched(train: Train, problem: Problem, *, first: bool = False) -> Recording:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from companion.check.learner.lines import Place
+from companion.check.learner.lines import Location
 from companion.check.recording.events import Forward, Gradient, Recording, Update
 
 
@@ -66,7 +66,7 @@ class Step:
         return np.concatenate(seen) if seen else np.array([], dtype="int64")
 
     @property
-    def forward_place(self) -> Place | None:
+    def forward_place(self) -> Location | None:
         """Give the line of the network's call."""
         return self.forwards[-1].place if self.forwards else self.gradient.place
 

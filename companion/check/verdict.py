@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from companion.check.catalogue import MISTAKES
-from companion.check.learner.lines import Place
+from companion.check.learner.lines import Location
 from companion.check.problem import Problem
-from companion.check.rules.findings import Difference, Finding
+from companion.check.rules.findings import Divergence, Finding
 from companion.comparison.ulp import abs_difference
 
 
@@ -49,14 +49,14 @@ class Mistake:
     problems: list[str]
 
 
-def mistake(name: str, evidence: str, place: Place | None, code: str, problems: list[str]) -> Mistake:
+def mistake(name: str, evidence: str, place: Location | None, code: str, problems: list[str]) -> Mistake:
     """Say all that is known of a mistake.
 
     Parameters
     ----------
     name, evidence : str
         As found.
-    place : Place or None
+    place : Location or None
         The line of the learner's code.
     code : str
         Its text.
@@ -74,7 +74,7 @@ def mistake(name: str, evidence: str, place: Place | None, code: str, problems: 
 
 
 @dataclass(frozen=True)
-class OneProblem:
+class ProblemVerdict:
     """What came out on one problem.
 
     Attributes
@@ -107,7 +107,7 @@ class OneProblem:
         return "differs" if self.findings else "identical" if self.identical else "close"
 
     @property
-    def first_difference(self) -> Difference | None:
+    def first_difference(self) -> Divergence | None:
         """Give the first place where the two part."""
         return self.findings[0].difference if self.findings else None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.check.learner.user_file import load, told_in_one_line
-from companion.compare.model_file import Data, fit_arguments, read_data
+from companion.compare.model_file import ModelData, fit_arguments, read_data
 from companion.terminal.arguments import (
     LARGEST_SEED,
     OneLineParser,
@@ -88,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return deliver(comparison, options, arguments)
 
 
-def print_report(report: Report, comparison: "FitComparison", data: Data, arguments: dict[str, Any]) -> None:
+def print_report(
+    report: Report, comparison: "FitComparison", data: ModelData, arguments: dict[str, Any]
+) -> None:
     """Print what was trained, the histories side by side, and the verdict.
 
     Parameters
@@ -97,7 +99,7 @@ def print_report(report: Report, comparison: "FitComparison", data: Data, argume
         Where to.
     comparison : FitComparison
         Of the two trainings.
-    data : Data
+    data : ModelData
         On what.
     arguments : dict
         Those of ``.fit``.
@@ -192,7 +194,7 @@ def draw(comparison: "FitComparison", options: argparse.Namespace) -> None:
     from companion.plots import panels, plots
 
     keys = sorted(comparison.histories, key=lambda name: (name != main_key(comparison), "loss" not in name))
-    figure = panels.draw_both_ways(
+    figure = panels.draw_with_fit(
         {name: pair(comparison, name) for name in keys[:DRAWN]},
         {name: comparison.epochs(name) for name in keys[:DRAWN]},
         f"{Path(options.file).name}: by hand and by .fit (seed {comparison.seed})",

@@ -10,7 +10,7 @@ from companion.errors import UserError
 
 
 @dataclass(frozen=True)
-class Data:
+class ModelData:
     """What ``load_data()`` gave, as `compare_with_fit` takes it.
 
     Attributes
@@ -29,7 +29,7 @@ class Data:
     text: str
 
 
-def read_data(module: ModuleType, file: str) -> Data:
+def read_data(module: ModuleType, file: str) -> ModelData:
     """Call ``load_data()`` and take apart what it gives.
 
     Raises
@@ -46,16 +46,16 @@ def read_data(module: ModuleType, file: str) -> Data:
     if len(parts) <= 2 and all(feeds_itself(part) for part in parts):
         # What gives its batches itself may be used up by one training, so each has one of its own.
         if len(parts) == 1:
-            return Data(module.load_data, None, None, f"a {kinds[0]}")
+            return ModelData(module.load_data, None, None, f"a {kinds[0]}")
         text = f"a {kinds[0]}, and a {kinds[1]} to validate on"
-        return Data(lambda: module.load_data()[0], None, lambda: module.load_data()[1], text)
+        return ModelData(lambda: module.load_data()[0], None, lambda: module.load_data()[1], text)
     if len(parts) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in parts):
         parts = (*parts[0], *parts[1])  # as keras.datasets gives them
     if len(parts) not in (2, 4) or any(part is None or feeds_itself(part) for part in parts):
         raise UserError(f"{file}: load_data() gave {', '.join(kinds)}: it must give {allowed}")
     x, y, *held_out = parts
     text = f"x {shape_text(x)}, y {shape_text(y)}"
-    return Data(
+    return ModelData(
         x, y, tuple(held_out) or None, text + (f"; validation {shape_text(held_out[0])}" if held_out else "")
     )
 
@@ -78,7 +78,7 @@ def shape_text(part: Any) -> str:
     return f"{tuple(getattr(part, 'shape', ()))} {getattr(dtype, 'name', dtype)}"
 
 
-def fit_arguments(module: ModuleType, options: argparse.Namespace, data: Data) -> dict[str, Any]:
+def fit_arguments(module: ModuleType, options: argparse.Namespace, data: ModelData) -> dict[str, Any]:
     """Collect the arguments of ``.fit``: the user's, then those of the command line.
 
     Raises

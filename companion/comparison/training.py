@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-Call = tuple[str, int | None, dict[str, Any]]
+CallbackCall = tuple[str, int | None, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Training:
     initial: dict[str, np.ndarray]
     history: dict[str, list]
     variables: dict[str, np.ndarray]
-    calls: list[Call]
+    calls: list[CallbackCall]
 
 
 class RecordCalls(keras.callbacks.Callback):
@@ -40,7 +40,7 @@ class RecordCalls(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[Call] = []
+        self.calls: list[CallbackCall] = []
 
     def _record(self, method: str, number: int | None, logs: Mapping[str, Any] | None) -> None:
         plain = {key: np.asarray(value).tolist() for key, value in (logs or {}).items()}

@@ -11,12 +11,19 @@ import pandas as pd
 import tensorflow as tf
 
 from companion.comparison.history import Comparison
-from companion.comparison.training import Call, RecordCalls, Training, columns, epochs_of, variables_of
+from companion.comparison.training import (
+    CallbackCall,
+    RecordCalls,
+    Training,
+    columns,
+    epochs_of,
+    variables_of,
+)
 from companion.fit.keras_private import same_names
 from companion.fit.unsupported import refuse_what_cannot_be_equal
 from companion.loop import fit_by_hand
 
-Train = Callable[..., keras.callbacks.History]
+FitFunction = Callable[..., keras.callbacks.History]
 
 NAMES = ("by hand", ".fit")
 SHOWN = 10  # differences, where a comparison is printed
@@ -210,7 +217,7 @@ def fit(model: keras.Model, x: Any, y: Any, **arguments: Any) -> keras.callbacks
 
 
 def _train(
-    train: Train,
+    train: FitFunction,
     build_model: Callable[[], keras.Model],
     x: Any,
     y: Any,
@@ -289,6 +296,6 @@ def _variable_text(path: str, comparison: Comparison) -> str:
     )
 
 
-def _call_text(call: Call) -> str:
+def _call_text(call: CallbackCall) -> str:
     method, number, logs = call
     return f"{method}({', '.join(str(part) for part in (number, logs or None) if part is not None)})"

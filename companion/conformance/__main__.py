@@ -13,7 +13,7 @@ from companion.terminal.formats import distance, spell_out
 from companion.terminal.outputs import write
 
 if TYPE_CHECKING:
-    from companion.conformance.table import Outcome
+    from companion.conformance.table import Row
 
 NAME = "python -m companion.conformance"
 
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if any(outcome.differs for outcome in outcomes) else 0
 
 
-def print_row(report: Report, outcome: "Outcome") -> None:
+def print_row(report: Report, outcome: "Row") -> None:
     """Print what came out of one combination."""
     word = "identical" if outcome.identical else f"differs by {distance(outcome.largest)}"
     if not outcome.repeatable:
@@ -81,7 +81,7 @@ def print_row(report: Report, outcome: "Outcome") -> None:
     report.print(f"{word:<12} {outcome.title}", soft_wrap=True)
 
 
-def print_summary(report: Report, outcomes: Sequence["Outcome"]) -> None:
+def print_summary(report: Report, outcomes: Sequence["Row"]) -> None:
     """Count the outcomes by option; then list each that differs, where and by how much."""
     report.heading("By option")
     rows = []
@@ -106,7 +106,7 @@ def print_summary(report: Report, outcomes: Sequence["Outcome"]) -> None:
         report.print(f"{all_others} {identical} combinations are identical, bit for bit", style="bold green")
 
 
-def print_verdicts(report: Report, outcomes: Sequence["Outcome"]) -> None:
+def print_verdicts(report: Report, outcomes: Sequence["Row"]) -> None:
     """Print where each outcome differs, and by how much."""
     for o in outcomes:
         report.print(f"- {o.title}: {o.verdict}", soft_wrap=True)

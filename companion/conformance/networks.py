@@ -10,7 +10,7 @@ from keras import layers
 
 from companion.conformance.small_data import (
     RANDOM_CHANGES,
-    Data,
+    XAndY,
     choices,
     films,
     images,
@@ -35,17 +35,17 @@ def _dense(**options: Any) -> Callable[[], layers.Layer]:
     return lambda: layers.Dense(7, **{"activation": "tanh", **options})
 
 
-def _of_rows(*inside: Callable[[], layers.Layer]) -> tuple[Callable[[], keras.Model], Callable[[], Data]]:
+def _of_rows(*inside: Callable[[], layers.Layer]) -> tuple[Callable[[], keras.Model], Callable[[], XAndY]]:
     return partial(_sequential, (6,), _dense(), *inside), rows
 
 
-def _of_images(*inside: Callable[[], layers.Layer]) -> tuple[Callable[[], keras.Model], Callable[[], Data]]:
+def _of_images(*inside: Callable[[], layers.Layer]) -> tuple[Callable[[], keras.Model], Callable[[], XAndY]]:
     return partial(_sequential, (8, 8, 3), *inside), images
 
 
 def _of_sequences(
     *inside: Callable[[], layers.Layer],
-) -> tuple[Callable[[], keras.Model], Callable[[], Data]]:
+) -> tuple[Callable[[], keras.Model], Callable[[], XAndY]]:
     return partial(_sequential, (5, 3), *inside), sequences
 
 
@@ -194,7 +194,7 @@ def attention() -> keras.Model:
     return keras.Model(x, layers.Dense(1, activation="sigmoid", name="answer")(pooled))
 
 
-NETWORKS: dict[str, tuple[Callable[[], keras.Model], Callable[[], Data]]] = {
+NETWORKS: dict[str, tuple[Callable[[], keras.Model], Callable[[], XAndY]]] = {
     "one layer": (partial(_sequential, (6,), layers.Identity), rows),
     "dense": _of_rows(_dense(activation="relu")),
     "not built": (

@@ -15,7 +15,7 @@ PER_PROCESS = 60  # rows; TensorFlow does not give back the memory of its graphs
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Row:
     """What came out of a combination.
 
     Attributes
@@ -72,7 +72,7 @@ def combinations(word: str = "") -> list[Combination]:
     return [row for row in rows if word.lower() in row.title.lower()]
 
 
-def train_all(rows: Sequence[Combination], jobs: int) -> Iterator[Outcome]:
+def train_all(rows: Sequence[Combination], jobs: int) -> Iterator[Row]:
     """Train rows both ways, in their order; give what comes out, one after the other.
 
     Parameters
@@ -84,7 +84,7 @@ def train_all(rows: Sequence[Combination], jobs: int) -> Iterator[Outcome]:
 
     Yields
     ------
-    Outcome
+    Row
     """
     if jobs == 1 and len(rows) <= PER_PROCESS:
         yield from map(train, rows)
@@ -94,7 +94,7 @@ def train_all(rows: Sequence[Combination], jobs: int) -> Iterator[Outcome]:
         yield from pool.imap(_train_by_title, [row.title for row in rows])
 
 
-def _train_by_title(title: str) -> Outcome:
+def _train_by_title(title: str) -> Row:
     """Find a combination in another process: the functions it is made of cannot be sent there."""
     return train(_by_title()[title])
 
@@ -104,15 +104,15 @@ def _by_title() -> dict[str, Combination]:
     return {row.title: row for row in combinations()}
 
 
-def train(row: Combination) -> Outcome:
+def train(row: Combination) -> Row:
     """Train a row both ways; one that cannot be trained counts as differing, and stops no others."""
     named = (row.title, row.group, row.network, row.name)
     try:
         compared = row.compare()
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome(*named, False, float("inf"), float("inf"), why)
+        return Row(*named, False, float("inf"), float("inf"), why)
     finally:
         gc.collect()
     sizes = compared.max_abs_diff, compared.max_ulp
-    return Outcome(*named, compared.identical, *sizes, compared.verdict(), compared.repeatable)
+    return Row(*named, compared.identical, *sizes, compared.verdict(), compared.repeatable)

@@ -15,7 +15,7 @@ from companion.check.learner.file import sources_of
 from companion.errors import UserError
 from companion.grade.clean_text import all_clean, clean, one_line
 from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
-from companion.grade.sandbox.ending import DONE, FAILED, Outcome
+from companion.grade.sandbox.ending import DONE, FAILED, Ending
 from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.probe import PROTECTIONS
 from companion.grade.workers.channel import JudgeEndedError, MachineError
@@ -218,7 +218,7 @@ def _machine_of(job: Job) -> Machine:
     return machine(forks=job.forks, sandbox=job.sandbox)
 
 
-def graded(job: Job, outcome: Outcome, answer: dict[str, Any]) -> dict[str, Any]:
+def graded(job: Job, outcome: Ending, answer: dict[str, Any]) -> dict[str, Any]:
     """Put the grade together from how the run ended and what the judge says."""
     if not answer:
         return not_run(job, outcome.how, outcome.told, outcome)
@@ -241,7 +241,7 @@ def pointed(job: Job, criteria: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def not_run(job: Job, status: str, told: str, outcome: Outcome | None = None) -> dict[str, Any]:
+def not_run(job: Job, status: str, told: str, outcome: Ending | None = None) -> dict[str, Any]:
     """Give the grade of a submission that gave no result."""
     states = dict.fromkeys(CRITERIA, (NOT_JUDGED, "nothing ran that could be judged")) | {
         "runs": (WRONG, told)

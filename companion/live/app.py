@@ -15,7 +15,7 @@ from matplotlib.widgets import Slider
 
 from companion.errors import OutputError
 from companion.live.dial import Dial
-from companion.live.figure import LiveFigure, Place
+from companion.live.figure import LiveFigure, Rectangle
 from companion.plots.plots import check_display, show_windows
 from companion.terminal.console import Report
 
@@ -84,7 +84,7 @@ class LiveDial:
         self.rate.valstep = POWER_STEP
         self.rate.on_changed(lambda power: self._turn(float(f"{10**power:.3g}")))
 
-    def _choice(self, name: str, place: Place, label: str, choices: tuple[int, ...]) -> Slider:
+    def _choice(self, name: str, place: Rectangle, label: str, choices: tuple[int, ...]) -> Slider:
         """Make a slider that stops at each choice; what is not among them begins at the next lower one."""
         at = max([k for k, choice in enumerate(choices) if choice <= getattr(self.dial, name)], default=0)
         slider = self._page.add_slider(name, place, label, (0, len(choices) - 1), at)

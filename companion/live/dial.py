@@ -70,7 +70,7 @@ class Network:
         return self.model.fit(self.batches.repeat(), callbacks=[schedule], **how).history["loss"]
 
 
-class BothWays:
+class HandAndFit:
     """Trains by hand and by ``.fit``, and compares: what the second process does.
 
     Parameters
@@ -137,7 +137,7 @@ class Dial:
         of_all = (build_model, x, y, seed)
         self._networks = functools.lru_cache(maxsize=16)(functools.partial(Network, *of_all))
         self._lost = False  # whether the second process is
-        self._start_worker = functools.partial(WorkerProcess, BothWays, *of_all)
+        self._start_worker = functools.partial(WorkerProcess, HandAndFit, *of_all)
         self.reset()
 
     @functools.cached_property

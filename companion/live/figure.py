@@ -19,7 +19,7 @@ GRID = 60  # points along each side of the picture of the network's answers
 HIGHEST = 2.0  # of the picture of the curves, times the loss at the start
 ALONG_THE_TOP = 0.985  # of that height: where what is higher is drawn, or it would leave an empty picture
 KNOB = 0.01  # from a slider's end, of the figure's width: a little more than half a knob
-Place = tuple[float, float, float, float]
+Rectangle = tuple[float, float, float, float]
 
 
 class LiveFigure:
@@ -59,7 +59,7 @@ class LiveFigure:
         self._part("verdict", (0.02, 0.2, 0.98, 0.237), self._verdict)
         figure.canvas.mpl_connect("draw_event", self._on_draw)
 
-    def _part(self, name: str, corners: Place, *artists: Artist) -> None:
+    def _part(self, name: str, corners: Rectangle, *artists: Artist) -> None:
         """Note what moves within `corners`: left, bottom, right and top, from 0 to 1."""
         (left, low, right, high), size = corners, BboxTransformTo(self.figure.bbox)
         self._parts[name] = TransformedBbox(Bbox([[left, low], [right, high]]), size), list(artists)
@@ -96,7 +96,9 @@ class LiveFigure:
         lines = self._to_come, self._trained, self._fit, self._now
         self._part("curves", (0.5101, 0.3701, 0.97, 0.88), *lines)
 
-    def add_slider(self, name: str, place: Place, label: str, ends: tuple[float, float], at: float) -> Slider:
+    def add_slider(
+        self, name: str, place: Rectangle, label: str, ends: tuple[float, float], at: float
+    ) -> Slider:
         """Add a slider, of which the label stays and the rest moves.
 
         Parameters
@@ -131,7 +133,7 @@ class LiveFigure:
         self._part(name, (left - 0.012, low, left + width + 0.1, low + height), axes)
         return slider
 
-    def add_button(self, place: Place, label: str, pressed: Callable[[], None]) -> Button:
+    def add_button(self, place: Rectangle, label: str, pressed: Callable[[], None]) -> Button:
         """Add a button.
 
         Parameters

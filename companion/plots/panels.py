@@ -133,7 +133,7 @@ def draw_digits(axes: Axes, images: np.ndarray, answers: np.ndarray, truth: np.n
     axes.set_frame_on(False)
 
 
-def draw_both_ways(
+def draw_with_fit(
     histories: Mapping[str, Mapping[str, Sequence[float]]],
     epochs: Mapping[str, Sequence[int]],
     title: str,

@@ -16,7 +16,7 @@ from companion.terminal.quiet_start import expect_retracing
 
 # A training by its settings: "initial weights" ("Keras'" or not), "learning rate", "order" ("shuffled" or
 # not), "batch size", "precision", "clipping" ("none (logits)" or not).
-Call = Mapping[str, Any]
+FitCall = Mapping[str, Any]
 
 NOTE = (
     "The page shows no model for its call: this is the same neuron. Under a seed .fit shuffles alike in all "
@@ -26,7 +26,7 @@ NOTE = (
 
 
 def train_as(
-    call: Call,
+    call: FitCall,
     train: Callable[..., list[float]],
     build_model: Callable[[int], keras.Model],
     rows: tuple[np.ndarray, np.ndarray],
@@ -37,7 +37,7 @@ def train_as(
 
     Parameters
     ----------
-    call : Call
+    call : FitCall
         Its "clipping" only decides which loss is reported: see `reported`.
     train : callable
         ``train(model, x, y, *, learning_rate, batch_size, epochs)``, which feeds the rows
@@ -76,13 +76,13 @@ def keras_weights(build_model: Callable[[int], keras.Model], seed: int) -> list[
         return keras.models.clone_model(model).get_weights()
 
 
-def reported(model: keras.Model, call: Call) -> list[float]:
+def reported(model: keras.Model, call: FitCall) -> list[float]:
     """Give the losses that a training reported: Keras' or the chapter's."""
     return model.history.history["loss" if call["clipping"] == "none (logits)" else "chapter_loss"]
 
 
 def change_one_by_one(
-    train: Callable[[Call], Run], start: Call, goal: Call, ends: tuple[keras.Model, keras.Model]
+    train: Callable[[FitCall], Run], start: FitCall, goal: FitCall, ends: tuple[keras.Model, keras.Model]
 ) -> dict[str, list[float]]:
     """Train as `start` says, then with one setting after the other as `goal` says.
 
@@ -90,7 +90,7 @@ def change_one_by_one(
     ----------
     train : callable
         From a call to a run.
-    start, goal : Call
+    start, goal : FitCall
         With the same names; they are changed in the order of `goal`.
     ends : pair of keras.Model
         The trained networks of the two.
@@ -115,8 +115,8 @@ def change_one_by_one(
 
 def print_gap(
     report: Report,
-    start: Call,
-    goal: Call,
+    start: FitCall,
+    goal: FitCall,
     losses: Mapping[str, Sequence[float]],
     targets: Mapping[str, Sequence[float]],
     epochs: int,

@@ -31,7 +31,7 @@ class WeightHistory(keras.callbacks.History):
         self.weights.append(self.model.get_weights())
 
 
-class Place(NamedTuple):
+class LandscapePoint(NamedTuple):
     """Where a network stands: its weights, the loss over all rows, the slope along each of its numbers."""
 
     weights: list[np.ndarray]
@@ -76,10 +76,10 @@ class Survey:
         """Give the mean loss of all rows at `weights`, which are as ``model.get_weights()`` gives them."""
         return float(self._at(weights, self._measure))
 
-    def place(self, weights: Sequence[np.ndarray]) -> Place:
+    def place(self, weights: Sequence[np.ndarray]) -> LandscapePoint:
         """Give the loss and the gradient there."""
         loss, gradients = self._at(weights, self._differentiate)
-        return Place(list(weights), float(loss), flat(gradients))
+        return LandscapePoint(list(weights), float(loss), flat(gradients))
 
     def _at(self, weights: Sequence[np.ndarray], measure: Callable[[], Any]) -> Any:
         own = self.model.get_weights()
@@ -120,7 +120,7 @@ def steepest_weight(weights: Sequence[np.ndarray], gradient: np.ndarray) -> int:
     return int(np.argmax(np.abs(gradient) * is_weight))
 
 
-def step_down(place: Place, rate: float) -> list[np.ndarray]:
+def step_down(place: LandscapePoint, rate: float) -> list[np.ndarray]:
     """Give the weights that one step against the gradient leads to."""
     weights, start = [], 0
     for array in place.weights:
@@ -197,7 +197,7 @@ def print_slice(
 
 def print_lengths(
     report: Report,
-    places: Sequence[Place],
+    places: Sequence[LandscapePoint],
     stepped: Sequence[float],
     batch_length: float,
     rate: float,
@@ -209,7 +209,7 @@ def print_lengths(
     ----------
     report : Report
         Where to.
-    places : sequence of Place
+    places : sequence of LandscapePoint
         At the start and after each epoch.
     stepped : sequence of float
         The loss one step from each of them.

@@ -40,12 +40,12 @@ ALONE = """
 import sys
 from companion.check.judge import Judge
 from companion.check.learner.file import read_train
-from companion.check.run import Run, run_as_written, run_watched
+from companion.check.run import LoopRun, run_as_written, run_watched
 from companion.check.problems import revealing_problem
 problem = revealing_problem(3, int(sys.argv[2]))
 judge, train = Judge(problem), read_train(sys.argv[1])
 recording = run_watched(train, problem)
-run = Run(recording.history, recording.end, recording)
+run = LoopRun(recording.history, recording.end, recording)
 if recording.compiled:
     run = run_as_written(train, problem, first=False)
     run.recording = recording
@@ -113,7 +113,7 @@ def one_process_each(files):
 
 
 def memory_of(process):
-    """Give the resident megabytes of the grader, and of the nursery and its judges."""
+    """Give the resident megabytes of the grader, and of the fork server and its judges."""
     found = {}
     for entry in os.scandir("/proc"):
         with contextlib.suppress(OSError, ValueError, IndexError):

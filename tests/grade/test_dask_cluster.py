@@ -73,4 +73,4 @@ def test_a_worker_that_is_killed_loses_no_grade(cluster, capsys, tmp_path):
     assert 3 <= killed_after[0] < COUNT
     assert sorted(graded_now(out)) == [f"s{n:02}" for n in range(COUNT)]  # each once
     assert [row["score"] for row in rows(tmp_path / "out").values()] == ["7", "10"] * (COUNT // 2)
-    assert descendants(workers[1].pid)  # its nursery waits for the next run
+    assert descendants(workers[1].pid)  # its fork server waits for the next run

@@ -169,7 +169,7 @@ def test_it_costs_its_own_points_at_most(name, machine, outside, listener, bysta
     assert until(lambda: processes() <= before), [
         Path("/proc", one, "cmdline").read_bytes() for one in processes() - before
     ]
-    assert machine._processes._nursery.is_alive()
+    assert machine._processes._server.is_alive()
 
 
 def test_afterwards_a_right_loop_gets_all_points(machine):

@@ -9,7 +9,7 @@ from mistaken_loops import loop
 from right_loops import RIGHT_LOOPS
 
 from companion.check.learner.lines import line_of_report
-from companion.check.run import Run, run_as_written, run_watched
+from companion.check.run import LoopRun, run_as_written, run_watched
 from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
 from companion.grade.sandbox.inside import Task
 from companion.grade.sandbox.wire import decode, encode
@@ -36,7 +36,7 @@ def judges():
 
 def run_of(train, problem):
     recording = run_watched(train, problem)
-    run = Run(recording.history, recording.end, recording)
+    run = LoopRun(recording.history, recording.end, recording)
     if recording.compiled:
         run = run_as_written(train, problem, first=False)
         run.recording = recording

@@ -14,7 +14,7 @@ from companion.datasets import digits
 from companion.precision import precision
 from companion.report.gradients import flat, names_of
 from companion.report.landscape import (
-    Place,
+    LandscapePoint,
     Survey,
     look_along,
     move,
@@ -210,8 +210,8 @@ def test_the_steepest_weight_is_no_bias():
 
 
 def test_without_a_finite_loss_nothing_is_claimed_of_the_gradient(capsys):
-    start = Place([], 2.0, np.ones(3))
-    end = Place([], np.nan, np.full(3, np.nan))
+    start = LandscapePoint([], 2.0, np.ones(3))
+    end = LandscapePoint([], np.nan, np.full(3, np.nan))
     print_lengths(Report(), [start, end], [1.9, np.nan], np.nan, 0.1, "float32")
     out = capsys.readouterr().out
     assert "there is nothing to measure" in " ".join(out.split())

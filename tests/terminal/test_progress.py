@@ -39,7 +39,7 @@ def test_a_bar_moves_within_an_epoch_and_is_whole_at_its_end(bars):
 
 
 def test_fit_moves_its_bar_within_an_epoch_likewise(bars):
-    class Watch(keras.callbacks.Callback):
+    class Monitor(keras.callbacks.Callback):
         halfway = ()
 
         def on_train_batch_end(self, batch, logs=None):
@@ -49,7 +49,7 @@ def test_fit_moves_its_bar_within_an_epoch_likewise(bars):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    watch = Watch()
+    watch = Monitor()
     x = np.ones((200, 1))
     callbacks = [progress.FitBatchProgress(".fit"), watch]
     model.fit(x, x, batch_size=1, epochs=2, callbacks=callbacks, verbose=0)

@@ -18,7 +18,7 @@ import companion
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A line of the learner's own code.
 
     Attributes
@@ -56,12 +56,12 @@ def is_library(file: str) -> bool:
     return file.startswith((*folders, "<frozen")) or _CONVERTED in file
 
 
-def own_place() -> Place | None:
+def own_place() -> Location | None:
     """Find the innermost line of the calls that are going on which is the learner's own."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if not is_library(frame.f_code.co_filename):
-            return Place(frame.f_code.co_filename, frame.f_lineno)
+            return Location(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back
     return None
 
@@ -89,12 +89,12 @@ def _is_python(file: str) -> bool:
     return file.startswith((*_PYTHON, "<frozen")) and not file.startswith(_PACKAGES)
 
 
-def text_of(place: Place | None) -> str:
+def text_of(place: Location | None) -> str:
     """Give the line of code at a place; "" if it cannot be read."""
     return linecache.getline(place.file, place.line).strip() if place else ""
 
 
-def line_of_report(train: Callable[..., Any]) -> Place | None:
+def line_of_report(train: Callable[..., Any]) -> Location | None:
     """Find the line where ``train`` adds a loss to what it returns, else where it returns.
 
     Parameters
@@ -115,7 +115,7 @@ def line_of_report(train: Callable[..., Any]) -> Place | None:
     returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
     names = {node.value.id for node in returns if isinstance(node.value, ast.Name)}
     line = next(_lines_that_add(tree, names), returns[-1].lineno if returns else 1)
-    return Place(inspect.unwrap(train).__code__.co_filename, first + line - 1)
+    return Location(inspect.unwrap(train).__code__.co_filename, first + line - 1)
 
 
 def _lines_that_add(tree: ast.AST, names: set[str]) -> Iterator[int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from companion.check.learner.lines import Place
+from companion.check.learner.lines import Location
 
 State = list[np.ndarray]  # all variables of the model, in the order of ``model.variables``
 
@@ -29,7 +29,7 @@ class Forward:
         All variables just before.
     tapes : tuple of int
         The numbers of the gradient tapes that recorded it.
-    place : Place or None
+    place : Location or None
         The line of the learner's code that called.
     """
 
@@ -37,7 +37,7 @@ class Forward:
     training: bool | None
     state: State
     tapes: tuple[int, ...]
-    place: Place | None
+    place: Location | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Gradient:
         The number of the tape.
     state : list of ndarray
         All variables as the tape was opened.
-    place : Place or None
+    place : Location or None
         The line.
     """
 
@@ -65,7 +65,7 @@ class Gradient:
     asked: list[int]
     tape: int
     state: State
-    place: Place | None
+    place: Location | None
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Update:
     assigned : dict of int to int
         How often each trainable variable was assigned to, where no optimizer was used; empty where the
         weights changed unseen.
-    place : Place or None
+    place : Location or None
         The line.
     """
 
@@ -95,7 +95,7 @@ class Update:
     optimizer: int | None
     settings: dict[str, Any]
     assigned: dict[int, int]
-    place: Place | None
+    place: Location | None
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,12 @@ class ReadyMade:
     ----------
     name : str
         What was called.
-    place : Place or None
+    place : Location or None
         The line.
     """
 
     name: str
-    place: Place | None
+    place: Location | None
 
 
 Event = Forward | Gradient | Update | ReadyMade

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion.check.learner.lines import Place
+from companion.check.learner.lines import Location
 from companion.check.recording.events import Event, Forward, Gradient, State, Update
 
 
@@ -31,7 +31,7 @@ class Followed:
         self.start = self.state()
         self.last = self.trained(self.start)  # the trainable variables after the last event
         self.assigned: dict[int, int] = {}  # by an update by hand that goes on: how often to which variable
-        self.place: Place | None = None  # where that began
+        self.place: Location | None = None  # where that began
         self.opened: dict[int, State] = {}  # by tape: all variables as it was opened
 
     def state(self) -> State:
@@ -52,7 +52,7 @@ class Followed:
         return state
 
     def called(
-        self, rows: np.ndarray | None, training: bool | None, tapes: Sequence[int], place: Place | None
+        self, rows: np.ndarray | None, training: bool | None, tapes: Sequence[int], place: Location | None
     ) -> None:
         """Write down a forward pass that begins."""
         self.events.append(Forward(rows, training, self.settle(), tuple(tapes), place))
@@ -77,7 +77,7 @@ class Followed:
         """Say whether it is a trainable variable of this network."""
         return id(variable) in self.position
 
-    def assigns(self, variable: Any, assign: Callable[[], Any], place: Place | None) -> Any:
+    def assigns(self, variable: Any, assign: Callable[[], Any], place: Location | None) -> Any:
         """Let a trainable variable be assigned to by hand, and count it if that changes the variable."""
         if not self.assigned:
             self.settle()
@@ -89,7 +89,11 @@ class Followed:
         return result
 
     def applied(
-        self, pairs: Sequence[tuple[Any, Any]], optimizer: int, settings: dict[str, Any], place: Place | None
+        self,
+        pairs: Sequence[tuple[Any, Any]],
+        optimizer: int,
+        settings: dict[str, Any],
+        place: Location | None,
     ) -> None:
         """Write down an update by an optimizer that has just been made."""
         values: list[np.ndarray | None] = [None] * len(self.trainable)

@@ -8,7 +8,7 @@ from companion.check.rules.findings import (
     CLIPPING,
     UPDATE,
     Case,
-    Difference,
+    Divergence,
     Finding,
     flat,
     largest_difference,
@@ -75,7 +75,7 @@ def _skipped(case: Case, plain: list[State], bound: list[State]) -> Finding:
     variable, mine, fit = largest_difference(case.names, plain[number], bound[number])
     told = f"`{variable}` has a constraint that the update skips: {mine:.6g}, with it {fit:.6g}"
     step = case.steps[number]
-    at = Difference("update", step.epoch, step.batch, variable, mine, fit)
+    at = Divergence("update", step.epoch, step.batch, variable, mine, fit)
     return Finding(
         "updates-by-assign", UPDATE, at, f"update {number + 1}: {told}", case.steps[number].updates[0].place
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from companion.check.learner.lines import Place
+from companion.check.learner.lines import Location
 from companion.check.problem import Problem, Reference
 from companion.check.recording.events import Recording
 from companion.check.replay import Replay
@@ -17,7 +17,7 @@ START, ROWS, FORWARD, GRADIENT, UPDATE, REPORT = range(6)
 
 
 @dataclass(frozen=True)
-class Difference:
+class Divergence:
     """A place where the loop and ``.fit`` part.
 
     Attributes
@@ -50,19 +50,19 @@ class Finding:
         A key of `companion.check.catalogue.MISTAKES`, or "".
     stage : int
         In which part of a step.
-    difference : Difference
+    difference : Divergence
         Where it first shows.
     evidence : str
         In a sentence, with the numbers.
-    place : Place or None
+    place : Location or None
         The line of the learner's file.
     """
 
     name: str
     stage: int
-    difference: Difference
+    difference: Divergence
     evidence: str
-    place: Place | None = None
+    place: Location | None = None
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -148,6 +148,6 @@ def update_finding(
     """Make a finding about the update of a step, the first being number 0."""
     number = min(number, len(case.steps) - 1)
     step = case.steps[number]
-    at = Difference(what, step.epoch, step.batch, None, learner, fit)
+    at = Divergence(what, step.epoch, step.batch, None, learner, fit)
     place = step.updates[0].place or step.gradient.place
     return Finding(name, UPDATE, at, f"update {number + 1}: {told}", place)

@@ -12,7 +12,7 @@ from companion.check.rules.findings import (
     FORWARD,
     GRADIENT,
     Case,
-    Difference,
+    Divergence,
     Finding,
     apart,
     flat,
@@ -114,20 +114,20 @@ def gradient_findings(case: Case) -> tuple[list[Finding], list[Explanation]]:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ExplainedGradients:
     """A way to explain all gradients, and what follows from it; no findings where it explains not all."""
 
     explained: list[Explanation]
     findings: list[Finding] | None
 
 
-def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> Judged:
+def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> ExplainedGradients:
     """Explain the gradients in the way that takes the fewest mistakes.
 
     More than one can: a loss divided by the sum of its weights is also one scaled otherwise in each batch.
     """
-    judged: list[Judged] = []
-    farthest = Judged([], None)
+    judged: list[ExplainedGradients] = []
+    farthest = ExplainedGradients([], None)
     for variant in case.replay.variants():
         if judged and variant.mistakes > min(len(one.findings or []) for one in judged):
             break  # it takes more mistakes than one that was found
@@ -139,11 +139,11 @@ def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> Judged:
             explained.append(one)
         told = _judge(case, explained) if len(explained) == len(case.steps) else None
         if told == []:
-            return Judged(explained, told)
+            return ExplainedGradients(explained, told)
         if told is not None:
-            judged.append(Judged(explained, told))
+            judged.append(ExplainedGradients(explained, told))
         if len(explained) > len(farthest.explained):
-            farthest = Judged(explained, None)
+            farthest = ExplainedGradients(explained, None)
     fewest = min((len(one.findings or []) for one in judged), default=0)
     simplest = [one for one in judged if len(one.findings or []) == fewest]
     names = {tuple(finding.name for finding in one.findings or []) for one in simplest}
@@ -321,5 +321,5 @@ def _finding(
     place = step.updates[0].place if place_of_update else step.gradient.place
     if stage == FORWARD:
         place = step.forward_place
-    at = Difference("gradient", step.epoch, step.batch, variable, mine, fit)
+    at = Divergence("gradient", step.epoch, step.batch, variable, mine, fit)
     return Finding(name, stage, at, f"update {number + 1}: {told}{numbers}", place)

@@ -7,7 +7,7 @@ import numpy as np
 
 from companion.check.recording.events import Forward
 from companion.check.replay import Variant
-from companion.check.rules.findings import REPORT, Case, Difference, Finding
+from companion.check.rules.findings import REPORT, Case, Divergence, Finding
 from companion.check.rules.gradients import Explanation
 from companion.check.steps import Step
 
@@ -277,6 +277,6 @@ def _finding(name: str, case: Case, right: list[float], told: str) -> Finding:
     mine = case.recording.history
     wrong = [not np.isclose(a, b, rtol=NOISE, equal_nan=True) for a, b in zip(mine, right, strict=False)]
     epoch = wrong.index(True) if True in wrong else 0
-    at = Difference("report", epoch, None, None, float(mine[epoch]), float(right[epoch]))
+    at = Divergence("report", epoch, None, None, float(mine[epoch]), float(right[epoch]))
     numbers = f" (you report {mine[epoch]:.6g}; the running mean of your run is {right[epoch]:.6g})"
     return Finding(name, REPORT, at, f"epoch {epoch}: {told}{numbers}", None)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from companion.check.rules.findings import ROWS, Case, Difference, Finding
+from companion.check.rules.findings import ROWS, Case, Divergence, Finding
 from companion.check.steps import Step
 
 
@@ -141,5 +141,5 @@ def _in_order(fed: np.ndarray, order: np.ndarray) -> bool:
 def _finding(
     name: str, case: Case, step: Step, told: str, learner: float | None = None, fit: float | None = None
 ) -> Finding:
-    at = Difference("rows", step.epoch, step.batch, None, learner, fit)
+    at = Divergence("rows", step.epoch, step.batch, None, learner, fit)
     return Finding(name, ROWS, at, f"{step.where}: {told}", step.forward_place)

@@ -10,7 +10,7 @@ from companion.check.rules.findings import (
     CLIPPING,
     UPDATE,
     Case,
-    Difference,
+    Divergence,
     Finding,
     largest_difference,
     update_finding,
@@ -62,7 +62,7 @@ def optimizer_counts(case: Case) -> list[Finding]:
     if all(len(updates) == 2 for updates in twice) and all(step.is_repeated for step in case.steps):
         told = "the optimizer is applied 2 times to one gradient"
         place = twice[0][1].place
-        where = Difference("update", 0, 0, None, 2, 1)
+        where = Divergence("update", 0, 0, None, 2, 1)
         found.append(Finding("two-updates-a-step", UPDATE, where, f"update 1: {told}", place))
     return found
 
@@ -84,7 +84,7 @@ def _left_out(case: Case) -> list[Finding]:
     told = f"never updated: {named}; .fit updates all {len(case.names)} trainable variables"
     step = case.steps[0]
     missing_in_tape = step.by_tape[left[0]] is None
-    at = Difference("update", 0, 0, case.names[left[0]])
+    at = Divergence("update", 0, 0, case.names[left[0]])
     place = step.gradient.place if missing_in_tape else step.updates[0].place
     return [Finding("some-variables-only", UPDATE, at, told, place)]
 
@@ -148,5 +148,5 @@ def _against_simulation(case: Case) -> list[Finding]:
     number = wrong[0]
     variable, mine, fit = largest_difference(case.names, case.steps[number].updates[-1].after, states[number])
     told = f"`{variable}` is {mine:.7g} after it, with .fit {fit:.7g}, from the same weights and gradient"
-    at = Difference("update", case.steps[number].epoch, case.steps[number].batch, variable, mine, fit)
+    at = Divergence("update", case.steps[number].epoch, case.steps[number].batch, variable, mine, fit)
     return [Finding("", UPDATE, at, f"update {number + 1}: {told}", case.steps[number].updates[0].place)]

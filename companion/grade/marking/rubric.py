@@ -8,9 +8,9 @@ import numpy as np
 from companion.check.judge import NOISE, Judge
 from companion.check.replay import Variant
 from companion.check.rules.findings import FORWARD, GRADIENT, REPORT, ROWS, START, UPDATE, Finding
-from companion.check.run import Run
+from companion.check.run import LoopRun
 from companion.check.steps import steps_of
-from companion.check.verdict import OneProblem
+from companion.check.verdict import ProblemVerdict
 from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
 
 SHORT_BATCH = {"last-batch-dropped", "divided-by-batch-size"}
@@ -25,7 +25,7 @@ OF_STAGE = {
 
 
 @dataclass(frozen=True)
-class Judged:
+class CriterionMark:
     """What came out on a criterion.
 
     Attributes
@@ -43,29 +43,30 @@ class Judged:
     told: str = ""
 
 
-def none_runs(told: str) -> list[Judged]:
+def none_runs(told: str) -> list[CriterionMark]:
     """Give the criteria of a submission that could not be run."""
     later = "nothing ran that could be judged"
     return [
-        Judged(name, NOT_JUDGED, later) if name != "runs" else Judged(name, WRONG, told) for name in CRITERIA
+        CriterionMark(name, NOT_JUDGED, later) if name != "runs" else CriterionMark(name, WRONG, told)
+        for name in CRITERIA
     ]
 
 
-def judge_criteria(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
+def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[CriterionMark]:
     """Say of each criterion whether it holds.
 
     Parameters
     ----------
-    one : OneProblem
+    one : ProblemVerdict
         What has been found.
-    run : Run
+    run : LoopRun
         The submission's.
     judge : Judge
         That found it.
 
     Returns
     -------
-    list of Judged
+    list of CriterionMark
         In the order of `CRITERIA`.
     """
     copied = next((finding for finding in one.findings if finding.name == "fit-called-inside"), None)
@@ -75,11 +76,13 @@ def judge_criteria(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
     if not one.findings:
         seen = own_updates(run, judge)
         if seen == wanted:
-            return [Judged(name, RIGHT) for name in CRITERIA]
+            return [CriterionMark(name, RIGHT) for name in CRITERIA]
         told = f"of {wanted} updates, {seen} were seen to be made by a gradient that your own code takes"
         if run.fits or (run.recording is not None and run.recording.fits):
             return none_runs(f"no loop by hand: .fit, train_on_batch or a loop like it is called, and {told}")
-        return [Judged(name, RIGHT) for name in CRITERIA]  # as far as one can see; it is listed to be read
+        return [
+            CriterionMark(name, RIGHT) for name in CRITERIA
+        ]  # as far as one can see; it is listed to be read
     if run.recording is None or not steps_of(run.recording, judge.problem.epochs).steps:
         if run.recording is None or one.unwatched:
             return _by_result_only(one, run, judge)
@@ -91,10 +94,10 @@ def judge_criteria(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
             found["first_loss"] = told
     judged = [_judged(name, found, one) for name in CRITERIA]
     # However they were reached: a new optimizer every step, say, makes no difference here.
-    return [*judged[:-1], Judged("final_weights", RIGHT)] if judge.has_same_end(run) else judged
+    return [*judged[:-1], CriterionMark("final_weights", RIGHT)] if judge.has_same_end(run) else judged
 
 
-def own_updates(run: Run, judge: Judge) -> int:
+def own_updates(run: LoopRun, judge: Judge) -> int:
     """Count the updates of ``.fit`` that the run makes too, with a gradient of its own code's taking."""
     if run.recording is None:
         return 0
@@ -122,7 +125,7 @@ def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
     return found
 
 
-def _first_loss(run: Run, judge: Judge) -> str:
+def _first_loss(run: LoopRun, judge: Judge) -> str:
     """Compare the first loss that the tape differentiates with that of ``.fit`` there; "" if equal."""
     assert run.recording is not None
     steps = steps_of(run.recording, judge.problem.epochs).steps
@@ -144,20 +147,22 @@ FOLLOWS_FROM = {
 }
 
 
-def _judged(name: str, found: dict[str, str], one: OneProblem) -> Judged:
+def _judged(name: str, found: dict[str, str], one: ProblemVerdict) -> CriterionMark:
     earlier = [CRITERIA[other] for other in FOLLOWS_FROM.get(name, ()) if other in found]
     if earlier:
-        return Judged(name, NOT_JUDGED, f"not judged, since it depends on what is not right: {earlier[0]}")
+        return CriterionMark(
+            name, NOT_JUDGED, f"not judged, since it depends on what is not right: {earlier[0]}"
+        )
     if name == "rows" and any("could not be seen" in note for note in one.unwatched):
-        return Judged(name, NOT_JUDGED, "which rows the batches hold could not be seen")
-    return Judged(name, WRONG, found[name]) if name in found else Judged(name, RIGHT)
+        return CriterionMark(name, NOT_JUDGED, "which rows the batches hold could not be seen")
+    return CriterionMark(name, WRONG, found[name]) if name in found else CriterionMark(name, RIGHT)
 
 
-def _by_result_only(one: OneProblem, run: Run, judge: Judge) -> list[Judged]:
+def _by_result_only(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[CriterionMark]:
     """Judge a loop of which only the result is known."""
     told = "only the result could be compared"
     states = dict.fromkeys(CRITERIA, NOT_JUDGED) | {"runs": RIGHT}
     reported = all(np.isclose(a, b, rtol=NOISE) for a, b in zip(one.learner, one.fit, strict=True))
     states["reports"] = RIGHT if reported else WRONG
     states["final_weights"] = RIGHT if judge.has_same_end(run) else WRONG
-    return [Judged(name, state, "" if state == RIGHT else told) for name, state in states.items()]
+    return [CriterionMark(name, state, "" if state == RIGHT else told) for name, state in states.items()]

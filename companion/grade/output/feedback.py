@@ -4,7 +4,7 @@ from typing import Any
 
 from companion.grade.clean_text import clean, one_line
 from companion.grade.marking.criteria import CRITERIA
-from companion.grade.output.gradebook import beside, score_text
+from companion.grade.output.gradebook import extras, score_text
 from companion.grade.output.html import Element, page, table, tag
 from companion.grade.output.loss_chart import curves
 
@@ -80,7 +80,7 @@ def feedback_page(grade: dict[str, Any], title: str, setting: str = "") -> bytes
 
 def _beside(grade: dict[str, Any]) -> list[Element]:
     """Show the exercises and the quiz, if they were handed in."""
-    parts, counted = [], beside(grade)
+    parts, counted = [], extras(grade)
     if counted["exercises"]:
         rows: list[list[Any]] = [
             [tag("code", one["name"]), _state(one["status"], one["status"] == "right"), one["told"]]
@@ -212,7 +212,7 @@ def feedback_text(grade: dict[str, Any], title: str, setting: str = "") -> str:
 
 
 def _beside_text(grade: dict[str, Any]) -> list[str]:
-    lines, counted = [], beside(grade)
+    lines, counted = [], extras(grade)
     if counted["exercises"]:
         lines += ["", f"## The exercises: {counted['exercises']} right", ""]
         lines += [

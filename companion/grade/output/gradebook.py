@@ -48,11 +48,11 @@ def gradebook(grades: Sequence[dict[str, Any]]) -> bytes:
         seconds = "" if grade["seconds"] is None else f"{grade['seconds']:.2f}"
         cells = [harmless(grade["id"]), harmless(grade["name"]), score, score_text(grade["maximum"])]
         cells += [points.get(name, "") for name in CRITERIA]
-        write.writerow([*cells, *beside(grade).values(), first, status, late, seconds])
+        write.writerow([*cells, *extras(grade).values(), first, status, late, seconds])
     return page.getvalue().encode()
 
 
-def beside(grade: dict[str, Any]) -> dict[str, str]:
+def extras(grade: dict[str, Any]) -> dict[str, str]:
     """Say how many exercises and questions of the quiz are right; empty where none was handed in."""
     exercises, quiz = grade.get("exercises") or [], grade.get("quiz")
     right = sum(one["status"] == "right" for one in exercises)

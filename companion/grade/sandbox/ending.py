@@ -8,7 +8,7 @@ DONE, TIMEOUT, MEMORY, PROCESSES, DISK, OUTPUT, ENDED, FAILED = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ending:
     """How a run ended.
 
     Attributes

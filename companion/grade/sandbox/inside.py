@@ -20,7 +20,7 @@ from companion.check.learner.lines import line_of_report
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Problem
 from companion.check.problems import revealing_problem
-from companion.check.run import Run, run_as_written, run_watched
+from companion.check.run import LoopRun, run_as_written, run_watched
 from companion.comparison import with_fit
 from companion.errors import UserError
 from companion.grade.sandbox.wire import encode
@@ -113,7 +113,7 @@ def _run(file: str, task: Task) -> bytes:
         run = run_as_written(train, given)  # which mostly raises the same
         run.told = error.told
     else:
-        run = Run(recording.history, recording.end, recording)
+        run = LoopRun(recording.history, recording.end, recording)
         if recording.compiled:  # then it may be something else in a graph
             run = run_as_written(train, given, first=False)
             run.recording = recording

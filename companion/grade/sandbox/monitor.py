@@ -19,7 +19,7 @@ from companion.grade.sandbox.ending import (
     OUTPUT,
     PROCESSES,
     TIMEOUT,
-    Outcome,
+    Ending,
 )
 from companion.grade.sandbox.limits import Limits
 
@@ -30,7 +30,7 @@ MOST_RESULT = 64 << 20  # bytes
 SHOWN = 20_000  # bytes of what is printed that are kept
 
 
-class Channel:
+class PipeReader:
     """What comes through a pipe, taken out without waiting for more, so that a full pipe stops nobody.
 
     Parameters
@@ -77,7 +77,7 @@ class Channel:
         return self.count > self.most
 
 
-def wait(channels: list[Channel]) -> None:
+def wait(channels: list[PipeReader]) -> None:
     """Wait a glance, or until something comes."""
     ends = [channel.end for channel in channels if channel.is_open]
     if sys.platform == "win32" or not ends:
@@ -105,7 +105,7 @@ class Usage:
     disk: int
 
 
-class Watch:
+class Monitor:
     """Looks at a running submission from time to time.
 
     The first line of its result is written before any of its own code runs: it says which layers of
@@ -134,8 +134,8 @@ class Watch:
         self.limits, self.is_over, self.usage = limits, is_over, usage
         self.started, self.allowed = time.monotonic(), float(START_UP)
         self.begun, self.looked, self.base, self.memory = False, 0.0, 0, 0
-        self.result = Channel(result, MOST_RESULT, MOST_RESULT)
-        self.output = Channel(output, limits.printed << 10, SHOWN)
+        self.result = PipeReader(result, MOST_RESULT, MOST_RESULT)
+        self.output = PipeReader(output, limits.printed << 10, SHOWN)
 
     def until_over(self) -> tuple[str, str]:
         """Wait until the process ends or has used too much; give what to call it, and the numbers."""
@@ -179,7 +179,7 @@ class Watch:
             return DISK, f"wrote more than {limits.file_size} MB"
         return None
 
-    def outcome(self, how: str, told: str, code: int) -> Outcome:
+    def outcome(self, how: str, told: str, code: int) -> Ending:
         """Put together what has been seen, once the process is over and has left its exit status."""
         seconds = time.monotonic() - self.started
         for _ in range(MOST_RESULT // PIECE):
@@ -196,7 +196,7 @@ class Watch:
             told = ending(code)
         printed = bytes(self.output.kept).decode("utf-8", "replace")
         on = tuple(layers.decode().split(", ")) if begun else ()
-        return Outcome(how, told, seconds, self.memory, printed, on, result if how == DONE else b"")
+        return Ending(how, told, seconds, self.memory, printed, on, result if how == DONE else b"")
 
 
 def ending(code: int) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from companion.grade.sandbox import layers as sandbox
-from companion.grade.sandbox.ending import Outcome
+from companion.grade.sandbox.ending import Ending
 from companion.grade.sandbox.limits import Limits
-from companion.grade.sandbox.monitor import Usage, Watch
+from companion.grade.sandbox.monitor import Monitor, Usage
 from companion.grade.sandbox.usage import descendants, disk_usage, memory_of, threads_of
 
 MOST_REMOVED = 1_000_000  # files and folders
@@ -26,7 +26,7 @@ def run(
     main: Callable[[], None],
     folder: str,
     layers: Iterable[str] | None,
-) -> Outcome:
+) -> Ending:
     """Run `main` in a sandbox, in a folder with `files`.
 
     Parameters
@@ -46,7 +46,7 @@ def run(
 
     Returns
     -------
-    Outcome
+    Ending
     """
     user = sandbox.own_user(number)
     scratch = lay_out(files, folder, user)
@@ -94,7 +94,7 @@ def lay_out(files: dict[str, bytes], folder: str, user: int | None) -> str:
 
 def _run_in(
     scratch: str, limits: Limits, user: int | None, main: Callable[[], None], layers: Iterable[str] | None
-) -> Outcome:
+) -> Ending:
     sandbox.adopt_orphans()
     on = sandbox.enter_namespaces()
     (result_out, result_in), (output_out, output_in) = os.pipe(), os.pipe()
@@ -117,7 +117,7 @@ def _run_in(
         memory, disk = [memory_of(one) for one in family], disk_usage(scratch, family)
         return Usage(memory, sum(map(threads_of, family)), disk)
 
-    watch = Watch(limits, result_out, output_out, is_over, usage)
+    watch = Monitor(limits, result_out, output_out, is_over, usage)
     how, told = watch.until_over()
     _kill_all(child, ended)
     return watch.outcome(how, told, ended[0])

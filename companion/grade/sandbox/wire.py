@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from companion.check.recording.events import Event, Forward, Gradient, ReadyMade, Recording, Update
-from companion.check.run import Run
+from companion.check.run import LoopRun
 from companion.grade.sandbox.wire_values import (
     LONGEST_TEXT,
     WireError,
@@ -36,12 +36,12 @@ MOST_TARGET = 1 << 16  # numbers in what a tape differentiates
 _LENGTH = struct.Struct(">Q")
 
 
-def encode(run: Run) -> bytes:
+def encode(run: LoopRun) -> bytes:
     """Write a run.
 
     Parameters
     ----------
-    run : Run
+    run : LoopRun
         Of a submission.
 
     Returns
@@ -109,7 +109,7 @@ def _short(value: Any) -> Any:
     return str(value)[:LONGEST_TEXT]
 
 
-def decode(data: bytes, like: Recording, rows: int) -> Run:
+def decode(data: bytes, like: Recording, rows: int) -> LoopRun:
     """Read a run, and refuse whatever `encode` would not have written.
 
     Parameters
@@ -123,7 +123,7 @@ def decode(data: bytes, like: Recording, rows: int) -> Run:
 
     Returns
     -------
-    Run
+    LoopRun
 
     Raises
     ------
@@ -174,12 +174,12 @@ class _Reader:
         must(at == len(rest), "something follows the last array")
         return arrays
 
-    def run(self) -> Run:
+    def run(self) -> LoopRun:
         header = self.header
         recording = self.recording(an_object(header["recording"])) if "recording" in header else None
         end = self.state(header["end"], self.like.start)
         told, fits = a_text(header["told"]), an_int(header["fits"], MOST_EVENTS)
-        return Run(floats(header["history"]), end, recording, told, fits, a_place(header["report"]))
+        return LoopRun(floats(header["history"]), end, recording, told, fits, a_place(header["report"]))
 
     def recording(self, content: dict) -> Recording:
         most = TIMES_AS_MANY * len(self.like.events) or MOST_EVENTS  # nothing is known of a reference itself

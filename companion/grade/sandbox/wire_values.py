@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from companion.check.learner.lines import Place
+from companion.check.learner.lines import Location
 
 LONGEST_LIST = 1 << 16
 LONGEST_TEXT = 200
@@ -64,12 +64,12 @@ def a_text(value: Any) -> str:
     return value[:LONGEST_TEXT]
 
 
-def a_place(value: Any) -> Place | None:
+def a_place(value: Any) -> Location | None:
     """Take a line of a file, or nothing."""
     if value is None:
         return None
     file, line = a_list(value, 2)
-    return Place(a_text(file), an_int(line, 1 << 24))
+    return Location(a_text(file), an_int(line, 1 << 24))
 
 
 def optimizer_settings(value: Any) -> dict[str, Any]:

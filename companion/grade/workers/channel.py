@@ -1,38 +1,11 @@
-"""A stream to another process of the grader's own."""
+"""Messages to another process of the grader's own: a JSON object, and bytes behind it."""
 
 import json
-import struct
 from dataclasses import dataclass
-from typing import IO, Any
+from multiprocessing.connection import Connection
+from typing import Any
 
-_LENGTHS = struct.Struct(">QQ")
-
-
-def send(stream: IO[bytes], content: dict[str, Any], blob: bytes = b"") -> None:
-    """Write a message.
-
-    Parameters
-    ----------
-    stream : binary file
-        A pipe or socket.
-    content : dict
-        Of what JSON knows.
-    blob : bytes
-        What comes with it.
-    """
-    text = json.dumps(content).encode()
-    stream.write(_LENGTHS.pack(len(text), len(blob)) + text + blob)
-    stream.flush()
-
-
-def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
-    """Read a message; None where the other side has ended."""
-    head = stream.read(_LENGTHS.size)
-    if len(head) < _LENGTHS.size:
-        return None
-    text, blob = _LENGTHS.unpack(head)
-    content, rest = stream.read(text), stream.read(blob)
-    return (json.loads(content), rest) if len(content) == text and len(rest) == blob else None
+LONGEST = 256 << 20  # bytes of a part of a message; a result has 64 MB at most
 
 
 class MachineError(Exception):
@@ -40,20 +13,44 @@ class MachineError(Exception):
 
 
 class JudgeEndedError(MachineError):
-    """A judge has ended while it judged; the nursery lives, so what it judged is to blame."""
+    """A judge has ended while it judged; the fork server lives, so what it judged is to blame."""
+
+
+def send(connection: Connection, content: dict[str, Any], blob: bytes = b"") -> None:
+    """Send a message.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the other process.
+    content : dict
+        Of what JSON knows.
+    blob : bytes
+        What comes with it.
+    """
+    connection.send_bytes(json.dumps(content).encode())
+    connection.send_bytes(blob)
+
+
+def receive(connection: Connection) -> tuple[dict[str, Any], bytes] | None:
+    """Receive a message; None where the other side has ended."""
+    try:
+        return json.loads(connection.recv_bytes(LONGEST)), connection.recv_bytes(LONGEST)
+    except EOFError:
+        return None
 
 
 @dataclass
-class Peer:
-    """A stream to a process that answers requests.
+class Channel:
+    """A connection to a process that answers requests.
 
     Attributes
     ----------
-    stream : binary file
-        To write to and read from.
+    connection : Connection
+        Both ways.
     """
 
-    stream: IO[bytes]
+    connection: Connection
 
     def ask(self, content: dict[str, Any], blob: bytes = b"") -> tuple[dict[str, Any], bytes]:
         """Send a request and wait for the answer.
@@ -64,8 +61,8 @@ class Peer:
             If the other side has ended.
         """
         try:
-            send(self.stream, content, blob)
-            answer = receive(self.stream)
+            send(self.connection, content, blob)
+            answer = receive(self.connection)
         except OSError as error:
             raise MachineError(str(error)) from None
         if answer is None:

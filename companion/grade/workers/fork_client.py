@@ -9,28 +9,29 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict
-from typing import Any, cast
+from multiprocessing.connection import Connection
+from typing import Any
 
 from companion.errors import UserError
-from companion.grade.sandbox.ending import Outcome
+from companion.grade.sandbox.ending import Ending
 from companion.grade.sandbox.limits import Limits
-from companion.grade.workers.channel import MachineError, Peer
+from companion.grade.workers.channel import Channel, MachineError
 
 START_UP = 180  # seconds that importing TensorFlow may take
 
 
-class Forked:
-    """Has the nursery make processes; starts it anew if it has ended."""
+class ForkClient:
+    """Has the fork server make processes; starts it anew if it has ended."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._closed = False
-        self._nursery = Nursery()
+        self._server = ForkServer()
 
     def run(
         self, content: dict[str, Any], files: dict[str, bytes], limits: Limits, layers: list[str] | None
-    ) -> Outcome:
-        """Run a submission, or the probe, under a warden of its own.
+    ) -> Ending:
+        """Run a submission, or the probe, under a runner of its own.
 
         Parameters
         ----------
@@ -45,44 +46,44 @@ class Forked:
 
         Returns
         -------
-        Outcome
+        Ending
 
         Raises
         ------
         MachineError
-            If the warden has ended.
+            If the runner has ended.
         """
         encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
-        peer = self._make("warden")
-        with peer.stream:
+        channel = self._make("runner")
+        with channel.connection:
             wish = content | {"files": encoded, "limits": asdict(limits), "layers": layers}
-            told, result = peer.ask(wish)
-        return Outcome(**told | {"layers": tuple(told["layers"]), "result": result})
+            told, result = channel.ask(wish)
+        return Ending(**told | {"layers": tuple(told["layers"]), "result": result})
 
-    def judge(self) -> Peer:
+    def judge(self) -> Channel:
         """Make a judge."""
         return self._make("judge")
 
-    def _make(self, what: str) -> Peer:
+    def _make(self, what: str) -> Channel:
         with self._lock:
             if self._closed:
                 raise MachineError("grading has been stopped")
-            if not self._nursery.is_alive():
-                self._nursery.close()
-                self._nursery = Nursery()
-            return self._nursery.make(what)
+            if not self._server.is_alive():
+                self._server.close()
+                self._server = ForkServer()
+            return self._server.make(what)
 
     def is_alive(self) -> bool:
-        """Say whether the nursery lives."""
-        return self._nursery.is_alive()
+        """Say whether the fork server lives."""
+        return self._server.is_alive()
 
     def close(self) -> None:
         """End all processes."""
         self._closed = True
-        self._nursery.close()
+        self._server.close()
 
 
-class Nursery:
+class ForkServer:
     """The process that imports TensorFlow and makes the others, seen from outside.
 
     Raises
@@ -116,21 +117,21 @@ class Nursery:
         """Say whether it still runs."""
         return self.process.poll() is None
 
-    def make(self, what: str) -> Peer:
-        """Have a process made, and give the stream to it.
+    def make(self, what: str) -> Channel:
+        """Have a process made, and return the channel to it.
 
         Raises
         ------
         MachineError
-            If the nursery has ended.
+            If the fork server has ended.
         """
         mine, its = socket.socketpair()
         with its, mine:
             try:
                 socket.send_fds(self.control, [json.dumps({"what": what}).encode()], [its.fileno()])
             except OSError as error:
-                raise MachineError(f"the nursery has ended ({error})") from None
-            return Peer(cast(Any, mine.makefile("rwb")))
+                raise MachineError(f"the fork server has ended ({error})") from None
+            return Channel(Connection(mine.detach()))
 
     def close(self) -> None:
         """End it, and with it all that it has made."""

@@ -1,7 +1,7 @@
 """The process that imports TensorFlow once and runs nothing with it: it makes all others by forking.
 
 Started as ``python -m companion.grade.workers.fork_server FD``, it reads from that socket what is wanted,
-with a stream to talk to whoever does it: a warden, for one submission, or a judge, for as long as the
+with a connection to whoever does it: a runner, for one submission, or a judge, for as long as the
 stream stays open. It ends with the process that started it, and all that it has made end with it.
 """
 
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
-from typing import IO, Any, cast
+from multiprocessing.connection import Connection
 
 import keras
 import tensorflow as tf
@@ -85,12 +85,11 @@ def _serve(what: str, stream: int, number: int, folder: str) -> None:
     layers.die_with_parent()
     status = 1
     try:
-        with socket.socket(fileno=stream) as both, both.makefile("rwb") as talk:
-            way = cast(Any, talk)
+        with Connection(stream) as connection:
             if what == "judge":
-                judge_server.serve(way)
+                judge_server.serve(connection)
             else:
-                watch_one(way, number, folder)
+                watch_one(connection, number, folder)
         status = 0
     except BrokenPipeError:  # the other side has been ended
         pass
@@ -100,9 +99,9 @@ def _serve(what: str, stream: int, number: int, folder: str) -> None:
         os._exit(status)
 
 
-def watch_one(stream: IO[bytes], number: int, folder: str) -> None:
-    """Be the warden of one submission: read what to run, run it, tell how it ended."""
-    message = receive(stream)
+def watch_one(connection: Connection, number: int, folder: str) -> None:
+    """Run one submission: read what to run, run it, tell how it ended."""
+    message = receive(connection)
     if message is None:
         return
     content, _ = message
@@ -110,7 +109,7 @@ def watch_one(stream: IO[bytes], number: int, folder: str) -> None:
     limits = Limits(**content["limits"])
     outcome = runner.run(files, limits, number, main_of(content), folder, content["layers"])
     told = {key: value for key, value in vars(outcome).items() if key != "result"}
-    send(stream, told, outcome.result)
+    send(connection, told, outcome.result)
 
 
 def main_of(content: dict) -> Callable[[], None]:

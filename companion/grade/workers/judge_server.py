@@ -1,30 +1,32 @@
 """The process that judges: it holds the reference and what came out of a sandbox, and runs no submission."""
 
 import contextlib
-import io
 import json
 import os
+import socket
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import PurePath
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 
 from companion.check.judge import Judge
 from companion.check.learner.file import sources_of
 from companion.check.learner.isolation import unchanged
-from companion.check.learner.lines import Place
+from companion.check.learner.lines import Location
 from companion.check.problem import Reference
 from companion.check.recording.recorder import watch
-from companion.check.rules.findings import Difference, Finding
-from companion.check.run import Run
-from companion.check.verdict import Mistake, OneProblem, mistake
+from companion.check.rules.findings import Divergence, Finding
+from companion.check.run import LoopRun
+from companion.check.verdict import Mistake, ProblemVerdict, mistake
 from companion.errors import UserError
 from companion.grade.marking import exercises
 from companion.grade.marking.criteria import RIGHT
-from companion.grade.marking.rubric import Judged, judge_criteria, none_runs, own_updates
+from companion.grade.marking.rubric import CriterionMark, judge_criteria, none_runs, own_updates
 from companion.grade.sandbox.inside import ERROR, Task
 from companion.grade.sandbox.wire import decode, encode
 from companion.grade.sandbox.wire_values import WireError
@@ -38,11 +40,11 @@ STUB = "train still raises NotImplementedError"
 FORGED = "its result is not one that the recorder writes"
 
 
-def serve(stream: IO[bytes]) -> None:
+def serve(connection: Connection) -> None:
     """Answer requests until the other side ends."""
     judges: dict[Task, Judge] = {}
     answer: dict[str, Any]
-    while (message := receive(stream)) is not None:
+    while (message := receive(connection)) is not None:
         content, blob = message
         task = Task(**content["task"])
         with unchanged(), _deadline():
@@ -56,7 +58,7 @@ def serve(stream: IO[bytes]) -> None:
                 answer, blob = {"done": done}, b""
             else:
                 answer, blob = judge_safely(judges[task], blob, content["file"], content["text"]), b""
-        send(stream, answer, blob)
+        send(connection, answer, blob)
 
 
 @contextlib.contextmanager
@@ -95,7 +97,7 @@ def prepare(task: Task, reference: bytes = b"") -> Judge:
 
 def reference_of(judge: Judge) -> bytes:
     """Write down what ``.fit`` gives, for other judges of the same task."""
-    return encode(Run(*judge.compiled, judge.reference.recording))
+    return encode(LoopRun(*judge.compiled, judge.reference.recording))
 
 
 def judge_one(judge: Judge, result: bytes, file: str, text: str) -> dict[str, Any]:
@@ -153,7 +155,7 @@ class Lines:
         except UserError:  # a broken notebook, of which the run has said so
             self.texts = {}
 
-    def at(self, place: Place | None) -> str:
+    def at(self, place: Location | None) -> str:
         """Give the line at a place; "" if there is none."""
         lines = self.texts.get(place.file, []) if place is not None else []
         return lines[place.line - 1].strip()[:LONGEST_LINE] if place and 0 < place.line <= len(lines) else ""
@@ -165,7 +167,7 @@ def _of_error(text: bytes, lines: Lines) -> dict[str, Any]:
         content = json.loads(text)
         told, shown, name = (str(content.get(key) or "") for key in ("text", "shown", "name"))
         file, line = content.get("file"), content.get("line")
-        place = Place(file, line) if isinstance(file, str) and type(line) is int else None
+        place = Location(file, line) if isinstance(file, str) and type(line) is int else None
     except (ValueError, AttributeError, RecursionError):
         return _answer(none_runs(FORGED), error=FORGED)
     if content.get("not_done") is True:
@@ -176,17 +178,17 @@ def _of_error(text: bytes, lines: Lines) -> dict[str, Any]:
     return _answer(none_runs(told[:1000]), mistakes, error=told[:1000], shown=shown[:10_000])
 
 
-def fingerprint(run: Run) -> str:
+def fingerprint(run: LoopRun) -> str:
     """Give a short text that is the same for runs with the same losses and weights, but for rounding."""
     numbers = [*run.history, *(float(np.linalg.norm(array.astype("float64"))) for array in run.end)]
     return " ".join(f"{number:.4g}" for number in numbers)
 
 
 def _answer(
-    criteria: list[Judged],
+    criteria: list[CriterionMark],
     mistakes: list[Mistake] | None = None,
     unknown: list[Finding] | None = None,
-    one: OneProblem | None = None,
+    one: ProblemVerdict | None = None,
     trajectory: str = "",
     error: str = "",
     shown: str = "",
@@ -214,12 +216,12 @@ def _answer(
     )  # fmt: skip
 
 
-def _difference(at: Difference | None) -> dict[str, Any] | None:
+def _difference(at: Divergence | None) -> dict[str, Any] | None:
     return None if at is None else {"what": at.what, "epoch": at.epoch, "batch": at.batch}
 
 
 if __name__ == "__main__":  # where processes cannot be forked
-    answers = open(os.dup(1), "wb", buffering=0)  # noqa: SIM115
-    os.dup2(2, 1)  # what a library prints must not get in between
-    requests = open(os.dup(0), "rb", buffering=0)  # noqa: SIM115
-    serve(cast(Any, io.BufferedRWPair(cast(Any, requests), cast(Any, answers))))
+    if sys.platform == "win32":
+        serve(Connection(socket.fromshare(sys.stdin.buffer.read()).detach()))
+    else:
+        serve(Connection(int(sys.argv[1])))

@@ -14,19 +14,19 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from companion.errors import UserError
-from companion.grade.sandbox.ending import Outcome
+from companion.grade.sandbox.ending import Ending
 from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.probe import PROTECTIONS
-from companion.grade.workers.channel import JudgeEndedError, MachineError, Peer
+from companion.grade.workers.channel import Channel, JudgeEndedError, MachineError
 
 CAN_FORK = sys.platform == "linux"  # macOS can, but not safely after TensorFlow has been imported
 
 
 @dataclass
-class Bench:
+class IdleJudge:
     """A judge that is not busy, and the one task for which it is prepared."""
 
-    peer: Peer
+    channel: Channel
     prepared: str = ""
 
 
@@ -56,15 +56,15 @@ class Machine:
         self._referring = threading.Lock()
         self._references: dict[str, bytes] = {}
         self._calls: dict[str, list[Any]] = {}
-        self._judges: SimpleQueue[Bench] = SimpleQueue()
+        self._judges: SimpleQueue[IdleJudge] = SimpleQueue()
         if forks and CAN_FORK:
-            from companion.grade.workers.fork_client import Forked  # which Windows cannot import
+            from companion.grade.workers.fork_client import ForkClient  # which Windows cannot import
 
-            self._processes: Any = Forked()
+            self._processes: Any = ForkClient()
         else:
-            from companion.grade.workers.spawn import Separate
+            from companion.grade.workers.spawn import SpawnClient
 
-            self._processes = Separate()
+            self._processes = SpawnClient()
         self.protections, self.layers = self._try_out()
 
     def _try_out(self) -> tuple[dict[str, bool], list[str]]:
@@ -103,7 +103,7 @@ class Machine:
                 self._references = {key: known}
             if key not in self._references:
                 bench = self._free_judge()
-                _, made = bench.peer.ask({"what": "prepare", "task": task})
+                _, made = bench.channel.ask({"what": "prepare", "task": task})
                 bench.prepared = key
                 self._judges.put(bench)
                 self._references = {key: made}  # of the run before nobody asks again
@@ -116,7 +116,7 @@ class Machine:
         file: str,
         files: dict[str, bytes],
         calls: list[Any] | None = None,
-    ) -> Outcome:
+    ) -> Ending:
         """Run a submission in a sandbox.
 
         Parameters
@@ -134,7 +134,7 @@ class Machine:
 
         Returns
         -------
-        Outcome
+        Ending
 
         Raises
         ------
@@ -167,9 +167,9 @@ class Machine:
         self._judges.put(bench)
         return answer
 
-    def _ask(self, bench: Bench, content: dict[str, Any], blob: bytes) -> dict[str, Any]:
+    def _ask(self, bench: IdleJudge, content: dict[str, Any], blob: bytes) -> dict[str, Any]:
         try:
-            return bench.peer.ask(content, blob)[0]
+            return bench.channel.ask(content, blob)[0]
         except MachineError as error:
             if self._processes.is_alive():
                 raise JudgeEndedError(str(error)) from None
@@ -190,14 +190,14 @@ class Machine:
         reference = self.reference(task, reference)
         bench, key = self._free_judge(), json.dumps(task, sort_keys=True)
         if key != bench.prepared:
-            bench.peer.ask({"what": "prepare", "task": task}, reference)
+            bench.channel.ask({"what": "prepare", "task": task}, reference)
             bench.prepared = key
         answer = self._ask(bench, {"what": "judge", "task": task, "file": file, "text": text}, result)
         self._judges.put(bench)
         return answer
 
-    def _free_judge(self) -> Bench:
+    def _free_judge(self) -> IdleJudge:
         try:
             return self._judges.get_nowait()
         except Empty:
-            return Bench(self._processes.judge())
+            return IdleJudge(self._processes.judge())

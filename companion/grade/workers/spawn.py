@@ -1,29 +1,30 @@
 """A Python process for each submission: where processes cannot be forked, on macOS and Windows."""
 
 import contextlib
-import io
 import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
-from typing import Any, cast
+from multiprocessing.connection import Connection
+from typing import Any
 
 from companion.grade.sandbox import layers as sandbox
-from companion.grade.sandbox.ending import Outcome
+from companion.grade.sandbox.ending import Ending
 from companion.grade.sandbox.limits import Limits
-from companion.grade.sandbox.monitor import Usage, Watch
+from companion.grade.sandbox.monitor import Monitor, Usage
 from companion.grade.sandbox.runner import lay_out, remove
 from companion.grade.sandbox.usage import descendants, disk_usage, memory_of, threads_of
-from companion.grade.workers.channel import Peer
+from companion.grade.workers.channel import Channel
 
 PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 
 
-class Separate:
+class SpawnClient:
     """Starts a Python process for each submission, and one for each judge."""
 
     def __init__(self) -> None:
@@ -32,8 +33,8 @@ class Separate:
 
     def run(
         self, content: dict[str, Any], files: dict[str, bytes], limits: Limits, layers: list[str] | None
-    ) -> Outcome:
-        """Run a submission, or the probe; parameters and result as `fork_client.Forked.run`."""
+    ) -> Ending:
+        """Run a submission, or the probe; parameters and result as `fork_client.ForkClient.run`."""
         folder = tempfile.mkdtemp(prefix="companion-grade-")
         user = sandbox.own_user(next(self._numbers))
         try:
@@ -45,14 +46,19 @@ class Separate:
         finally:
             remove(folder)
 
-    def judge(self) -> Peer:
+    def judge(self) -> Channel:
         """Start a judge."""
-        command, pipe = [sys.executable, "-m", "companion.grade.workers.judge_server"], subprocess.PIPE
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0)
+        command = [sys.executable, "-m", "companion.grade.workers.judge_server"]
+        mine, its = socket.socketpair()
+        with its:
+            if sys.platform == "win32":
+                process = subprocess.Popen(command, stdin=subprocess.PIPE)
+                process.stdin.write(its.share(process.pid))
+                process.stdin.close()
+            else:
+                process = subprocess.Popen([*command, str(its.fileno())], pass_fds=[its.fileno()])
         self._judges.append(process)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        return Peer(cast(Any, io.BufferedRWPair(cast(Any, process.stdout), cast(Any, process.stdin))))
+        return Channel(Connection(mine.detach()))
 
     def is_alive(self) -> bool:
         """Say whether processes can be started."""
@@ -65,7 +71,7 @@ class Separate:
             process.wait()
 
 
-def _run(wish: dict[str, Any], scratch: str, limits: Limits) -> Outcome:
+def _run(wish: dict[str, Any], scratch: str, limits: Limits) -> Ending:
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     environment |= dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), scratch)
     pipe = subprocess.PIPE
@@ -86,7 +92,7 @@ def _run(wish: dict[str, Any], scratch: str, limits: Limits) -> Outcome:
 
     with process.stdout, process.stderr:
         ends = process.stdout.fileno(), process.stderr.fileno()
-        watch = Watch(limits, *ends, lambda: process.poll() is not None, usage)
+        watch = Monitor(limits, *ends, lambda: process.poll() is not None, usage)
         how, told = watch.until_over()
         _kill(process)
         return watch.outcome(how, told, process.returncode)
