@@ -3,12 +3,13 @@
 import contextlib
 import os
 import shutil
-import signal
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import psutil
 
 from companion.grade.sandbox import layers as sandbox
 from companion.grade.sandbox.ending import Ending
@@ -113,9 +114,9 @@ def _run_in(
         return bool(ended)
 
     def usage() -> Usage:
-        family = descendants(os.getpid())
-        memory, disk = [memory_of(one) for one in family], disk_usage(scratch, family)
-        return Usage(memory, sum(map(threads_of, family)), disk)
+        running = descendants(os.getpid())
+        memory, disk = [memory_of(one) for one in running], disk_usage(scratch, running)
+        return Usage(memory, sum(map(threads_of, running)), disk)
 
     watch = Monitor(limits, result_out, output_out, is_over, usage)
     how, told = watch.until_over()
@@ -186,8 +187,8 @@ def _kill_all(child: int, ended: list[int]) -> None:
     for _ in range(1000):  # a process that multiplies is caught with all its own sooner or later
         left = descendants(os.getpid())
         for process in left:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(psutil.Error):
+                process.kill()
         with contextlib.suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG if ended else 0))[0]:
                 if found[0] == child:

@@ -1,52 +1,59 @@
-"""What processes use, as Linux tells it in /proc."""
+"""What the processes of a submission use."""
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+import psutil
 
 MOST_FILES, DEEPEST, BLOCK, TOO_MUCH = 10_000, 50, 4096, 1 << 62
 
 
-def descendants(process: int) -> list[int]:
+def descendants(process: int) -> list[psutil.Process]:
     """List the processes that come from `process`."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in os.listdir(f"/proc/{process}/task"):
-            text = Path(f"/proc/{process}/task/{task}/children").read_text()
-            for child in map(int, text.split()):
-                found += [child, *descendants(child)]
-    return found
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(process).children(recursive=True)
+    return []
 
 
-def memory_of(process: int) -> int:
-    """Give the bytes of memory that are not of files on the disk."""
-    return _status(process, "RssAnon", "RssShmem") << 10
+def family(process: int) -> list[psutil.Process]:
+    """List `process`, if it still runs, and the processes that come from it."""
+    with contextlib.suppress(psutil.Error):
+        return [psutil.Process(process), *descendants(process)]
+    return []
 
 
-def threads_of(process: int) -> int:
-    """Count the threads of a process."""
-    return _status(process, "Threads")
+def memory_of(process: psutil.Process) -> int:
+    """Return the bytes of memory of a process, on Linux without those of files; 0 if it has ended.
 
-
-def _status(process: int, *keys: str) -> int:
-    """Add up the numbers of a process that have these names."""
-    with contextlib.suppress(OSError, ValueError):
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-        return sum(
-            int(line.split()[1]) for line in lines if line.startswith(tuple(f"{key}:" for key in keys))
-        )
+    A forked process has TensorFlow's libraries in memory as soon as it touches them, and they are not its
+    own; memory that it shares with others is. psutil does not tell the two apart.
+    """
+    with contextlib.suppress(psutil.Error, OSError):
+        if sys.platform != "linux":
+            return process.memory_info().rss
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon:", "RssShmem:"))) << 10
     return 0
 
 
-def disk_usage(folder: str, processes: Iterable[int] = ()) -> int:
+def threads_of(process: psutil.Process) -> int:
+    """Count the threads of a process; 0 if it has ended."""
+    with contextlib.suppress(psutil.Error):
+        return process.num_threads()
+    return 0
+
+
+def disk_usage(folder: str, processes: Iterable[psutil.Process] = ()) -> int:
     """Add up the bytes on the disk: what a folder holds, and what processes hold open that has no name.
 
     Parameters
     ----------
     folder : str
         Of which at most 10,000 files and folders are looked at, and 50 levels; more count as too much.
-    processes : iterable of int
+    processes : iterable of Process
         Whose open files are looked at.
 
     Returns
@@ -65,12 +72,12 @@ def disk_usage(folder: str, processes: Iterable[int] = ()) -> int:
     return total + sum(map(_nameless, processes))
 
 
-def _nameless(process: int) -> int:
+def _nameless(process: psutil.Process) -> int:
     """Add up the open files of a process that have been removed."""
     total = 0
     with contextlib.suppress(OSError):
-        for number in os.listdir(f"/proc/{process}/fd"):
-            link = f"/proc/{process}/fd/{number}"
+        for number in os.listdir(f"/proc/{process.pid}/fd"):
+            link = f"/proc/{process.pid}/fd/{number}"
             with contextlib.suppress(OSError):
                 if os.readlink(link).endswith(" (deleted)"):
                     total += os.stat(link).st_blocks * 512

@@ -13,12 +13,14 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
+import psutil
+
 from companion.grade.sandbox import layers as sandbox
 from companion.grade.sandbox.ending import Ending
 from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.monitor import Monitor, Usage
 from companion.grade.sandbox.runner import lay_out, remove
-from companion.grade.sandbox.usage import descendants, disk_usage, memory_of, threads_of
+from companion.grade.sandbox.usage import disk_usage, family, memory_of, threads_of
 from companion.grade.workers.channel import Channel
 
 PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
@@ -86,9 +88,9 @@ def _run(wish: dict[str, Any], scratch: str, limits: Limits) -> Ending:
         process.stdin.write(json.dumps(wish).encode())
 
     def usage() -> Usage:
-        family = [process.pid, *descendants(process.pid)]
-        memory, disk = [memory_of(one) for one in family], disk_usage(scratch, family)
-        return Usage(memory, sum(map(threads_of, family)), disk)
+        running = family(process.pid)
+        memory, disk = [memory_of(one) for one in running], disk_usage(scratch, running)
+        return Usage(memory, sum(map(threads_of, running)), disk)
 
     with process.stdout, process.stderr:
         ends = process.stdout.fileno(), process.stderr.fileno()
@@ -100,16 +102,11 @@ def _run(wish: dict[str, Any], scratch: str, limits: Limits) -> Ending:
 
 def _kill(process: subprocess.Popen) -> None:
     """End the submission and what it has started."""
-    family = descendants(process.pid)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if sys.platform == "win32":
-            subprocess.run(
-                ["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False
-            )
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-    for one in family:
+    running = family(process.pid)
+    if sys.platform != "win32":  # whose parent has ended, is in no family
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(one, signal.SIGKILL)
-    process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
+    for one in running:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
     process.wait()
