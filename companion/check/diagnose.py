@@ -1,6 +1,7 @@
 """From a recording to named mistakes with their evidence, or to "unknown, but the difference is here"."""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,14 +14,31 @@ from companion.check.rules.reports import report_findings
 from companion.check.rules.rows import row_findings
 from companion.check.rules.simulation import is_right_in_all
 from companion.check.rules.updates import optimizer_counts, other_settings, update_findings
-from companion.check.steps import Steps, steps_of
+from companion.check.steps import Step, Steps, steps_of
 
 RESULT_NOISE = 2e-6  # of losses and weights: 41 right loops were at most 2e-7 apart from .fit
 
 
-def diagnose(
-    problem: Problem, reference: Reference, recording: Recording, replay: Replay
-) -> tuple[list[Finding], list[str]]:
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is found in a run.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        The earliest first; those with an empty name are differences without a known reason.
+    unwatched : list of str
+        What could not be watched, in sentences.
+    steps : list of Step
+        The run, cut into steps.
+    """
+
+    findings: list[Finding]
+    unwatched: list[str]
+    steps: list[Step]
+
+
+def diagnose(problem: Problem, reference: Reference, recording: Recording, replay: Replay) -> Diagnosis:
     """Find out where and why a loop is not ``.fit``.
 
     Parameters
@@ -36,10 +54,7 @@ def diagnose(
 
     Returns
     -------
-    list of Finding
-        The earliest first; those with an empty name are differences without a known reason.
-    list of str
-        What could not be watched.
+    Diagnosis
     """
     taken = steps_of(recording, problem.epochs)
     warm_up = taken.cut_warm_up(reference.batches)
@@ -48,18 +63,22 @@ def diagnose(
     by_hand = any(step.gradient.tape in recording.own_tapes for step in case.steps)
     if (ready_made or case.steps) and not by_hand:
         what = f"{ready_made[0].name} is called, and" if ready_made else "updates are made, but"
-        return [_copied(case, f"{what} your own code takes no gradient to make an update with")], []
+        return Diagnosis(
+            [_copied(case, f"{what} your own code takes no gradient to make an update with")], [], case.steps
+        )
     if not case.steps:
-        return _without_steps(case), case.unwatched
+        return Diagnosis(_without_steps(case), case.unwatched, case.steps)
     if is_same_result(recording, reference):
         if _moved_by_ready_made(recording):
-            return [_copied(case, f"it is {ready_made[0].name} that moves the weights")], []
+            return Diagnosis(
+                [_copied(case, f"it is {ready_made[0].name} that moves the weights")], [], case.steps
+            )
         # However it was done. What has made no difference is said, and what would with another optimizer.
         case.unwatched += [
             f"the optimizer has {key}={own!r}, that of .fit {fits!r}; it makes no difference here"
             for key, own, fits in other_settings(case)
         ]
-        return optimizer_counts(case), case.unwatched
+        return Diagnosis(optimizer_counts(case), case.unwatched, case.steps)
     found = _start(case, taken, warm_up, ready_made)
     if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
         _suppose_rows(case)
@@ -74,9 +93,11 @@ def diagnose(
         found += gradients + (_passes(case, gradients) if in_order else []) + update_findings(case)
     reports = report_findings(case, explained)
     if warm_up and any(not finding.name for finding in reports):
-        return [_too_many(case, warm_up)], case.unwatched  # which of the epochs are reported is not known
+        return Diagnosis(
+            [_too_many(case, warm_up)], case.unwatched, case.steps
+        )  # which of the epochs are reported is not known
     found += reports
-    return sorted(_merged(found), key=lambda finding: finding.order), case.unwatched
+    return Diagnosis(sorted(_merged(found), key=lambda finding: finding.order), case.unwatched, case.steps)
 
 
 def _copied(case: Case, told: str) -> Finding:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from companion.check.diagnose import diagnose
+from companion.check.diagnose import Diagnosis, diagnose
 from companion.check.problem import Problem, Reference
 from companion.check.recording.events import State
 from companion.check.replay import Replay
@@ -76,7 +76,8 @@ class Judge:
         ProblemVerdict
         """
         self.replay.forget()
-        findings, unwatched = self._watched(run)
+        diagnosis = self._watched(run)
+        findings, unwatched = diagnosis.findings, diagnosis.unwatched
         losses, variables = self.compiled
         if not findings:
             findings = self._unseen((run.history, run.end), self.compiled, "")
@@ -87,23 +88,25 @@ class Judge:
         identical = np.array_equal(run.history, losses, equal_nan=True) and all(same)
         distances = [abs_difference(a, b).max(initial=0) for a, b in zip(run.end, variables, strict=True)]
         apart = max(map(float, distances))
-        return ProblemVerdict(self.problem, run.history, losses, identical, apart, findings, unwatched)
+        return ProblemVerdict(
+            self.problem, run.history, losses, identical, apart, findings, unwatched, diagnosis.steps
+        )
 
     def has_same_end(self, run: LoopRun) -> bool:
         """Say whether a run ends with the variables of ``.fit``, but for rounding."""
         return all(_near(a, b) for a, b in zip(run.end, self.compiled[1], strict=True))
 
-    def _watched(self, run: LoopRun) -> tuple[list[Finding], list[str]]:
-        """Give what is found in the run that was watched, and what could not be seen."""
+    def _watched(self, run: LoopRun) -> Diagnosis:
+        """Diagnose the run that was watched."""
         if run.recording is None:
             told = f"run eagerly, to be watched, the loop ends in {run.told}: only the result was compared"
-            return [], [told]
-        findings, unwatched = diagnose(self.problem, self.reference, run.recording, self.replay)
-        if not findings:
+            return Diagnosis([], [told], [])
+        diagnosis = diagnose(self.problem, self.reference, run.recording, self.replay)
+        if not diagnosis.findings:
             fit = self.reference.history, self.reference.recording.end
             mine = run.recording.history, run.recording.end
-            findings = self._unseen(mine, fit, "run eagerly, ")
-        return findings, unwatched
+            return replace(diagnosis, findings=self._unseen(mine, fit, "run eagerly, "))
+        return diagnosis
 
     def _unseen(self, mine: Result, fit: Result, how: str) -> list[Finding]:
         """Find differences of the results where no rule has seen one."""

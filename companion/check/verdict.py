@@ -6,6 +6,7 @@ from companion.check.catalogue import MISTAKES
 from companion.check.learner.lines import Location
 from companion.check.problem import Problem
 from companion.check.rules.findings import Divergence, Finding
+from companion.check.steps import Step
 from companion.comparison.ulp import abs_difference
 
 
@@ -91,6 +92,8 @@ class ProblemVerdict:
         Where and why the two part, the earliest first.
     unwatched : list of str
         What could not be seen.
+    steps : list of Step
+        The run that was watched, cut into steps.
     """
 
     problem: Problem
@@ -100,6 +103,7 @@ class ProblemVerdict:
     weights_apart: float
     findings: list[Finding]
     unwatched: list[str]
+    steps: list[Step]
 
     @property
     def verdict(self) -> str:

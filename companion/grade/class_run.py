@@ -14,11 +14,12 @@ from typing import Any
 
 from companion.errors import UserError
 from companion.grade.clean_text import one_line
-from companion.grade.grader import INTERNAL, close_machines
+from companion.grade.grader import close_machines
 from companion.grade.intake.roster import read_roster
 from companion.grade.intake.submissions import Intake, Submission, missing, take_in
 from companion.grade.journal import Journal
 from companion.grade.marking.assignment import Assignment, read_assignment
+from companion.grade.marking.grade import INTERNAL, Grade
 from companion.grade.output import publish
 from companion.grade.output.gradebook import score_text
 from companion.grade.output.lms import Target, canvas_target, moodle_target
@@ -156,11 +157,7 @@ def executor_of(options: argparse.Namespace) -> Iterator[tuple[Executor, int]]:
         with cluster_executor(options.scheduler) as on_cluster:
             yield on_cluster
         return
-    jobs = (
-        options.jobs or len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1
-    )
+    jobs = options.jobs or _processors()
     with ThreadPoolExecutor(jobs) as executor:
         yield executor, 2 * jobs
 
@@ -176,20 +173,16 @@ def stop(executor: Executor) -> None:
     close_machines()
 
 
-def line_of(grade: dict[str, Any]) -> str:
+def line_of(grade: Grade) -> str:
     """Tell of a grade in a line."""
-    score = sum(one["points"] for one in grade["criteria"])
-    why = (
-        ", ".join(one["name"] for one in grade["mistakes"])
-        or grade["told"]
-        or ("differs" if grade["unknown"] else "")
-    )
-    seconds = f"{grade['seconds']:.1f} s" if grade["seconds"] is not None else ""
-    told = f"{grade['status']}: {why}" if why else grade["status"]
-    if grade["quiz"] and grade["quiz"]["unreadable"]:
+    score = sum(one.points for one in grade.criteria)
+    why = ", ".join(one.name for one in grade.mistakes) or grade.told or ("differs" if grade.unknown else "")
+    seconds = f"{grade.seconds:.1f} s" if grade.seconds is not None else ""
+    told = f"{grade.status}: {why}" if why else grade.status
+    if grade.quiz and grade.quiz.unreadable:
         told += "; answers to the quiz unreadable"
-    points = f"{score_text(score)}/{score_text(grade['maximum'])}"
-    return f"{grade['id']:<16} {points:>7}  {told[:LONGEST_LINE]}  {seconds}  <- {grade['source']}"
+    points = f"{score_text(score)}/{score_text(grade.maximum)}"
+    return f"{grade.id:<16} {points:>7}  {told[:LONGEST_LINE]}  {seconds}  <- {grade.source}"
 
 
 def publish_all(
@@ -204,8 +197,10 @@ def publish_all(
     facts = publish.protections_of(grades) + facts
     publish.publish(folder, grades, assignment, [("students", str(len(grades))), *facts])
     notes = [note for name, target in targets.items() for note in publish.fill(target, grades, folder / name)]
-    notes += [f"{name} in {FILE} is no student here" for name in overrides.keys() - {g["id"] for g in grades}]
-    failed = [grade["id"] for grade in grades if grade["status"] == INTERNAL]
+    notes += [
+        f"{name} in {FILE} is no student here" for name in overrides.keys() - {one.id for one in grades}
+    ]
+    failed = [grade.id for grade in grades if grade.status == INTERNAL]
     notes += [f"{student} could not be graded; --only {student} tries again" for student in failed]
     left = len(session.submissions) - len(grades)
     if left:

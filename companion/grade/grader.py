@@ -7,14 +7,26 @@ import atexit
 import contextlib
 import re
 import threading
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import companion
 from companion.check.learner.file import sources_of
 from companion.errors import UserError
 from companion.grade.clean_text import all_clean, clean, one_line
-from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
+from companion.grade.marking.grade import (
+    CRITERIA,
+    ERROR,
+    INTERNAL,
+    NOT_JUDGED,
+    RIGHT,
+    WRONG,
+    CriterionMark,
+    ExerciseMark,
+    Grade,
+    Judgment,
+    judgment_of,
+)
 from companion.grade.sandbox.ending import DONE, FAILED, Ending
 from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.probe import PROTECTIONS
@@ -22,8 +34,6 @@ from companion.grade.workers.channel import JudgeEndedError, MachineError
 from companion.grade.workers.machine import Machine
 from companion.terminal.lesson_list import lesson_file
 
-GRADED, ERROR, UNREADABLE, MISSING, INTERNAL = "graded", "error", "unreadable", "missing", "internal"
-NOT_DONE = "not done yet"
 TRIES = 2  # of a submission whose grader's own process has ended
 PRINTED = 4000  # characters kept of what was printed
 
@@ -119,7 +129,7 @@ def close_machines() -> None:
         _machines.popitem()[1].close()
 
 
-def grade(job: Job) -> dict[str, Any]:
+def grade(job: Job) -> Grade:
     """Run and judge a submission.
 
     Parameters
@@ -129,8 +139,7 @@ def grade(job: Job) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        The grade, of what JSON knows.
+    Grade
 
     Raises
     ------
@@ -141,55 +150,63 @@ def grade(job: Job) -> dict[str, Any]:
     told = ""
     for _ in range(TRIES):
         try:
-            outcome = here.run(job.task, job.limits, job.file, job.files)
-            if outcome.how == FAILED:
-                raise MachineError(outcome.told)
+            ending = here.run(job.task, job.limits, job.file, job.files)
+            if ending.how == FAILED:
+                raise MachineError(ending.told)
             text = job.files[job.file].decode("utf-8-sig")
-            answer = _judged(here, job, outcome.result, text) if outcome.how == DONE else {}
-            exercises = _exercises(here, job) if outcome.how == DONE else []
+            done = ending.how == DONE
+            judgment = _judged(here, job, ending.result, text) if done else None
+            exercises = _exercises(here, job) if done else ()
         except MachineError as error:
             told = f"the grader's own process failed ({error}); grade it again with --only {job.id}"
         else:
-            about = {"protections": here.protections, "layers": here.layers}
-            return graded(job, outcome, answer) | about | {"exercises": all_clean(exercises)}
+            found = graded(job, ending, judgment)
+            layers = tuple(here.layers)
+            return replace(found, protections=here.protections, layers=layers, exercises=exercises)
     return not_run(job, INTERNAL, told)
 
 
-def _judged(here: Machine, job: Job, result: bytes, text: str) -> dict[str, Any]:
+def _judged(here: Machine, job: Job, result: bytes, text: str) -> Judgment:
     """Have the result judged; where the judge ends of it, that costs the submission, and no second judge."""
     try:
-        return here.judge(job.task, job.reference, result, job.file, text)
+        answer = here.judge(job.task, job.reference, result, job.file, text)
     except JudgeEndedError:
         told = "what it did takes too long to judge, or ended the judge"
-        states = dict.fromkeys(CRITERIA, (NOT_JUDGED, told)) | {"runs": (WRONG, told)}
-        criteria = [{"name": name, "state": state, "told": why} for name, (state, why) in states.items()]
-        return {"error": told, "criteria": criteria}
+        return Judgment(status=ERROR, criteria=not_judged(told, told), error=told)
+    return judgment_of(all_clean(answer))
 
 
-def _exercises(here: Machine, job: Job) -> list[dict[str, str]]:
+def not_judged(told: str, others: str = "nothing ran that could be judged") -> tuple[CriterionMark, ...]:
+    """Return the criteria of a submission that gave no result: the first is wrong, no other is judged."""
+    states = {name: (WRONG, told) if name == "runs" else (NOT_JUDGED, others) for name in CRITERIA}
+    return tuple(CriterionMark(name, state, one_line(why)) for name, (state, why) in states.items())
+
+
+def _exercises(here: Machine, job: Job) -> tuple[ExerciseMark, ...]:
     """Run and judge what it has of the lesson's exercises, in a sandbox of its own."""
     if not defined(job):
-        return []
+        return ()
     names = list(dict.fromkeys(name for name, *_ in here.exercise_calls(job.task)))
     done, ended = _called(here, job, names)
     if ended and len(names) > 1:  # one of them took too much: alone, the others get what is theirs
         done = [one for name in names for one in _called(here, job, [name])[0]]
-    return done
+    return tuple(done)
 
 
-def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[dict[str, str]], bool]:
+def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[ExerciseMark], bool]:
     """Run and judge some exercises together; say also whether they were ended before they were done."""
     calls = [one for one in here.exercise_calls(job.task) if one[0] in names]
-    outcome = here.run(job.task, job.limits, job.file, job.files, calls)
-    if outcome.how == FAILED:
-        raise MachineError(outcome.told)
-    told = outcome.told
-    if outcome.how == DONE:
+    ending = here.run(job.task, job.limits, job.file, job.files, calls)
+    if ending.how == FAILED:
+        raise MachineError(ending.told)
+    told = ending.told
+    if ending.how == DONE:
         try:
-            return here.judge_exercises(job.task, outcome.result, names), False
+            done = all_clean(here.judge_exercises(job.task, ending.result, names))
+            return [ExerciseMark(**one) for one in done], False
         except JudgeEndedError:
             told = "what it gave ended the judge"
-    return [{"name": name, "status": ERROR, "told": told} for name in names], True
+    return [ExerciseMark(name, ERROR, clean(told)) for name in names], True
 
 
 def defined(job: Job) -> list[str]:
@@ -218,67 +235,43 @@ def _machine_of(job: Job) -> Machine:
     return machine(forks=job.forks, sandbox=job.sandbox)
 
 
-def graded(job: Job, outcome: Ending, answer: dict[str, Any]) -> dict[str, Any]:
+def graded(job: Job, ending: Ending, judgment: Judgment | None) -> Grade:
     """Put the grade together from how the run ended and what the judge says."""
-    if not answer:
-        return not_run(job, outcome.how, outcome.told, outcome)
-    status = ERROR if answer["error"] else GRADED
-    if answer.pop("not_done", False):
-        status = NOT_DONE
-    if answer.pop("failed", False):
-        status = INTERNAL
-    whole = not_run(job, status, answer["error"], outcome)
-    whole |= all_clean(answer) | {"look": whole["look"] + answer.get("look", [])}
-    return whole | {"criteria": pointed(job, whole["criteria"])}
+    if judgment is None:
+        return not_run(job, ending.how, ending.told, ending)
+    whole = not_run(job, judgment.status, judgment.error, ending)
+    parts = {one.name: getattr(judgment, one.name) for one in fields(judgment)}
+    parts["look"] = whole.look + judgment.look
+    parts["criteria"] = pointed(job, judgment.criteria)
+    return replace(whole, **parts)
 
 
-def pointed(job: Job, criteria: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the criteria their points."""
-    return [
-        one
-        | {"points": job.points[one["name"]] * (one["state"] == RIGHT), "maximum": job.points[one["name"]]}
+def pointed(job: Job, criteria: Sequence[CriterionMark]) -> tuple[CriterionMark, ...]:
+    """Return the criteria with their points."""
+    return tuple(
+        replace(one, points=job.points[one.name] * (one.state == RIGHT), maximum=job.points[one.name])
         for one in criteria
-    ]
+    )
 
 
-def not_run(job: Job, status: str, told: str, outcome: Ending | None = None) -> dict[str, Any]:
-    """Give the grade of a submission that gave no result."""
-    states = dict.fromkeys(CRITERIA, (NOT_JUDGED, "nothing ran that could be judged")) | {
-        "runs": (WRONG, told)
-    }
-    criteria = [
-        {"name": name, "state": state, "told": one_line(why)} for name, (state, why) in states.items()
-    ]
-    return {
-        "kind": "grade",
-        "id": job.id,
-        "name": job.name,
-        "late": job.late,
-        "source": job.source,
-        "key": job.key,
-        "seed": job.task["seed"],
-        "status": status,
-        "told": one_line(told),
-        "seconds": outcome.seconds if outcome else None,
-        "memory": outcome.memory if outcome else None,
-        "printed": clean(outcome.printed[:PRINTED]) if outcome else "",
-        "criteria": pointed(job, criteria),
-        "maximum": sum(job.points.values()),
-        "mistakes": [],
-        "unknown": [],
-        "learner": [],
-        "fit": [],
-        "first_difference": None,
-        "notes": [],
-        "trajectory": "",
-        "error": "",
-        "shown": "",
-        "look": suspect(job),
-        "exercises": [],
-        "quiz": None,
-        "protections": {},
-        "layers": [],
-    }
+def not_run(job: Job, status: str, told: str, ending: Ending | None = None) -> Grade:
+    """Return the grade of a submission that gave no result."""
+    return Grade(
+        id=job.id,
+        name=job.name,
+        late=job.late,
+        source=job.source,
+        key=job.key,
+        seed=job.task["seed"],
+        status=status,
+        told=one_line(told),
+        seconds=ending.seconds if ending else None,
+        memory=ending.memory if ending else None,
+        printed=clean(ending.printed[:PRINTED]) if ending else "",
+        criteria=pointed(job, not_judged(told)),
+        maximum=sum(job.points.values()),
+        look=tuple(suspect(job)),
+    )
 
 
 def suspect(job: Job) -> list[str]:

@@ -11,6 +11,7 @@ from companion.errors import UserError
 from companion.grade.class_run import line_of, read_given_assignment
 from companion.grade.intake.submissions import take_in_one
 from companion.grade.journal import Journal
+from companion.grade.marking.grade import Grade
 from companion.grade.output import gradescope
 from companion.grade.output.feedback import feedback_text
 from companion.grade.output.publish import scored
@@ -33,7 +34,7 @@ def grade_one(options: argparse.Namespace) -> int:
     choices = Choices(int(options.lesson.removeprefix("lesson")), seed, forks=not options.no_fork,
                       sandbox=options.require_sandbox)  # fmt: skip
 
-    def tell(grade: dict[str, Any]) -> None:
+    def tell(grade: Grade) -> None:
         (with_score,) = scored([grade], {})
         _put(gradescope.results(with_score, feedback_text(with_score, assignment.title, assignment.setting)))
         Report(quiet=options.quiet).print(line_of(grade))

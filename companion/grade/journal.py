@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from companion.errors import OutputError, UserError
+from companion.grade.marking.grade import Grade, as_json, grade_of
 
 
 class Journal:
@@ -41,33 +42,42 @@ class Journal:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.file.close()
 
-    def _read(self) -> list[dict[str, Any]]:
+    def _read(self) -> list[dict[str, Any] | Grade]:
         """Read what is there, and cut off a last line that was being written when all ended."""
         self.file.seek(0)
         content = self.file.read()
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
             self.file.truncate(len(whole))
-        lines = []
+        lines: list[dict[str, Any] | Grade] = []
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
-                lines.append(json.loads(line))
-                lines[-1]["kind"]
-            except (ValueError, KeyError, TypeError):
+                content = json.loads(line)
+                lines.append(grade_of(content) if content["kind"] == "grade" else content)
+            except (ValueError, KeyError, TypeError, AttributeError):
                 told = (
                     f"{self.path}, line {number} is not of a journal; move it away, or name another --output"
                 )
                 raise UserError(told) from None
         return lines
 
-    def add(self, line: dict[str, Any]) -> None:
-        """Add a line; when this returns it is on the disk.
+    def add_run(self, about: dict[str, Any]) -> None:
+        """Add what a run begins with; errors as `add_grade`."""
+        self._write({"kind": "run"} | about)
+        self.lines.append({"kind": "run"} | about)
+
+    def add_grade(self, grade: Grade) -> None:
+        """Add a grade; when this returns it is on the disk.
 
         Raises
         ------
         OutputError
             If the system refuses, for example because the disk is full.
         """
+        self._write({"kind": "grade"} | as_json(grade))
+        self.lines.append(grade)
+
+    def _write(self, line: dict[str, Any]) -> None:
         try:
             self.file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
             self.file.flush()
@@ -75,21 +85,20 @@ class Journal:
         except OSError as error:
             told = f"{str(self.path)!r} cannot be written: {error.strerror}; --resume goes on from there"
             raise OutputError(told) from None
-        self.lines.append(line)
 
     @property
     def last_run(self) -> dict[str, Any] | None:
-        """Give what the last run began with."""
-        return next((line for line in reversed(self.lines) if line["kind"] == "run"), None)
+        """Return what the last run began with."""
+        return next((line for line in reversed(self.lines) if isinstance(line, dict)), None)
 
-    def since_last_run(self) -> list[dict[str, Any]]:
-        """Give the grades that came after the last run began."""
-        begun = max((n for n, line in enumerate(self.lines) if line["kind"] == "run"), default=-1)
-        return [line for line in self.lines[begun + 1 :] if line["kind"] == "grade"]
+    def since_last_run(self) -> list[Grade]:
+        """Return the grades that came after the last run began."""
+        begun = max((n for n, line in enumerate(self.lines) if isinstance(line, dict)), default=-1)
+        return [line for line in self.lines[begun + 1 :] if isinstance(line, Grade)]
 
-    def grades(self) -> dict[str, dict[str, Any]]:
-        """Give the last grade of each student."""
-        return {line["id"]: line for line in self.lines if line["kind"] == "grade"}
+    def grades(self) -> dict[str, Grade]:
+        """Return the last grade of each student."""
+        return {line.id: line for line in self.lines if isinstance(line, Grade)}
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

@@ -5,14 +5,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import companion
 from companion.errors import UserError
-from companion.grade.grader import INTERNAL, MISSING, UNREADABLE, Job, grade, not_run, reference_for
+from companion.grade.grader import Job, grade, not_run, reference_for
 from companion.grade.intake.submissions import NO_LOOP, NOTHING, Submission, UnreadableError
 from companion.grade.journal import Journal
 from companion.grade.marking.assignment import Assignment
+from companion.grade.marking.grade import INTERNAL, MISSING, UNREADABLE, Grade
 from companion.grade.marking.quiz_marks import QuizMarks
 
 
@@ -97,23 +97,23 @@ class Session:
             )
         self.choices, self.quiz = choices, QuizMarks(choices.lesson)
         grades = journal.grades()
-        done = {line["id"] for line in journal.since_last_run()} if resume else set()
+        done = {one.id for one in journal.since_last_run()} if resume else set()
         self.waiting = [one for one in submissions if self._is_to_be_graded(one, grades.get(one.id), done)]
         if not resume:
             about = {
                 name: value for name, value in asdict(choices).items() if name not in ("forks", "sandbox")
             }
-            journal.add({"kind": "run", "version": companion.__version__} | about)
+            journal.add_run({"version": companion.__version__} | about)
 
-    def _is_to_be_graded(self, one: Submission, old: dict[str, Any] | None, done: set[str]) -> bool:
+    def _is_to_be_graded(self, one: Submission, old: Grade | None, done: set[str]) -> bool:
         if one.problem == NOTHING or one.id in done:
             return False
         if self.choices.only:
             return one.id in self.choices.only
-        if old is None or self.choices.force or old["status"] == INTERNAL:
+        if old is None or self.choices.force or old.status == INTERNAL:
             return True
-        other_seed = self.choices.fixed and old["seed"] != self.choices.seed
-        return other_seed or old["key"] != self.key(one)
+        other_seed = self.choices.fixed and old.seed != self.choices.seed
+        return other_seed or old.key != self.key(one)
 
     def key(self, one: Submission) -> str:
         """Give a sum of all that a grade depends on."""
@@ -131,7 +131,7 @@ class Session:
             assignment.limits, assignment.points, forks=choices.forks, sandbox=choices.sandbox,
         )  # fmt: skip
 
-    def grade_all(self, executor: Executor, at_once: int, tell: Callable[[dict[str, Any]], None]) -> None:
+    def grade_all(self, executor: Executor, at_once: int, tell: Callable[[Grade], None]) -> None:
         """Grade all that wait; each grade is on disk before `tell` is called with it.
 
         Parameters
@@ -156,7 +156,7 @@ class Session:
             told = f"the workers have ended ({type(error).__name__}: {error})"
             raise UserError(f"{told}; --resume goes on where this stopped") from None
 
-    def _grade_all(self, executor: Executor, at_once: int, tell: Callable[[dict[str, Any]], None]) -> None:
+    def _grade_all(self, executor: Executor, at_once: int, tell: Callable[[Grade], None]) -> None:
         reference = b""
         jobs = self._jobs(tell)
         running: dict[Future, Job] = {}
@@ -171,7 +171,7 @@ class Session:
                 job = running.pop(future)
                 self._keep(_result_of(future, job), job.files, tell)
 
-    def _jobs(self, tell: Callable[[dict[str, Any]], None]) -> Iterator[Job]:
+    def _jobs(self, tell: Callable[[Grade], None]) -> Iterator[Job]:
         """Read one submission after the other; those that cannot be read are done at once."""
         for one in self.waiting:
             files: dict[str, bytes] = {}
@@ -185,14 +185,12 @@ class Session:
             else:
                 yield self.job(one, files)
 
-    def _keep(
-        self, found: dict[str, Any], files: dict[str, bytes], tell: Callable[[dict[str, Any]], None]
-    ) -> None:
-        found["quiz"] = self.quiz.mark(files)
-        self.journal.add(found)
+    def _keep(self, found: Grade, files: dict[str, bytes], tell: Callable[[Grade], None]) -> None:
+        found = replace(found, quiz=self.quiz.mark(files))
+        self.journal.add_grade(found)
         tell(found)
 
-    def grades(self) -> list[dict[str, Any]]:
+    def grades(self) -> list[Grade]:
         """Give the last grade of every student, those who have handed in nothing included."""
         known = self.journal.grades()
         found = []
@@ -200,11 +198,11 @@ class Session:
             if one.problem == NOTHING:
                 found.append(not_run(self.job(one), MISSING, NOTHING))
             elif one.id in known:
-                found.append(known[one.id] | {"name": one.name, "late": one.late})
+                found.append(replace(known[one.id], name=one.name, late=one.late))
         return found
 
 
-def _result_of(future: Future, job: Job) -> dict[str, Any]:
+def _result_of(future: Future, job: Job) -> Grade:
     """Give the grade; where a worker has died of it, again and again, say so."""
     error = future.exception()
     if error is None:

@@ -18,7 +18,7 @@ from marks import only
 
 from companion.grade import grader
 from companion.grade.grader import Job, close_machines, grade
-from companion.grade.marking.criteria import RIGHT
+from companion.grade.marking.grade import RIGHT, as_json
 from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.probe import PROTECTIONS
 from companion.mistakes.broken_loops import right_loop
@@ -90,7 +90,7 @@ def job(name, content):
 
 
 def score(found):
-    return sum(one["points"] for one in found["criteria"])
+    return found.graded
 
 
 @pytest.fixture(scope="module")
@@ -154,12 +154,12 @@ def test_it_costs_its_own_points_at_most(name, machine, outside, listener, bysta
     before = processes()
     text = f"CANARY, PORT = {str(outside)!r}, {port}\n" + (HOSTILE / f"{name}.py").read_text()
     found = grade(job(name, text.encode()))
-    assert found["status"] in ENDS[name], (found["status"], found["told"], found["printed"])
-    assert score(found) <= 4, found["criteria"]
-    assert found["criteria"][-1]["state"] != RIGHT
-    json.dumps(found, ensure_ascii=False).encode()  # nothing in it that cannot be written
+    assert found.status in ENDS[name], (found.status, found.told, found.printed)
+    assert score(found) <= 4, found.criteria
+    assert found.criteria[-1].state != RIGHT
+    json.dumps(as_json(found), ensure_ascii=False).encode()  # nothing in it that cannot be written
     for word in ("READ", "LISTED", "DONE", "CONNECTED"):
-        assert word not in found["printed"]
+        assert word not in found.printed
     # nothing outside has changed, nobody else was ended, nothing goes on
     assert [path.name for path in outside.iterdir()] == ["other_student.py"]
     assert (outside / "other_student.py").read_bytes() == RIGHT_LOOP
@@ -174,7 +174,7 @@ def test_it_costs_its_own_points_at_most(name, machine, outside, listener, bysta
 
 def test_afterwards_a_right_loop_gets_all_points(machine):
     found = grade(job("right", RIGHT_LOOP))
-    assert (score(found), found["status"], found["look"]) == (8, "graded", [])
+    assert (score(found), found.status, found.look) == (8, "graded", ())
 
 
 def processes():

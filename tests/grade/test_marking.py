@@ -10,7 +10,7 @@ from right_loops import RIGHT_LOOPS
 
 from companion.check.learner.lines import line_of_report
 from companion.check.run import LoopRun, run_as_written, run_watched
-from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
+from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, RIGHT, WRONG
 from companion.grade.sandbox.inside import Task
 from companion.grade.sandbox.wire import decode, encode
 from companion.grade.sandbox.wire_values import WireError
@@ -46,16 +46,16 @@ def run_of(train, problem):
 
 def judged(judge, train):
     answer = judge_one(judge, encode(run_of(train, judge.problem)), "loop.py", "")
-    return {one["name"]: one["state"] for one in answer["criteria"]}, answer
+    return {one.name: one.state for one in answer.criteria}, answer
 
 
 @pytest.mark.parametrize("name", a_few(sorted(RIGHT_LOOPS), 5))
 def test_a_right_loop_gets_all_points_in_whatever_style(judges, name):
     lesson, train = RIGHT_LOOPS[name]
     states, answer = judged(judges(lesson), train)
-    assert states == dict.fromkeys(CRITERIA, RIGHT), answer["mistakes"] + answer["unknown"]
-    assert answer.get("look", []) == (
-        ["(only its result could be compared)"] if name in ("dataset_reduce", "stateless_tape") else []
+    assert states == dict.fromkeys(CRITERIA, RIGHT), (answer.mistakes, answer.unknown)
+    assert answer.look == (
+        ("(only its result could be compared)",) if name in ("dataset_reduce", "stateless_tape") else ()
     )
 
 
@@ -68,7 +68,7 @@ def test_a_mistake_costs_points_and_is_named_and_what_follows_from_it_is_not_cal
     judges, style, name
 ):
     states, answer = judged(judges(3), loop(style, name))
-    assert [mistake["name"] for mistake in answer["mistakes"]] == [name]
+    assert [mistake.name for mistake in answer.mistakes] == [name]
     assert list(states.values()).count(WRONG) == 1
     if states["first_loss"] == WRONG:
         assert states["gradients"] == NOT_JUDGED
@@ -147,7 +147,7 @@ def test_whatever_else_comes_out_of_the_sandbox_is_refused_or_judged(judges, mes
         except WireError:
             refused += 1
         answer = judge_one(judge, bytes(changed), "loop.py", "")
-        assert set(CRITERIA) == {one["name"] for one in answer["criteria"]}
+        assert set(CRITERIA) == {one.name for one in answer.criteria}
     assert refused > 200
 
 

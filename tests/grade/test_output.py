@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,21 @@ from classes import CANVAS, MOODLE
 from companion.errors import UserError
 from companion.grade.journal import Journal
 from companion.grade.marking.assignment import read_assignment
-from companion.grade.marking.criteria import CRITERIA
+from companion.grade.marking.grade import (
+    CRITERIA,
+    CriterionMark,
+    ExerciseMark,
+    FirstDifference,
+    Grade,
+    MistakeMade,
+    Override,
+    QuestionMark,
+    QuizMark,
+)
+from companion.grade.output.class_page import class_page
 from companion.grade.output.gradebook import gradebook, harmless
 from companion.grade.output.lms import canvas_target, fill_in, moodle_target, read_sheet
-from companion.grade.output.overrides import Override, read_overrides
+from companion.grade.output.overrides import read_overrides
 from companion.grade.output.publish import scored
 from companion.terminal.lesson_list import lesson_file
 
@@ -94,12 +106,9 @@ def test_a_missing_key_and_broken_toml_are_refused(tmp_path):
 
 
 def grade(student, points=1.0, **more):
-    criteria = [
-        {"name": name, "state": "right", "told": "", "points": points, "maximum": 1.0} for name in CRITERIA
-    ]
-    about = {"id": student, "name": "", "late": False, "maximum": 8.0, "status": "graded", "seconds": 0.5}
-    about |= {"mistakes": [], "told": "", "criteria": criteria, "unknown": []}
-    return about | more
+    criteria = tuple(CriterionMark(name, "right", "", points, 1.0) for name in CRITERIA)
+    about = {"criteria": criteria, "status": "graded", "seconds": 0.5, "key": "", "seed": 0, "maximum": 8.0}
+    return Grade(id=student, **about | more)
 
 
 def rows_of(content):
@@ -107,12 +116,14 @@ def rows_of(content):
 
 
 def test_the_gradebook_has_a_row_a_student():
-    mistake = {"name": "no-update", "title": "t"}
+    mistake = MistakeMade("no-update", "t", "", None, None, "", "", "", "")
     grades = [
-        grade("s1", 0.5, mistakes=[mistake], late=True, name="Lovelace, Ada"),
+        grade("s1", 0.5, mistakes=(mistake,), late=True, name="Lovelace, Ada"),
         grade("s2", 0.0, status="timeout"),
     ]
-    grades[1]["criteria"][2]["state"] = "not judged"
+    marks = list(grades[1].criteria)
+    marks[2] = replace(marks[2], state="not judged")
+    grades[1] = replace(grades[1], criteria=tuple(marks))
     header, first, second = rows_of(gradebook(scored(grades, {"s2": Override(3.5, "")})))
     assert header[:4] == ["id", "name", "score", "maximum"]
     assert header[4:-6] == list(CRITERIA)
@@ -162,8 +173,8 @@ def test_other_cells_stay_as_they_are():
 
 def test_a_score_by_hand_wins_and_is_marked():
     one, other = scored([grade("s1"), grade("s2")], {"s1": Override(2.5, "illness")})
-    assert (one["score"], one["graded"], one["override"], one["reason"]) == (2.5, 8, 2.5, "illness")
-    assert (other["score"], other["override"]) == (8, None)
+    assert (one.score, one.graded, one.override) == (2.5, 8, Override(2.5, "illness"))
+    assert (other.score, other.override) == (8, None)
 
 
 @pytest.mark.parametrize(
@@ -256,16 +267,55 @@ def test_other_files_are_no_sheets(tmp_path):
 
 def test_the_journal_keeps_whole_lines_and_drops_a_torn_one(tmp_path):
     path = tmp_path / "journal.jsonl"
+    quiz = QuizMark("lesson3", 1, 2, (QuestionMark("q", "Why?", "a", True),), ("a note",))
+    last = grade("s1", 0.5, learner=(0.5, float("nan"), float("inf")), quiz=quiz, late=True, look=("ctypes",))
+    last = replace(
+        last, first_difference=FirstDifference("rows", 1, 2), exercises=(ExerciseMark("e", "right", ""),)
+    )
     with Journal(path) as journal:
-        journal.add({"kind": "run", "seed": 1})
-        journal.add({"kind": "grade", "id": "s1", "n": 1})
-        journal.add({"kind": "grade", "id": "s1", "n": 2})
+        journal.add_run({"seed": 1})
+        journal.add_grade(grade("s1"))
+        journal.add_grade(last)
     with path.open("ab") as file:
         file.write(b'{"kind": "grade", "id": "s2"')
     with Journal(path) as journal:
-        assert journal.grades() == {"s1": {"kind": "grade", "id": "s1", "n": 2}}
-        journal.add({"kind": "grade", "id": "s3"})
+        assert repr(journal.grades()) == repr({"s1": last})  # as text, in which NaN is NaN
+        assert [one.id for one in journal.since_last_run()] == ["s1", "s1"]
+        journal.add_grade(grade("s3"))
     assert [json.loads(line)["kind"] for line in path.read_text().splitlines()] == ["run"] + 3 * ["grade"]
+
+
+def test_what_an_instructor_sets_and_the_names_of_pages_are_not_in_the_journal(tmp_path):
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.add_grade(*scored([grade("s1")], {"s1": Override(1.0, "")}))
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        assert journal.grades() == {"s1": grade("s1")}
+
+
+def test_a_journal_of_version_0_1_0_is_read(tmp_path):
+    text = (Path(__file__).parent / "journal_0.1.0.jsonl").read_text()
+    (tmp_path / "journal.jsonl").write_text(text)
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        grades = journal.grades()
+    assert {student: (one.status, one.score) for student, one in grades.items()} == {
+        "s1": ("graded", 10), "s2": ("graded", 6), "s3": ("error", 0)
+    }  # fmt: skip
+    assert grades["s2"].mistakes[0].name == "sum-instead-of-mean"
+    assert grades["s1"].quiz.score == 0
+
+
+@pytest.mark.parametrize(
+    "line", ['{"kind": "grade", "id": "s1"}', '{"kind": "grade", "criteria": 3}', "[]", "3"]
+)
+def test_a_line_that_is_no_grade_is_refused(tmp_path, line):
+    (tmp_path / "journal.jsonl").write_text(line + "\n")
+    with pytest.raises(UserError, match="line 1 is not of a journal"):
+        Journal(tmp_path / "journal.jsonl")
+
+
+def test_the_median_of_an_even_number_of_scores_lies_between_the_middle_two():
+    grades = scored([grade(f"s{n}", points / 8) for n, points in enumerate((1, 2, 4, 8))], {})
+    assert "mean 3.75, median 3, maximum 8" in class_page(grades, "title", []).decode()
 
 
 def test_two_graders_do_not_share_a_folder(tmp_path):
@@ -283,5 +333,5 @@ def test_another_file_is_no_journal(tmp_path):
 
 def test_who_could_not_be_graded_gets_a_blank_and_no_zero():
     (one,) = scored([grade("s1", 0.0, status="internal")], {})
-    assert one["score"] is None
+    assert one.score is None
     assert rows_of(gradebook([one]))[1][2] == ""

@@ -12,7 +12,7 @@ from companion.grade.grader import Job, close_machines, grade, reference_for
 from companion.grade.intake.submissions import take_in
 from companion.grade.journal import Journal
 from companion.grade.marking.assignment import read_assignment
-from companion.grade.marking.criteria import CRITERIA
+from companion.grade.marking.grade import CRITERIA
 from companion.grade.output import gradescope
 from companion.grade.sandbox.limits import Limits
 from companion.grade.session import Choices, Session
@@ -82,7 +82,7 @@ def test_a_judge_that_has_turned_to_another_class_can_turn_back():
         jobs.append(replace(job, reference=reference_for(job)))
     for job in (*jobs, *jobs):
         grades = grade(job)
-        assert (grades["status"], sum(one["points"] for one in grades["criteria"])) == ("graded", 8)
+        assert (grades.status, grades.graded) == ("graded", 8)
 
 
 @pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
@@ -93,7 +93,7 @@ def test_any_executor_will_do(tmp_path, kind):
         assignment = read_assignment(lesson_file(3, "assignment.toml"), "lesson3")
         session = Session(assignment, take_in(tmp_path / "in").submissions, journal, Choices(3, seed=5))
         session.grade_all(executor, 2, told.append)
-    assert {one["id"]: [m["name"] for m in one["mistakes"]] for one in told} == {
+    assert {one.id: [m.name for m in one.mistakes] for one in told} == {
         "s1": [],
         "s2": ["no-update"],
     }

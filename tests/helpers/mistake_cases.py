@@ -34,7 +34,7 @@ def findings_of(train, problem_name=""):
     model = problem.start()
     with watch(model, problem.x) as recording:
         recording.history = [float(loss) for loss in problem.train(train, model)]
-    return diagnose(problem, reference, recording, replay)[0]
+    return diagnose(problem, reference, recording, replay).findings
 
 
 def said_of(style, *mistakes):

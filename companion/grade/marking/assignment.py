@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion.grade.marking.criteria import CRITERIA
+from companion.grade.marking.grade import CRITERIA
 from companion.grade.sandbox.limits import RANGES, Limits
 from companion.terminal.toml_file import TomlFile
 

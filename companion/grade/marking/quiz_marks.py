@@ -4,10 +4,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from companion.errors import UserError
-from companion.grade.clean_text import all_clean, one_line
+from companion.grade.clean_text import clean, one_line
+from companion.grade.marking.grade import QuestionMark, QuizMark
 from companion.quiz.answers import Answers, read_answers
 from companion.quiz.questions import Quiz, answer_text, is_right, read_quiz
 from companion.terminal.lesson_list import lesson_file
@@ -33,7 +33,7 @@ class QuizMarks:
         """Give the text of the questions, on which marks depend."""
         return self.path.read_text(encoding="utf-8")
 
-    def mark(self, files: Mapping[str, bytes]) -> dict[str, Any] | None:
+    def mark(self, files: Mapping[str, bytes]) -> QuizMark | None:
         """Mark the answers among a student's files.
 
         Parameters
@@ -43,8 +43,7 @@ class QuizMarks:
 
         Returns
         -------
-        dict or None
-            ``score``, ``maximum``, ``questions``, ``notes``, and ``unreadable``, why the file is, or "";
+        QuizMark or None
             None if no answers are there.
         """
         found = [name for name in sorted(files) if is_answers(name)]
@@ -56,29 +55,27 @@ class QuizMarks:
         try:
             answers = read_answers(Path(found[0]), quiz, files[found[0]])
         except UserError as error:
-            answers, unreadable = Answers(), str(error)
+            answers, unreadable = Answers(), clean(str(error))
+        questions = self._marked(quiz, answers)
         notes = [one_line(note) for note in (notes + answers.notes)[:MOST_NOTES]]
-        about = {"lesson": f"lesson{self.lesson}", "unreadable": unreadable, "notes": notes}
-        return all_clean(self._marked(quiz, answers) | about)
+        score = sum(one.right for one in questions)
+        return QuizMark(f"lesson{self.lesson}", score, len(questions), questions, tuple(notes), unreadable)
 
-    def _marked(self, quiz: Quiz, answers: Answers) -> dict[str, Any]:
+    def _marked(self, quiz: Quiz, answers: Answers) -> tuple[QuestionMark, ...]:
         if not self._key:
             self._key = key_of(self.lesson)
         given = answers.given
         shown = {one.name: answer_text(one, given[one.name]) for one in quiz.questions if one.name in given}
         shown |= {name: f"not accepted: {one_line(told)}" for name, told in answers.refused.items()}
-        questions = [
-            {
-                "name": question.name,
-                "question": question.text,
-                "given": shown.get(question.name, ""),
-                "right": question.name in given
-                and is_right(question, given[question.name], self._key[question.name]),
-            }
-            for question in quiz.questions
-        ]
-        score = sum(bool(one["right"]) for one in questions)
-        return {"score": score, "maximum": len(questions), "questions": questions}
+        return tuple(
+            QuestionMark(
+                one.name,
+                one.text,
+                clean(shown.get(one.name, "")),
+                one.name in given and bool(is_right(one, given[one.name], self._key[one.name])),
+            )
+            for one in quiz.questions
+        )
 
 
 def is_answers(name: str) -> bool:

@@ -1,7 +1,6 @@
 """From what the rules have found in a run to criteria with points."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,9 +8,8 @@ from companion.check.judge import NOISE, Judge
 from companion.check.replay import Variant
 from companion.check.rules.findings import FORWARD, GRADIENT, REPORT, ROWS, START, UPDATE, Finding
 from companion.check.run import LoopRun
-from companion.check.steps import steps_of
 from companion.check.verdict import ProblemVerdict
-from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT, WRONG
+from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, RIGHT, WRONG, CriterionMark
 
 SHORT_BATCH = {"last-batch-dropped", "divided-by-batch-size"}
 OF_STAGE = {
@@ -22,25 +20,6 @@ OF_STAGE = {
     UPDATE: "updates",
     REPORT: "reports",
 }
-
-
-@dataclass(frozen=True)
-class CriterionMark:
-    """What came out on a criterion.
-
-    Attributes
-    ----------
-    name : str
-        A key of `CRITERIA`.
-    state : {"right", "wrong", "not judged"}
-        The last where it cannot be told, since something before it is wrong.
-    told : str
-        Why.
-    """
-
-    name: str
-    state: str
-    told: str = ""
 
 
 def none_runs(told: str) -> list[CriterionMark]:
@@ -74,7 +53,7 @@ def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[Crit
         return none_runs(f"no loop by hand: {copied.evidence}")
     wanted = len(judge.reference.updates)
     if not one.findings:
-        seen = own_updates(run, judge)
+        seen = own_updates(one, run, judge)
         if seen == wanted:
             return [CriterionMark(name, RIGHT) for name in CRITERIA]
         told = f"of {wanted} updates, {seen} were seen to be made by a gradient that your own code takes"
@@ -83,13 +62,13 @@ def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[Crit
         return [
             CriterionMark(name, RIGHT) for name in CRITERIA
         ]  # as far as one can see; it is listed to be read
-    if run.recording is None or not steps_of(run.recording, judge.problem.epochs).steps:
+    if run.recording is None or not one.steps:
         if run.recording is None or one.unwatched:
             return _by_result_only(one, run, judge)
         return none_runs(f"no training: {one.findings[0].evidence}")
     found = _by_criterion(one.findings)
     if found.keys() & {"gradients"} and "first_loss" not in found:
-        told = _first_loss(run, judge)
+        told = _first_loss(one, judge)
         if told:
             found["first_loss"] = told
     judged = [_judged(name, found, one) for name in CRITERIA]
@@ -97,12 +76,11 @@ def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[Crit
     return [*judged[:-1], CriterionMark("final_weights", RIGHT)] if judge.has_same_end(run) else judged
 
 
-def own_updates(run: LoopRun, judge: Judge) -> int:
+def own_updates(one: ProblemVerdict, run: LoopRun, judge: Judge) -> int:
     """Count the updates of ``.fit`` that the run makes too, with a gradient of its own code's taking."""
     if run.recording is None:
         return 0
-    steps = steps_of(run.recording, judge.problem.epochs).steps
-    own = [step.updates[-1].after for step in steps if step.gradient.tape in run.recording.own_tapes]
+    own = [step.updates[-1].after for step in one.steps if step.gradient.tape in run.recording.own_tapes]
     pairs = zip(own, judge.reference.updates, strict=False)
     return sum(
         all(np.allclose(a, b, rtol=NOISE, atol=NOISE) for a, b in zip(mine, fit.after, strict=True))
@@ -125,14 +103,13 @@ def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
     return found
 
 
-def _first_loss(run: LoopRun, judge: Judge) -> str:
+def _first_loss(one: ProblemVerdict, judge: Judge) -> str:
     """Compare the first loss that the tape differentiates with that of ``.fit`` there; "" if equal."""
-    assert run.recording is not None
-    steps = steps_of(run.recording, judge.problem.epochs).steps
-    if not steps or not steps[0].forwards or steps[0].forwards[-1].rows is None:
+    first = one.steps[0] if one.steps else None
+    if first is None or not first.forwards or first.forwards[-1].rows is None or _rows_unseen(one):
         return ""
-    mine = float(np.mean(steps[0].gradient.target))
-    point = judge.replay.at(steps[0].forwards[-1], Variant())
+    mine = float(np.mean(first.gradient.target))
+    point = judge.replay.at(first.forwards[-1], Variant())
     fit = point.loss + point.penalty
     if np.isclose(mine, fit, rtol=NOISE, atol=NOISE):
         return ""
@@ -153,9 +130,13 @@ def _judged(name: str, found: dict[str, str], one: ProblemVerdict) -> CriterionM
         return CriterionMark(
             name, NOT_JUDGED, f"not judged, since it depends on what is not right: {earlier[0]}"
         )
-    if name == "rows" and any("could not be seen" in note for note in one.unwatched):
+    if name == "rows" and _rows_unseen(one):
         return CriterionMark(name, NOT_JUDGED, "which rows the batches hold could not be seen")
     return CriterionMark(name, WRONG, found[name]) if name in found else CriterionMark(name, RIGHT)
+
+
+def _rows_unseen(one: ProblemVerdict) -> bool:
+    return any("could not be seen" in note for note in one.unwatched)
 
 
 def _by_result_only(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[CriterionMark]:

@@ -1,11 +1,12 @@
 """What the instructor reads: how the class did, and which mistakes it made."""
 
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from companion.check.catalogue import MISTAKES
-from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT
+from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, RIGHT, Grade
 from companion.grade.output.gradebook import score_text
 from companion.grade.output.html import Element, page, table, tag
 from companion.grade.sandbox.ending import TIMEOUT
@@ -13,12 +14,12 @@ from companion.grade.sandbox.ending import TIMEOUT
 NARROW, WIDE = 12, 22  # rem
 
 
-def class_page(grades: Sequence[dict[str, Any]], title: str, about: Sequence[tuple[str, str]]) -> bytes:
+def class_page(grades: Sequence[Grade], title: str, about: Sequence[tuple[str, str]]) -> bytes:
     """Make the page of a class.
 
     Parameters
     ----------
-    grades : sequence of dict
+    grades : sequence of Grade
         Of all students, overrides applied.
     title : str
         Of the assignment.
@@ -48,11 +49,11 @@ def _bar(count: int, most: int, width: float) -> Element:
     return tag("span", class_="bar", style=f"width: {width * count / max(most, 1):.2f}rem")
 
 
-def _scores(grades: Sequence[dict[str, Any]]) -> Element:
-    scores = [grade["score"] for grade in grades if grade["score"] is not None]
+def _scores(grades: Sequence[Grade]) -> Element:
+    scores = [grade.score for grade in grades if grade.score is not None]
     if not scores:
         return tag("p", "There are none.")
-    maximum = max(grade["maximum"] for grade in grades)
+    maximum = max(grade.maximum for grade in grades)
     steps = 10
     counts = Counter(min(int(steps * score / maximum), steps) if maximum else 0 for score in scores)
     rows: list[list[Any]] = []
@@ -62,18 +63,17 @@ def _scores(grades: Sequence[dict[str, Any]]) -> Element:
         if step == steps and max(scores) > maximum:
             label += " and more"
         rows.append([label, _bar(counts[step], max(counts.values()), WIDE), str(counts[step])])
-    middle = sorted(scores)[len(scores) // 2]
-    mean = sum(scores) / len(scores)
-    told = f"{len(scores)} scores, mean {score_text(mean)}, median {score_text(middle)}"
+    mean, median = statistics.mean(scores), statistics.median(scores)
+    told = f"{len(scores)} scores, mean {score_text(mean)}, median {score_text(median)}"
     told += f", maximum {score_text(maximum)}"
     return tag("div", tag("p", told), table(["score", "", "students"], rows, numbers=(2,)))
 
 
-def _criteria(grades: Sequence[dict[str, Any]]) -> Element:
+def _criteria(grades: Sequence[Grade]) -> Element:
     states = {name: Counter[str]() for name in CRITERIA}
     for grade in grades:
-        for one in grade["criteria"]:
-            states[one["name"]][one["state"]] += 1
+        for one in grade.criteria:
+            states[one.name][one.state] += 1
     rows: list[list[Any]] = []
     for name, counts in states.items():
         wrong = counts.total() - counts[RIGHT] - counts[NOT_JUDGED]
@@ -81,9 +81,9 @@ def _criteria(grades: Sequence[dict[str, Any]]) -> Element:
     return table(["criterion", RIGHT, "wrong", NOT_JUDGED], rows, numbers=(1, 2, 3))
 
 
-def _mistakes(grades: Sequence[dict[str, Any]]) -> Element:
-    made = Counter(name for grade in grades for name in {one["name"] for one in grade["mistakes"]})
-    unknown = sum(1 for grade in grades if grade["unknown"])
+def _mistakes(grades: Sequence[Grade]) -> Element:
+    made = Counter(name for grade in grades for name in {one.name for one in grade.mistakes})
+    unknown = sum(1 for grade in grades if grade.unknown)
     if not made and not unknown:
         return tag("p", "None was found.")
     most = max([*made.values(), unknown])
@@ -97,14 +97,14 @@ def _mistakes(grades: Sequence[dict[str, Any]]) -> Element:
     return table(["mistake", "", "students"], rows, numbers=(2,))
 
 
-def _beside(grades: Sequence[dict[str, Any]]) -> list[Element]:
+def _beside(grades: Sequence[Grade]) -> list[Element]:
     """Count who has each exercise and each question of the quiz right, of those who handed them in."""
     parts = []
-    exercises = [one for grade in grades for one in grade["exercises"]]
-    quizzes = [grade["quiz"] for grade in grades if grade["quiz"] and not grade["quiz"]["unreadable"]]
-    questions = [one for quiz in quizzes for one in quiz["questions"]]
-    named = [(one["name"], one["status"] == "right") for one in exercises]
-    asked = [(one["question"], one["right"]) for one in questions]
+    exercises = [one for grade in grades for one in grade.exercises]
+    quizzes = [grade.quiz for grade in grades if grade.quiz and not grade.quiz.unreadable]
+    questions = [one for quiz in quizzes for one in quiz.questions]
+    named = [(one.name, one.status == "right") for one in exercises]
+    asked = [(one.question, one.right) for one in questions]
     for heading, what, found in (("Exercises", "function", named), ("The quiz", "question", asked)):
         if found:
             most, right = (
@@ -118,31 +118,31 @@ def _beside(grades: Sequence[dict[str, Any]]) -> list[Element]:
     return parts
 
 
-def _not_graded(grades: Sequence[dict[str, Any]]) -> list[Element]:
+def _not_graded(grades: Sequence[Grade]) -> list[Element]:
     """List who timed out, and who else could not be run."""
     parts = []
-    late = [grade for grade in grades if grade["status"] == TIMEOUT]
+    late = [grade for grade in grades if grade.status == TIMEOUT]
     ran = (TIMEOUT, "graded", "missing", "not done yet")
-    others = [grade for grade in grades if grade["status"] not in ran]
-    missing = [grade for grade in grades if grade["status"] == "missing"]
-    stubs = [grade for grade in grades if grade["status"] == "not done yet"]
+    others = [grade for grade in grades if grade.status not in ran]
+    missing = [grade for grade in grades if grade.status == "missing"]
+    stubs = [grade for grade in grades if grade.status == "not done yet"]
     for heading, some in (("Timed out", late), ("Could not be run to the end", others)):
         if some:
-            rows: list[list[Any]] = [[_link(grade), grade["status"], grade["told"]] for grade in some]
+            rows: list[list[Any]] = [[_link(grade), grade.status, grade.told] for grade in some]
             parts += [tag("h2", f"{heading} ({len(some)})"), table(["student", "", ""], rows)]
     for heading, some in (("Not done yet", stubs), ("Handed in no loop", missing)):
         if some:
-            named = ", ".join(grade["name"] or grade["id"] for grade in some)
+            named = ", ".join(grade.name or grade.id for grade in some)
             parts += [tag("h2", f"{heading} ({len(some)})"), tag("p", named)]
     return parts
 
 
-def _alike(grades: Sequence[dict[str, Any]]) -> list[Element]:
+def _alike(grades: Sequence[Grade]) -> list[Element]:
     """List students whose wrong runs went the same way."""
-    groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[int, str], list[Grade]] = {}
     for grade in grades:
-        if grade["trajectory"]:
-            groups.setdefault((grade["seed"], grade["trajectory"]), []).append(grade)
+        if grade.trajectory:
+            groups.setdefault((grade.seed, grade.trajectory), []).append(grade)
     shared = [group for group in groups.values() if len(group) > 1]
     if not shared:
         return []
@@ -150,7 +150,7 @@ def _alike(grades: Sequence[dict[str, Any]]) -> list[Element]:
     rows: list[list[Any]] = []
     for group in shared:
         names = [part for grade in group for part in (_link(grade), " ")]
-        why = ", ".join(mistake["name"] for mistake in group[0]["mistakes"]) or "not explained"
+        why = ", ".join(mistake.name for mistake in group[0].mistakes) or "not explained"
         rows.append([tag("span", *names), why, str(len(group))])
     told = (
         "Their losses and weights went wrong in the same way. That is a hint and no proof: who makes the "
@@ -161,13 +161,13 @@ def _alike(grades: Sequence[dict[str, Any]]) -> list[Element]:
     return [tag("h2", heading), tag("p", told), table(["students", "mistakes", ""], rows, numbers=(2,))]
 
 
-def _rarity(grade: dict[str, Any]) -> int:
-    return len(grade["mistakes"]) + 3 * len(grade["unknown"])
+def _rarity(grade: Grade) -> int:
+    return len(grade.mistakes) + 3 * len(grade.unknown)
 
 
-def _worth_a_look(grades: Sequence[dict[str, Any]]) -> list[Element]:
+def _worth_a_look(grades: Sequence[Grade]) -> list[Element]:
     """List submissions that name what no loop needs."""
-    rows: list[list[Any]] = [[_link(grade), ", ".join(grade["look"])] for grade in grades if grade["look"]]
+    rows: list[list[Any]] = [[_link(grade), ", ".join(grade.look)] for grade in grades if grade.look]
     if not rows:
         return []
     told = (
@@ -177,16 +177,16 @@ def _worth_a_look(grades: Sequence[dict[str, Any]]) -> list[Element]:
     return [tag("h2", "Worth reading"), tag("p", told), table(["student", "what it names"], rows)]
 
 
-def _students(grades: Sequence[dict[str, Any]]) -> Element:
+def _students(grades: Sequence[Grade]) -> Element:
     rows: list[list[Any]] = []
     for grade in grades:
-        score = "" if grade["score"] is None else score_text(grade["score"])
-        score += " (by hand)" if grade.get("override") is not None else ""
-        first = grade["mistakes"][0]["name"] if grade["mistakes"] else ""
-        late = "late" if grade["late"] else ""
-        rows.append([_link(grade), grade["name"], score, grade["status"], first, late])
+        score = "" if grade.score is None else score_text(grade.score)
+        score += " (by hand)" if grade.override is not None else ""
+        first = grade.mistakes[0].name if grade.mistakes else ""
+        late = "late" if grade.late else ""
+        rows.append([_link(grade), grade.name, score, grade.status, first, late])
     return table(["student", "name", "score", "status", "first mistake", ""], rows, numbers=(2,))
 
 
-def _link(grade: dict[str, Any]) -> Element:
-    return tag("a", grade["id"], href=f"feedback/{grade['file']}.html")
+def _link(grade: Grade) -> Element:
+    return tag("a", grade.id, href=f"feedback/{grade.page}.html")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from companion.grade.clean_text import clean, one_line
-from companion.grade.marking.criteria import CRITERIA
+from companion.grade.marking.grade import CRITERIA, Grade, QuizMark
 from companion.grade.output.gradebook import extras, score_text
 from companion.grade.output.html import Element, page, table, tag
 from companion.grade.output.loss_chart import curves
@@ -11,36 +11,29 @@ from companion.grade.output.loss_chart import curves
 SHOWN = 4000  # characters of what the submission printed
 
 
-def losses_of(values: list[Any]) -> list[float]:
-    """Read losses from JSON, where those that are not finite are words."""
-    return [float(value) for value in values]
-
-
-def headline(grade: dict[str, Any]) -> str:
+def headline(grade: Grade) -> str:
     """Give the score in a line."""
-    score = "no score" if grade["score"] is None else f"{score_text(grade['score'])}"
-    text = f"{score} of {score_text(grade['maximum'])} points"
-    if grade.get("override") is not None:
-        reason = f": {grade['reason']}" if grade.get("reason") else ""
-        text += f", set by hand (graded {score_text(grade['graded'])}){reason}"
-    return text + (", handed in late" if grade["late"] else "")
+    score = "no score" if grade.score is None else f"{score_text(grade.score)}"
+    text = f"{score} of {score_text(grade.maximum)} points"
+    if grade.override is not None:
+        reason = f": {grade.override.reason}" if grade.override.reason else ""
+        text += f", set by hand (graded {score_text(grade.graded)}){reason}"
+    return text + (", handed in late" if grade.late else "")
 
 
-def summary(grade: dict[str, Any]) -> str:
+def summary(grade: Grade) -> str:
     """Say in a line what came out, for a gradebook's comment."""
-    names = "; ".join(mistake["title"] for mistake in grade["mistakes"][:3])
-    told = (
-        names or grade["told"] or ("all right" if grade["score"] == grade["maximum"] else "see the feedback")
-    )
+    names = "; ".join(mistake.title for mistake in grade.mistakes[:3])
+    told = names or grade.told or ("all right" if grade.score == grade.maximum else "see the feedback")
     return one_line(f"{headline(grade)}. {told}.")
 
 
-def feedback_page(grade: dict[str, Any], title: str, setting: str = "") -> bytes:
+def feedback_page(grade: Grade, title: str, setting: str = "") -> bytes:
     """Make a student's page.
 
     Parameters
     ----------
-    grade : dict
+    grade : Grade
         Overrides applied.
     title : str
         Of the assignment.
@@ -52,113 +45,112 @@ def feedback_page(grade: dict[str, Any], title: str, setting: str = "") -> bytes
     bytes
         HTML.
     """
-    parts = [tag("p", f"{grade['name'] or grade['id']} · {grade['source'] or 'no file'}", class_="dim")]
+    parts = [tag("p", f"{grade.name or grade.id} · {grade.source or 'no file'}", class_="dim")]
     parts.append(tag("p", headline(grade), class_="score"))
-    if grade["told"]:
-        parts.append(tag("p", f"{grade['status']}: {grade['told']}", class_="wrong"))
+    if grade.told:
+        parts.append(tag("p", f"{grade.status}: {grade.told}", class_="wrong"))
     parts.append(tag("p", setting, class_="dim"))
     parts += [tag("h2", "Score by criterion"), _criteria(grade)]
-    if grade["mistakes"] or grade["unknown"]:
+    if grade.mistakes or grade.unknown:
         parts += [tag("h2", "What is not .fit"), *_mistakes(grade)]
     parts += _beside(grade)
-    if grade["learner"]:
-        first = (grade["first_difference"] or {}).get("epoch")
-        drawn = curves(losses_of(grade["learner"]), losses_of(grade["fit"]), first)
+    if grade.learner:
+        first = grade.first_difference.epoch if grade.first_difference else None
+        drawn = curves(grade.learner, grade.fit, first)
         key = "solid: your losses; dashed: those of .fit"
         key += "; dotted line: the first difference" if first is not None else ""
         parts += [tag("h2", "Your losses beside those of .fit"), tag("p", key, class_="dim"), drawn]
     for heading, text in (
-        ("Where it stopped", grade["shown"]),
-        ("What it printed", grade["printed"][:SHOWN]),
+        ("Where it stopped", grade.shown),
+        ("What it printed", grade.printed[:SHOWN]),
     ):
         if text.strip():
             parts += [tag("h2", heading), tag("pre", text)]
-    if grade["notes"]:
-        parts += [tag("h2", "To know"), tag("ul", *(tag("li", note) for note in grade["notes"]))]
+    if grade.notes:
+        parts += [tag("h2", "To know"), tag("ul", *(tag("li", note) for note in grade.notes))]
     return page(title, *parts)
 
 
-def _beside(grade: dict[str, Any]) -> list[Element]:
+def _beside(grade: Grade) -> list[Element]:
     """Show the exercises and the quiz, if they were handed in."""
     parts, counted = [], extras(grade)
     if counted["exercises"]:
         rows: list[list[Any]] = [
-            [tag("code", one["name"]), _state(one["status"], one["status"] == "right"), one["told"]]
-            for one in grade["exercises"]
+            [tag("code", one.name), _state(one.status, one.status == "right"), one.told]
+            for one in grade.exercises
         ]
         parts += [tag("h2", f"The exercises: {counted['exercises']} right")]
         parts.append(table(["function", "", ""], rows))
-    if counted["quiz"]:
-        quiz = grade["quiz"]
+    if (quiz := grade.quiz) is not None:
         parts.append(tag("h2", quiz_heading(quiz)))
-        if quiz["unreadable"]:
-            parts.append(tag("p", quiz["unreadable"], class_="wrong"))
+        if quiz.unreadable:
+            parts.append(tag("p", quiz.unreadable, class_="wrong"))
         else:
             rows = [
                 [
-                    one["question"],
-                    one["given"] or "-",
-                    _state("right" if one["right"] else "not right", one["right"]),
+                    one.question,
+                    one.given or "-",
+                    _state("right" if one.right else "not right", one.right),
                 ]
-                for one in quiz["questions"]
+                for one in quiz.questions
             ]
             parts += [table(["question", "answer", ""], rows), tag("p", explained(quiz), class_="dim")]
-        parts += [tag("p", note, class_="dim") for note in quiz["notes"]]
+        parts += [tag("p", note, class_="dim") for note in quiz.notes]
     return parts
 
 
-def quiz_heading(quiz: dict[str, Any]) -> str:
+def quiz_heading(quiz: QuizMark) -> str:
     """Say how many answers are right, or that they cannot be read."""
-    if quiz["unreadable"]:
+    if quiz.unreadable:
         return "The quiz: the answers cannot be read"
-    return f"The quiz: {quiz['score']} of {quiz['maximum']} right"
+    return f"The quiz: {quiz.score} of {quiz.maximum} right"
 
 
-def explained(quiz: dict[str, Any]) -> str:
+def explained(quiz: QuizMark) -> str:
     """Say where the right answers are explained."""
-    return f"To see each answer explained: python -m companion.quiz {quiz['lesson']} --answers answers.toml"
+    return f"To see each answer explained: python -m companion.quiz {quiz.lesson} --answers answers.toml"
 
 
 def _state(word: str, right: bool) -> Element:
     return tag("span", word, class_="right" if right else "wrong")
 
 
-def _criteria(grade: dict[str, Any]) -> Element:
+def _criteria(grade: Grade) -> Element:
     rows: list[list[Any]] = [
         [
-            CRITERIA[one["name"]],
-            tag("span", one["state"], class_=one["state"].replace(" ", "-")),
-            f"{score_text(one['points'])} / {score_text(one['maximum'])}",
-            one["told"],
+            CRITERIA[one.name],
+            tag("span", one.state, class_=one.state.replace(" ", "-")),
+            f"{score_text(one.points)} / {score_text(one.maximum)}",
+            one.told,
         ]
-        for one in grade["criteria"]
+        for one in grade.criteria
     ]
     return table(["criterion", "", "points", ""], rows, numbers=(2,))
 
 
-def _mistakes(grade: dict[str, Any]) -> list[Element]:
+def _mistakes(grade: Grade) -> list[Element]:
     parts = []
-    for number, mistake in enumerate(grade["mistakes"], start=1):
-        parts.append(tag("h3", f"{number}. {mistake['title']} ", tag("code", mistake["name"])))
-        facts = [("evidence", tag("span", mistake["evidence"])), ("cure", tag("span", mistake["cure"]))]
-        if mistake["line"]:
-            where = tag("span", f"{mistake['file']}, line {mistake['line']}: ", tag("code", mistake["code"]))
+    for number, mistake in enumerate(grade.mistakes, start=1):
+        parts.append(tag("h3", f"{number}. {mistake.title} ", tag("code", mistake.name)))
+        facts = [("evidence", tag("span", mistake.evidence)), ("cure", tag("span", mistake.cure))]
+        if mistake.line:
+            where = tag("span", f"{mistake.file}, line {mistake.line}: ", tag("code", mistake.code))
             facts.insert(0, ("where", where))
-        facts.append(("read", tag("span", f"{mistake['link'].partition('#')[0]}: {mistake['section']}")))
+        facts.append(("read", tag("span", f"{mistake.link.partition('#')[0]}: {mistake.section}")))
         parts.append(
             tag("dl", *(part for word, text in facts for part in (tag("dt", word), tag("dd", text))))
         )
-    for evidence in grade["unknown"]:
+    for evidence in grade.unknown:
         parts.append(tag("p", f"A difference that no known mistake explains: {evidence}"))
     return parts
 
 
-def feedback_text(grade: dict[str, Any], title: str, setting: str = "") -> str:
+def feedback_text(grade: Grade, title: str, setting: str = "") -> str:
     """Make the same as Markdown.
 
     Parameters
     ----------
-    grade : dict
+    grade : Grade
         Overrides applied.
     title : str
         Of the assignment.
@@ -170,27 +162,25 @@ def feedback_text(grade: dict[str, Any], title: str, setting: str = "") -> str:
     str
     """
     lines = [f"# {title}", "", f"**{plain(headline(grade))}**", ""]
-    if grade["told"]:
-        lines += [f"{grade['status']}: {plain(grade['told'])}", ""]
+    if grade.told:
+        lines += [f"{grade.status}: {plain(grade.told)}", ""]
     lines += [plain(setting), ""] if setting else []
     lines += ["| criterion | | points | |", "| --- | --- | ---: | --- |"]
-    for one in grade["criteria"]:
-        points = f"{score_text(one['points'])} / {score_text(one['maximum'])}"
-        lines.append(f"| {CRITERIA[one['name']]} | {one['state']} | {points} | {plain(one['told'])} |")
-    for number, mistake in enumerate(grade["mistakes"], start=1):
-        lines += ["", f"## {number}. {plain(mistake['title'])} ({mistake['name']})", ""]
-        if mistake["line"]:
-            lines.append(
-                f"- where: {plain(mistake['file'])}, line {mistake['line']}: {code(mistake['code'])}"
-            )
-        lines += [f"- evidence: {plain(mistake['evidence'])}", f"- cure: {plain(mistake['cure'])}"]
-        lines.append(f"- read: {mistake['link'].partition('#')[0]}: {mistake['section']}")
+    for one in grade.criteria:
+        points = f"{score_text(one.points)} / {score_text(one.maximum)}"
+        lines.append(f"| {CRITERIA[one.name]} | {one.state} | {points} | {plain(one.told)} |")
+    for number, mistake in enumerate(grade.mistakes, start=1):
+        lines += ["", f"## {number}. {plain(mistake.title)} ({mistake.name})", ""]
+        if mistake.line:
+            lines.append(f"- where: {plain(mistake.file or '')}, line {mistake.line}: {code(mistake.code)}")
+        lines += [f"- evidence: {plain(mistake.evidence)}", f"- cure: {plain(mistake.cure)}"]
+        lines.append(f"- read: {mistake.link.partition('#')[0]}: {mistake.section}")
     lines += [
         "",
-        *(f"A difference that no known mistake explains: {plain(text)}" for text in grade["unknown"]),
+        *(f"A difference that no known mistake explains: {plain(text)}" for text in grade.unknown),
     ]
     lines += _beside_text(grade)
-    if grade["learner"]:
+    if grade.learner:
         lines += [
             "",
             "## Your losses beside those of .fit",
@@ -198,34 +188,33 @@ def feedback_text(grade: dict[str, Any], title: str, setting: str = "") -> str:
             "| epoch | your loss | .fit |",
             "| ---: | ---: | ---: |",
         ]
-        pairs = zip(losses_of(grade["learner"]), losses_of(grade["fit"]), strict=True)
+        pairs = zip(grade.learner, grade.fit, strict=True)
         lines += [f"| {epoch} | {mine:.7g} | {fit:.7g} |" for epoch, (mine, fit) in enumerate(pairs)]
     for heading, text in (
-        ("Where it stopped", grade["shown"]),
-        ("What it printed", grade["printed"][:SHOWN]),
+        ("Where it stopped", grade.shown),
+        ("What it printed", grade.printed[:SHOWN]),
     ):
         if text.strip():
             indented = "\n".join("    " + line for line in clean(text).splitlines())
             lines += ["", f"## {heading}", "", indented]
-    lines += ["", *(f"- {plain(note)}" for note in grade["notes"])]
+    lines += ["", *(f"- {plain(note)}" for note in grade.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _beside_text(grade: dict[str, Any]) -> list[str]:
+def _beside_text(grade: Grade) -> list[str]:
     lines, counted = [], extras(grade)
     if counted["exercises"]:
         lines += ["", f"## The exercises: {counted['exercises']} right", ""]
         lines += [
-            f"- {plain(one['name'])}: {one['status']}{': ' if one['told'] else ''}{plain(one['told'])}"
-            for one in grade["exercises"]
+            f"- {plain(one.name)}: {one.status}{': ' if one.told else ''}{plain(one.told)}"
+            for one in grade.exercises
         ]
-    if counted["quiz"]:
-        quiz = grade["quiz"]
+    if (quiz := grade.quiz) is not None:
         lines += ["", f"## {quiz_heading(quiz)}", ""]
-        for one in quiz["questions"]:
-            right = "right" if one["right"] else "not right"
-            lines.append(f"- {plain(one['question'])} {plain(one['given']) or 'no answer'}: {right}")
-        notes = [quiz["unreadable"] or explained(quiz), *quiz["notes"]]
+        for one in quiz.questions:
+            right = "right" if one.right else "not right"
+            lines.append(f"- {plain(one.question)} {plain(one.given) or 'no answer'}: {right}")
+        notes = [quiz.unreadable or explained(quiz), *quiz.notes]
         lines += ["", *(f"{plain(note)}" for note in notes)]
     return lines
 

@@ -3,9 +3,8 @@
 import csv
 import io
 from collections.abc import Sequence
-from typing import Any
 
-from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED
+from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, CriterionMark, Grade
 
 FIRST = ("id", "name", "score", "maximum")
 BESIDE = ("exercises", "quiz")  # in no score: how many are right, of how many
@@ -23,12 +22,12 @@ def score_text(score: float) -> str:
     return f"{score:.2f}".rstrip("0").rstrip(".")
 
 
-def gradebook(grades: Sequence[dict[str, Any]]) -> bytes:
+def gradebook(grades: Sequence[Grade]) -> bytes:
     """Make the gradebook.
 
     Parameters
     ----------
-    grades : sequence of dict
+    grades : sequence of Grade
         Of all students, overrides applied.
 
     Returns
@@ -40,27 +39,27 @@ def gradebook(grades: Sequence[dict[str, Any]]) -> bytes:
     write = csv.writer(page, lineterminator="\r\n")
     write.writerow([*FIRST, *CRITERIA, *BESIDE, *LAST])
     for grade in grades:
-        points = {one["name"]: _points(one) for one in grade["criteria"]}
-        first = grade["mistakes"][0]["name"] if grade["mistakes"] else ""
-        score = "" if grade["score"] is None else score_text(grade["score"])
-        status = grade["status"] + (" (overridden)" if grade.get("override") is not None else "")
-        late = "late" if grade["late"] else ""
-        seconds = "" if grade["seconds"] is None else f"{grade['seconds']:.2f}"
-        cells = [harmless(grade["id"]), harmless(grade["name"]), score, score_text(grade["maximum"])]
+        points = {one.name: _points(one) for one in grade.criteria}
+        first = grade.mistakes[0].name if grade.mistakes else ""
+        score = "" if grade.score is None else score_text(grade.score)
+        status = grade.status + (" (overridden)" if grade.override is not None else "")
+        late = "late" if grade.late else ""
+        seconds = "" if grade.seconds is None else f"{grade.seconds:.2f}"
+        cells = [harmless(grade.id), harmless(grade.name), score, score_text(grade.maximum)]
         cells += [points.get(name, "") for name in CRITERIA]
         write.writerow([*cells, *extras(grade).values(), first, status, late, seconds])
     return page.getvalue().encode()
 
 
-def extras(grade: dict[str, Any]) -> dict[str, str]:
+def extras(grade: Grade) -> dict[str, str]:
     """Say how many exercises and questions of the quiz are right; empty where none was handed in."""
-    exercises, quiz = grade.get("exercises") or [], grade.get("quiz")
-    right = sum(one["status"] == "right" for one in exercises)
+    exercises, quiz = grade.exercises, grade.quiz
+    right = sum(one.status == "right" for one in exercises)
     marked = ""
     if quiz:
-        marked = "unreadable" if quiz["unreadable"] else f"{quiz['score']} of {quiz['maximum']}"
+        marked = "unreadable" if quiz.unreadable else f"{quiz.score} of {quiz.maximum}"
     return {"exercises": f"{right} of {len(exercises)}" if exercises else "", "quiz": marked}
 
 
-def _points(one: dict[str, Any]) -> str:
-    return NOT_JUDGED if one["state"] == NOT_JUDGED else score_text(one["points"])
+def _points(one: CriterionMark) -> str:
+    return NOT_JUDGED if one.state == NOT_JUDGED else score_text(one.points)

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import UserError
-from companion.grade.marking.criteria import CRITERIA, NOT_JUDGED, RIGHT
+from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, RIGHT, Grade
 
 SUBMISSION = Path("/autograder/submission")
 RESULTS = Path("/autograder/results/results.json")
 METADATA = Path("/autograder/submission_metadata.json")
 
 
-def results(grade: dict[str, Any], text: str) -> dict[str, Any]:
+def results(grade: Grade, text: str) -> dict[str, Any]:
     """Give a grade as Gradescope reads it.
 
     Parameters
     ----------
-    grade : dict
+    grade : Grade
         Overrides applied.
     text : str
         The feedback, in Markdown.
@@ -30,30 +30,30 @@ def results(grade: dict[str, Any], text: str) -> dict[str, Any]:
     """
     tests = [
         {
-            "name": CRITERIA[one["name"]],
+            "name": CRITERIA[one.name],
             "number": str(number),
-            "score": one["points"],
-            "max_score": one["maximum"],
-            "status": "passed" if one["state"] == RIGHT else "failed",
-            "output": one["told"] if one["state"] != NOT_JUDGED else f"Not judged. {one['told']}",
+            "score": one.points,
+            "max_score": one.maximum,
+            "status": "passed" if one.state == RIGHT else "failed",
+            "output": one.told if one.state != NOT_JUDGED else f"Not judged. {one.told}",
             "output_format": "text",
             "visibility": "visible",
         }
-        for number, one in enumerate(grade["criteria"], start=1)
+        for number, one in enumerate(grade.criteria, start=1)
     ]
     return {
-        "score": grade["score"],
-        "execution_time": round(grade["seconds"] or 0, 2),
+        "score": grade.score,
+        "execution_time": round(grade.seconds or 0, 2),
         "output": text,
         "output_format": "md",
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "tests": tests,
         "extra_data": {
-            "status": grade["status"],
-            "mistakes": [mistake["name"] for mistake in grade["mistakes"]],
-            "late": grade["late"],
-            "overridden": grade.get("override") is not None,
+            "status": grade.status,
+            "mistakes": [mistake.name for mistake in grade.mistakes],
+            "late": grade.late,
+            "overridden": grade.override is not None,
         },
     }
 

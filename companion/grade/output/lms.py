@@ -3,13 +3,14 @@
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from companion.errors import UserError
 from companion.grade.intake.roster import read_csv_text
+from companion.grade.marking.grade import Grade
 from companion.grade.output.gradebook import harmless
 
 MOODLE_IDS = ("identifier", "id number", "idnumber", "email address", "email", "username")
@@ -223,7 +224,7 @@ def _check_maximum(path: Path, row: int, text: str, maximum: float) -> None:
         raise UserError(f"{path}, line {row + 1}: {told}")
 
 
-def fill_in(target: Target, grades: Sequence[Mapping[str, Any]], comment: Any) -> list[str]:
+def fill_in(target: Target, grades: Sequence[Grade], comment: Any) -> list[str]:
     """Fill in the scores.
 
     Parameters
@@ -242,16 +243,16 @@ def fill_in(target: Target, grades: Sequence[Mapping[str, Any]], comment: Any) -
     """
     notes = []
     for grade in grades:
-        rows = target.rows.get(grade["id"]) or target.rows.get(grade["name"] or "") or []
-        if grade["score"] is None:
+        rows = target.rows.get(grade.id) or target.rows.get(grade.name or "") or []
+        if grade.score is None:
             continue
         if len(rows) != 1:
             why = "no row is theirs" if not rows else f"{len(rows)} rows could be theirs"
-            notes.append(f"{grade['id']}: not filled in, {why}")
+            notes.append(f"{grade.id}: not filled in, {why}")
         elif rows[0] in target.locked:
-            notes.append(f"{grade['id']}: not filled in, the grade may not be changed there")
+            notes.append(f"{grade.id}: not filled in, the grade may not be changed there")
         else:
-            target.sheet.put(rows[0], target.column, f"{grade['score']:.2f}")
+            target.sheet.put(rows[0], target.column, f"{grade.score:.2f}")
             if target.comments is not None and not target.sheet.value(rows[0], target.comments).strip():
                 target.sheet.put(rows[0], target.comments, harmless(comment(grade)))
     return notes

@@ -2,30 +2,14 @@
 
 import csv
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 from companion.errors import UserError
 from companion.grade.intake.roster import read_csv_text
+from companion.grade.marking.grade import Override
 
 FILE = "overrides.csv"
 COLUMNS = "id,score,reason"
-
-
-@dataclass(frozen=True)
-class Override:
-    """A score given by hand.
-
-    Attributes
-    ----------
-    score : float
-        It wins.
-    reason : str
-        Shown with it.
-    """
-
-    score: float
-    reason: str
 
 
 def read_overrides(path: Path, maximum: float) -> dict[str, Override]:

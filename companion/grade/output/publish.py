@@ -1,42 +1,30 @@
 """Everything that a folder of grades holds besides the journal, made anew from it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from companion.errors import OutputError
-from companion.grade.grader import INTERNAL
 from companion.grade.marking.assignment import Assignment
+from companion.grade.marking.grade import Grade, Override
 from companion.grade.output import gradescope
 from companion.grade.output.class_page import class_page
 from companion.grade.output.feedback import feedback_page, feedback_text, summary
 from companion.grade.output.file_names import file_names
 from companion.grade.output.gradebook import gradebook
 from companion.grade.output.lms import Target, fill_in
-from companion.grade.output.overrides import Override
 from companion.grade.sandbox.probe import PROTECTIONS
 from companion.terminal.outputs import write
 
 
-def scored(grades: Sequence[dict[str, Any]], overrides: Mapping[str, Override]) -> list[dict[str, Any]]:
-    """Give the grades their scores; those set by hand win, and are marked."""
-    found = []
-    files = file_names([grade["id"] for grade in grades])
-    for grade in grades:
-        score = round(sum(one["points"] for one in grade["criteria"]), 2)
-        override = overrides.get(grade["id"])
-        grade = grade | {"graded": score, "score": score, "override": None, "reason": ""}
-        grade["file"] = files[grade["id"]]
-        if grade["status"] == INTERNAL:  # no fault of the student's: a blank is no zero
-            grade["score"] = None
-        if override is not None:
-            grade |= {"score": override.score, "override": override.score, "reason": override.reason}
-        found.append(grade)
-    return found
+def scored(grades: Sequence[Grade], overrides: Mapping[str, Override]) -> list[Grade]:
+    """Return the grades with the scores set by hand, which win, and with the names of their pages."""
+    pages = file_names([grade.id for grade in grades])
+    return [replace(one, override=overrides.get(one.id), page=pages[one.id]) for one in grades]
 
 
 def publish(
-    folder: Path, grades: Sequence[dict[str, Any]], assignment: Assignment, about: Sequence[tuple[str, str]]
+    folder: Path, grades: Sequence[Grade], assignment: Assignment, about: Sequence[tuple[str, str]]
 ) -> None:
     """Write gradebook, pages and results.
 
@@ -44,7 +32,7 @@ def publish(
     ----------
     folder : Path
         Where.
-    grades : sequence of dict
+    grades : sequence of Grade
         With their scores.
     assignment : Assignment
         That was graded.
@@ -60,7 +48,7 @@ def publish(
         make_folder(folder / name)
     title, setting = assignment.title, assignment.setting
     for grade in grades:
-        name = grade["file"]
+        name = grade.page
         text = feedback_text(grade, title, setting)
         put(folder / "feedback" / f"{name}.html", feedback_page(grade, title, setting))
         put(folder / "feedback" / f"{name}.md", text.encode())
@@ -94,20 +82,20 @@ def make_folder(folder: Path) -> None:
         raise OutputError(told) from None
 
 
-def fill(target: Target, grades: Sequence[dict[str, Any]], path: Path) -> list[str]:
+def fill(target: Target, grades: Sequence[Grade], path: Path) -> list[str]:
     """Fill in a sheet downloaded from Canvas or Moodle; give what could not be filled in."""
     notes = fill_in(target, grades, summary)
     put(path, target.sheet.content())
     return notes
 
 
-def protections_of(grades: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def protections_of(grades: Sequence[Grade]) -> list[tuple[str, str]]:
     """Say which protections were on in all gradings, and which were missing in some."""
-    ran = [grade for grade in grades if grade["protections"]]
+    ran = [grade for grade in grades if grade.protections]
     if not ran:
         return []
-    missing = [text for name, text in PROTECTIONS.items() if not all(g["protections"].get(name) for g in ran)]
-    layers = sorted(set.intersection(*(set(grade["layers"]) for grade in ran)))
+    missing = [text for name, text in PROTECTIONS.items() if not all(g.protections.get(name) for g in ran)]
+    layers = sorted(set.intersection(*(set(grade.layers) for grade in ran)))
     on = [text for text in PROTECTIONS.values() if text not in missing]
     told = [("protections", f"{'; '.join(on)} (by {', '.join(layers)})")]
     return told + ([("NOT so here", "; ".join(missing))] if missing else [])

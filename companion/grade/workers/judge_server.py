@@ -20,18 +20,26 @@ from companion.check.learner.isolation import unchanged
 from companion.check.learner.lines import Location
 from companion.check.problem import Reference
 from companion.check.recording.recorder import watch
-from companion.check.rules.findings import Divergence, Finding
 from companion.check.run import LoopRun
-from companion.check.verdict import Mistake, ProblemVerdict, mistake
+from companion.check.verdict import mistake
 from companion.errors import UserError
 from companion.grade.marking import exercises
-from companion.grade.marking.criteria import RIGHT
-from companion.grade.marking.rubric import CriterionMark, judge_criteria, none_runs, own_updates
+from companion.grade.marking.grade import ERROR as FAILED
+from companion.grade.marking.grade import (
+    GRADED,
+    INTERNAL,
+    NOT_DONE,
+    RIGHT,
+    FirstDifference,
+    Judgment,
+    MistakeMade,
+    as_json,
+)
+from companion.grade.marking.rubric import judge_criteria, none_runs, own_updates
 from companion.grade.sandbox.inside import ERROR, Task
 from companion.grade.sandbox.wire import decode, encode
 from companion.grade.sandbox.wire_values import WireError
 from companion.grade.workers.channel import receive, send
-from companion.terminal.formats import spell_out
 
 TRACE_AFTER = 60  # steps: some six submissions
 LONGEST = 40  # seconds of judging, or of making the reference
@@ -57,7 +65,10 @@ def serve(connection: Connection) -> None:
                 done = exercises.judge(task.lesson, task.seed, blob, content["names"])
                 answer, blob = {"done": done}, b""
             else:
-                answer, blob = judge_safely(judges[task], blob, content["file"], content["text"]), b""
+                answer, blob = (
+                    as_json(judge_safely(judges[task], blob, content["file"], content["text"])),
+                    b"",
+                )
         send(connection, answer, blob)
 
 
@@ -72,13 +83,13 @@ def _deadline() -> Iterator[None]:
         timer.cancel()
 
 
-def judge_safely(judge: Judge, result: bytes, file: str, text: str) -> dict[str, Any]:
-    """Do as `judge_one`; an exception in it is told in the answer, since the result may be to blame."""
+def judge_safely(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
+    """Do as `judge_one`; an exception in it is told in the judgment, since the result may be to blame."""
     try:
         return judge_one(judge, result, file, text)
     except Exception as error:
         told = f"the judge met {type(error).__name__} in what it left: {str(error)[:LONGEST_LINE]}"
-        return _answer(none_runs(told), error=told, shown=traceback.format_exc()) | {"failed": True}
+        return _not_run(told, INTERNAL, shown=traceback.format_exc())
 
 
 def prepare(task: Task, reference: bytes = b"") -> Judge:
@@ -100,7 +111,7 @@ def reference_of(judge: Judge) -> bytes:
     return encode(LoopRun(*judge.compiled, judge.reference.recording))
 
 
-def judge_one(judge: Judge, result: bytes, file: str, text: str) -> dict[str, Any]:
+def judge_one(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
     """Judge what a submission has left.
 
     Parameters
@@ -114,9 +125,7 @@ def judge_one(judge: Judge, result: bytes, file: str, text: str) -> dict[str, An
 
     Returns
     -------
-    dict
-        Of what JSON knows: ``criteria``, ``mistakes``, ``unknown``, ``error``, ``learner``, ``fit``,
-        ``notes``, ``first_difference``, ``trajectory``.
+    Judgment
     """
     lines = Lines(file, text)
     if result.startswith(ERROR):
@@ -128,22 +137,29 @@ def judge_one(judge: Judge, result: bytes, file: str, text: str) -> dict[str, An
         if any(length != epochs for length in lengths):
             raise WireError("there are too few or too many losses")
     except WireError as error:
-        return _answer(none_runs(FORGED), error=f"{FORGED}: {error}")
+        return _not_run(FORGED, error=f"{FORGED}: {error}")
     one = judge.judge(run)
     criteria = judge_criteria(one, run, judge)
     mistakes = [
-        mistake(
-            f.name, f.evidence, f.place or run.report, lines.at(f.place or run.report), [one.problem.title]
-        )
-        for f in one.findings
-        if f.name
+        _made(finding.name, finding.evidence, place, lines.at(place))
+        for finding in one.findings
+        if finding.name
+        for place in (finding.place or run.report,)
     ]
-    unknown = [finding for finding in one.findings if not finding.name]
-    trajectory = "" if all(c.state == RIGHT for c in criteria) else fingerprint(run)
-    answer = _answer(criteria, mistakes, unknown, one, trajectory)
-    if not one.findings and own_updates(run, judge) < len(judge.reference.updates):
-        answer["look"] = ["(only its result could be compared)"]
-    return answer
+    at = one.first_difference
+    seen = one.findings or own_updates(one, run, judge) == len(judge.reference.updates)
+    return Judgment(
+        status=GRADED,
+        criteria=tuple(criteria),
+        mistakes=tuple(mistakes),
+        unknown=tuple(finding.evidence for finding in one.findings if not finding.name),
+        learner=tuple(one.learner),
+        fit=tuple(one.fit),
+        first_difference=None if at is None else FirstDifference(at.what, at.epoch, at.batch),
+        notes=tuple(one.unwatched),
+        trajectory="" if all(c.state == RIGHT for c in criteria) else fingerprint(run),
+        look=() if seen else ("(only its result could be compared)",),
+    )
 
 
 class Lines:
@@ -161,7 +177,7 @@ class Lines:
         return lines[place.line - 1].strip()[:LONGEST_LINE] if place and 0 < place.line <= len(lines) else ""
 
 
-def _of_error(text: bytes, lines: Lines) -> dict[str, Any]:
+def _of_error(text: bytes, lines: Lines) -> Judgment:
     """Read what the sandbox says of an exception, of which every word may be the submission's own."""
     try:
         content = json.loads(text)
@@ -169,55 +185,31 @@ def _of_error(text: bytes, lines: Lines) -> dict[str, Any]:
         file, line = content.get("file"), content.get("line")
         place = Location(file, line) if isinstance(file, str) and type(line) is int else None
     except (ValueError, AttributeError, RecursionError):
-        return _answer(none_runs(FORGED), error=FORGED)
+        return _not_run(FORGED)
     if content.get("not_done") is True:
-        return _answer(none_runs(STUB), error=STUB) | {"not_done": True}
-    mistakes = []
-    if name in ("no-gradient", "variables-in-tf-function"):
-        mistakes = [mistake(name, told[:1000], place, lines.at(place), [])]
-    return _answer(none_runs(told[:1000]), mistakes, error=told[:1000], shown=shown[:10_000])
+        return _not_run(STUB, NOT_DONE)
+    named = name in ("no-gradient", "variables-in-tf-function")
+    mistakes = (_made(name, told[:1000], place, lines.at(place)),) if named else ()
+    return _not_run(told[:1000], mistakes=mistakes, shown=shown[:10_000])
+
+
+def _not_run(told: str, status: str = FAILED, **more: Any) -> Judgment:
+    """Return the judgment of a run that gave no result."""
+    return Judgment(status=status, criteria=tuple(none_runs(told)), **{"error": told} | more)
+
+
+def _made(name: str, evidence: str, place: Location | None, code: str) -> MistakeMade:
+    """Write down a mistake: all that is known of it, and where it stands."""
+    one = mistake(name, evidence, place, code, [])
+    file = None if one.file is None else PurePath(one.file).name
+    about = (one.cure, one.link, one.section)
+    return MistakeMade(name, one.title, evidence, file, one.line, code, *about)
 
 
 def fingerprint(run: LoopRun) -> str:
     """Give a short text that is the same for runs with the same losses and weights, but for rounding."""
     numbers = [*run.history, *(float(np.linalg.norm(array.astype("float64"))) for array in run.end)]
     return " ".join(f"{number:.4g}" for number in numbers)
-
-
-def _answer(
-    criteria: list[CriterionMark],
-    mistakes: list[Mistake] | None = None,
-    unknown: list[Finding] | None = None,
-    one: ProblemVerdict | None = None,
-    trajectory: str = "",
-    error: str = "",
-    shown: str = "",
-) -> dict[str, Any]:
-    return spell_out(
-        {
-            "criteria": [{"name": c.name, "state": c.state, "told": c.told} for c in criteria],
-            "mistakes": [
-                {
-                    "name": m.name, "title": m.title, "evidence": m.evidence, "line": m.line, "code": m.code,
-                    "file": None if m.file is None else PurePath(m.file).name, "cure": m.cure, "link": m.link,
-                    "section": m.section,
-                }
-                for m in mistakes or []
-            ],
-            "unknown": [finding.evidence for finding in unknown or []],
-            "learner": one.learner if one else [],
-            "fit": one.fit if one else [],
-            "first_difference": _difference(one.first_difference if one else None),
-            "notes": one.unwatched if one else [],
-            "trajectory": trajectory,
-            "error": error,
-            "shown": shown,
-        }
-    )  # fmt: skip
-
-
-def _difference(at: Divergence | None) -> dict[str, Any] | None:
-    return None if at is None else {"what": at.what, "epoch": at.epoch, "batch": at.batch}
 
 
 if __name__ == "__main__":  # where processes cannot be forked

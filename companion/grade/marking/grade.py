@@ -1,0 +1,286 @@
+"""The record of a grade: what was judged, whose it is, and how it stands in the journal."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from companion.terminal.formats import spell_out
+
+# What a submission is graded on, by name, and in words.
+CRITERIA = {
+    "runs": "it runs, and is a loop by hand",
+    "first_loss": "the first batch's loss",
+    "gradients": "the gradients",
+    "updates": "the updates",
+    "rows": "all rows, in the order of .fit",
+    "short_batch": "the short last batch",
+    "reports": "the reported losses",
+    "final_weights": "the final weights",
+}
+RIGHT, WRONG, NOT_JUDGED = "right", "wrong", "not judged"  # of a criterion
+GRADED, ERROR, UNREADABLE, MISSING, INTERNAL = "graded", "error", "unreadable", "missing", "internal"
+NOT_DONE = "not done yet"
+
+
+@dataclass(frozen=True)
+class CriterionMark:
+    """What came out on a criterion.
+
+    Attributes
+    ----------
+    name : str
+        A key of `CRITERIA`.
+    state : {"right", "wrong", "not judged"}
+        The last where it cannot be told, since something before it is wrong.
+    told : str
+        Why.
+    points, maximum : float
+        How many it gives, and could give.
+    """
+
+    name: str
+    state: str
+    told: str = ""
+    points: float = 0.0
+    maximum: float = 0.0
+
+
+@dataclass(frozen=True)
+class MistakeMade:
+    """A mistake in a submission.
+
+    Attributes
+    ----------
+    name, title, evidence, cure, link, section : str
+        As in `companion.check.verdict.Mistake`.
+    file, code : str, or None and str
+        The submission's file, without its folder, and the line's text.
+    line : int or None
+        Counted from 1.
+    """
+
+    name: str
+    title: str
+    evidence: str
+    file: str | None
+    line: int | None
+    code: str
+    cure: str
+    link: str
+    section: str
+
+
+@dataclass(frozen=True)
+class FirstDifference:
+    """Where a submission first parts from ``.fit``: in what, in which epoch, in which batch."""
+
+    what: str
+    epoch: int | None = None
+    batch: int | None = None
+
+
+@dataclass(frozen=True)
+class ExerciseMark:
+    """What became of an exercise: its name, how it stands, and why."""
+
+    name: str
+    status: str
+    told: str
+
+
+@dataclass(frozen=True)
+class QuestionMark:
+    """What became of a question of the quiz: its name, its text, the answer, and whether that is right."""
+
+    name: str
+    question: str
+    given: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class QuizMark:
+    """What became of a quiz.
+
+    Attributes
+    ----------
+    lesson : str
+        Such as "lesson3".
+    score, maximum : int
+        How many questions are right, and how many there are.
+    questions : tuple of QuestionMark
+        All of them.
+    notes : tuple of str
+        What else there is to say of the file.
+    unreadable : str
+        Why the file cannot be read, or "".
+    """
+
+    lesson: str
+    score: int
+    maximum: int
+    questions: tuple[QuestionMark, ...]
+    notes: tuple[str, ...] = ()
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
+class Override:
+    """A score that an instructor has set by hand, and why."""
+
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgment:
+    """What the judge says of a submission.
+
+    Attributes
+    ----------
+    status : {"graded", "error", "not done yet", "internal"}
+        "internal" where the judge itself failed.
+    criteria : tuple of CriterionMark
+        In the order of `CRITERIA`.
+    mistakes : tuple of MistakeMade
+        Those known by name, the earliest first.
+    unknown : tuple of str
+        The evidence of other differences.
+    learner, fit : tuple of float
+        The losses of each epoch.
+    first_difference : FirstDifference or None
+        None where there is none.
+    notes : tuple of str
+        What could not be seen.
+    trajectory : str
+        The same for runs that went wrong in the same way; "" for a right one.
+    error, shown : str
+        What the run ended in, and its traceback.
+    look : tuple of str
+        Why somebody should read the submission.
+    """
+
+    status: str
+    criteria: tuple[CriterionMark, ...]
+    mistakes: tuple[MistakeMade, ...] = ()
+    unknown: tuple[str, ...] = ()
+    learner: tuple[float, ...] = ()
+    fit: tuple[float, ...] = ()
+    first_difference: FirstDifference | None = None
+    notes: tuple[str, ...] = ()
+    trajectory: str = ""
+    error: str = ""
+    shown: str = ""
+    look: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grade(Judgment):
+    """A grade: what was judged, and whose it is. Its status may also say how the run ended, or "missing".
+
+    Attributes
+    ----------
+    id, name, source : str
+        The student's id and name, and the file.
+    late : bool
+        Whether it was handed in late.
+    key : str
+        A sum of all that the grade depends on.
+    seed : int
+        Of data, initial weights and order.
+    told : str
+        Why it was not judged, in a line; else "".
+    seconds, memory : float and int, or None
+        What the run took, in seconds and megabytes.
+    printed : str
+        The beginning of what it printed.
+    maximum : float
+        The highest score.
+    exercises : tuple of ExerciseMark
+        Empty where none was handed in.
+    quiz : QuizMark or None
+        None where no answers were handed in.
+    protections : mapping of str to bool
+        Which of the sandbox's held.
+    layers : tuple of str
+        By which layers.
+    override : Override or None
+        The score set by hand.
+    page : str
+        The name of the student's page, without its ending. These two are not in the journal.
+    """
+
+    id: str
+    key: str
+    seed: int
+    maximum: float
+    name: str = ""
+    source: str = ""
+    late: bool = False
+    told: str = ""
+    seconds: float | None = None
+    memory: int | None = None
+    printed: str = ""
+    exercises: tuple[ExerciseMark, ...] = ()
+    quiz: QuizMark | None = None
+    protections: Mapping[str, bool] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+    override: Override | None = None
+    page: str = ""
+
+    @property
+    def graded(self) -> float:
+        """Return the sum of the criteria's points."""
+        return round(sum(one.points for one in self.criteria), 2)
+
+    @property
+    def score(self) -> float | None:
+        """Return the score that counts; None where the grader itself failed, since a blank is no zero."""
+        if self.override is not None:
+            return self.override.score
+        return None if self.status == INTERNAL else self.graded
+
+
+def as_json(record: Judgment) -> dict[str, Any]:
+    """Return a judgment or a grade as what JSON knows; losses that are not finite become words."""
+    content = asdict(record)
+    for name in ("override", "page"):
+        content.pop(name, None)
+    return spell_out(content)
+
+
+def judgment_of(content: Mapping[str, Any]) -> Judgment:
+    """Return the judgment that `as_json` has made into `content`."""
+    return Judgment(**_parts(Judgment, content))
+
+
+def grade_of(content: Mapping[str, Any]) -> Grade:
+    """Return the grade that `as_json` has made into `content`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If it is something else.
+    """
+    return Grade(**_parts(Grade, content))
+
+
+def _parts(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the fields of a record, and of what it holds, of JSON."""
+    made = {one.name: content[one.name] for one in fields(kind) if one.name in content}
+    made["criteria"] = tuple(CriterionMark(**one) for one in made["criteria"])
+    made["mistakes"] = tuple(MistakeMade(**one) for one in made["mistakes"])
+    for name in ("learner", "fit"):
+        made[name] = tuple(map(float, made[name]))
+    for name in ("unknown", "notes", "look", "layers"):
+        if name in made:
+            made[name] = tuple(made[name])
+    if made["first_difference"] is not None:
+        made["first_difference"] = FirstDifference(**made["first_difference"])
+    if "exercises" in made:
+        made["exercises"] = tuple(ExerciseMark(**one) for one in made["exercises"])
+    if made.get("quiz"):
+        quiz = made["quiz"]
+        questions = tuple(QuestionMark(**one) for one in quiz["questions"])
+        made["quiz"] = QuizMark(**{**quiz, "questions": questions, "notes": tuple(quiz["notes"])})
+    return made
