@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from companion.errors import UserError
 from companion.terminal.arguments import (
     LARGEST_SEED,
-    PLOT_ENDINGS,
     OneLineParser,
     add_quiet,
     check_outputs,
+    picture_endings,
     whole_number,
 )
 from companion.terminal.console import MISUSE, Report, command
@@ -62,12 +62,11 @@ def check_parser() -> argparse.ArgumentParser:
         help="of weights and order (0)",
     )
     add("--epochs", type=whole_number(1, None, 3), metavar="N", help="passes over the data (3)")
-    endings = ", ".join(PLOT_ENDINGS)
     add(
         "--plot",
         metavar="PICTURE",
         default=off,
-        help=f"draw both curves, the first difference marked; {endings}",
+        help=f"draw both curves, the first difference marked; it ends in {picture_endings()}",
     )
     add("--json", metavar="RESULT", default=off, help="write verdict, mistakes, first difference and losses")
     add_quiet(parser)

@@ -16,8 +16,6 @@ from companion.check.rules.simulation import is_right_in_all
 from companion.check.rules.updates import optimizer_counts, other_settings, update_findings
 from companion.check.steps import Step, Steps, steps_of
 
-RESULT_NOISE = 2e-6  # of losses and weights: 41 right loops were at most 2e-7 apart from .fit
-
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -124,9 +122,9 @@ def _too_many(case: Case, more: int) -> Finding:
 
 def is_same_result(recording: Recording, reference: Reference) -> bool:
     """Say whether a run ends with the losses and the variables of ``.fit``, but for rounding."""
-    fit = reference.recording
-    return np.allclose(recording.history, fit.history, rtol=RESULT_NOISE, equal_nan=True) and all(
-        np.allclose(a, b, rtol=RESULT_NOISE, atol=RESULT_NOISE, equal_nan=True)
+    fit, noise = reference.recording, reference.noise
+    return np.allclose(recording.history, fit.history, rtol=noise, equal_nan=True) and all(
+        np.allclose(a, b, rtol=noise, atol=noise, equal_nan=True)
         for a, b in zip(recording.end, fit.end, strict=True)
     )
 

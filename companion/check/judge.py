@@ -17,8 +17,6 @@ from companion.check.run import LoopRun
 from companion.check.verdict import ProblemVerdict
 from companion.comparison.ulp import abs_difference
 
-NOISE = 2e-6  # of losses and weights: 41 right loops were at most 6e-7 apart from .fit, compiled or not
-
 Result = tuple[list[float], State]  # losses, and all variables at the end
 
 
@@ -92,9 +90,14 @@ class Judge:
             self.problem, run.history, losses, identical, apart, findings, unwatched, diagnosis.steps
         )
 
+    def near(self, a: float | np.ndarray, b: float | np.ndarray) -> bool:
+        """Say whether two numbers, or arrays, are the same but for rounding."""
+        noise = self.reference.noise
+        return bool(np.allclose(a, b, rtol=noise, atol=noise, equal_nan=True))
+
     def has_same_end(self, run: LoopRun) -> bool:
         """Say whether a run ends with the variables of ``.fit``, but for rounding."""
-        return all(_near(a, b) for a, b in zip(run.end, self.compiled[1], strict=True))
+        return all(self.near(a, b) for a, b in zip(run.end, self.compiled[1], strict=True))
 
     def _watched(self, run: LoopRun) -> Diagnosis:
         """Diagnose the run that was watched."""
@@ -111,10 +114,10 @@ class Judge:
     def _unseen(self, mine: Result, fit: Result, how: str) -> list[Finding]:
         """Find differences of the results where no rule has seen one."""
         for epoch, (a, b) in enumerate(zip(mine[0], fit[0], strict=True)):
-            if not _near(a, b):
+            if not self.near(a, b):
                 told = f"epoch {epoch}: {how}you report {a:.7g}, .fit {b:.7g}, and no rule says why"
                 return [Finding("", REPORT, Divergence("report", epoch, None, None, a, b), told)]
-        if all(_near(a, b) for a, b in zip(mine[1], fit[1], strict=True)):
+        if all(self.near(a, b) for a, b in zip(mine[1], fit[1], strict=True)):
             return []
         names = self.reference.recording.variables
         variable, one, other = largest_difference(names, mine[1], fit[1])
@@ -134,7 +137,3 @@ class Judge:
             "it was the first time, and under jit_compile=True dropout draws other numbers"
         )
         return [replace(found[0], evidence=told)], []
-
-
-def _near(a: float | np.ndarray, b: float | np.ndarray) -> bool:
-    return bool(np.allclose(a, b, rtol=NOISE, atol=NOISE, equal_nan=True))

@@ -144,7 +144,7 @@ class Replay:
         with warnings.catch_warnings(action="ignore"), tf.GradientTape(persistent=True) as tape:
             y_pred = self.twin(x, training=variant.training)
             loss = self._loss(y, y_pred, weights, variant)
-            penalty = tf.add_n([tf.zeros(()), *self.twin.losses])
+            penalty = tf.add_n([tf.zeros((), loss.dtype), *self.twin.losses])
         of_loss, of_penalty = (
             [
                 tf.zeros(v.shape, v.dtype) if slope is None else tf.convert_to_tensor(slope)

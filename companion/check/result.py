@@ -11,7 +11,6 @@ from companion.errors import UserError
 from companion.report.result import versions
 from companion.terminal.console import Report, as_html, as_plain_text
 from companion.terminal.formats import distance, loss_text, spell_out
-from companion.terminal.outputs import STDOUT, write
 
 NOT_DONE = "not done yet"
 STYLES = {
@@ -253,4 +252,4 @@ def draw(check: LoopCheck, path: str, title: str) -> None:
         for one in check.problems
     }
     figure = panels.draw_check(curves, title)
-    write(path, plots.as_bytes(figure, "png" if path == STDOUT else path.rpartition(".")[2].lower()))
+    plots.save(figure, path)

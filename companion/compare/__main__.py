@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from companion.check.learner.user_file import load, told_in_one_line
-from companion.compare.model_file import ModelData, fit_arguments, read_data
+from companion.check.learner.traceback import told_in_one_line
+from companion.compare.model_file import ModelData, fit_arguments, load_model_file, read_data
 from companion.terminal.arguments import (
     LARGEST_SEED,
     OneLineParser,
@@ -21,7 +21,7 @@ from companion.terminal.arguments import (
 )
 from companion.terminal.console import Report, command
 from companion.terminal.formats import distance, loss_text, spell_out
-from companion.terminal.outputs import STDOUT, write
+from companion.terminal.outputs import write
 
 if TYPE_CHECKING:
     from companion.comparison.with_fit import FitComparison
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = Report(quiet=options.quiet or options.to_stdout)
     # What the user's file and Keras print must not get into a result on standard output.
     with contextlib.redirect_stdout(sys.stderr) if options.to_stdout else contextlib.nullcontext():
-        module = load(options.file, ["build_model", "load_data"])
+        module = load_model_file(options.file)
         from companion.comparison.with_fit import (
             compare_with_fit,  # help and usage errors need not wait for TensorFlow
         )
@@ -201,8 +201,7 @@ def draw(comparison: "FitComparison", options: argparse.Namespace) -> None:
         options.show,
     )
     if options.plot is not None:
-        ending = "png" if options.plot == STDOUT else options.plot.rpartition(".")[2].lower()
-        write(options.plot, plots.as_bytes(figure, ending))
+        plots.save(figure, options.plot)
     if options.show:
         plots.show_windows()
 

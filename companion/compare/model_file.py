@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import GeneratorType, ModuleType
 from typing import Any
 
+from companion.check.learner.file import run_file
+from companion.check.learner.traceback import told_in_one_line
 from companion.errors import UserError
 
 
@@ -27,6 +29,35 @@ class ModelData:
     y: Any
     validation: Any
     text: str
+
+
+def load_model_file(path: str) -> ModuleType:
+    """Run a user's file; files beside it can be imported from it.
+
+    Parameters
+    ----------
+    path : str
+        A Python file with ``build_model()`` and ``load_data()``.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    UserError
+        If it is no readable Python file, fails while it is run, or lacks one of the two functions.
+    """
+    if not path.endswith(".py"):
+        raise UserError(f"{path!r} does not end in .py: name a Python file, such as my_model.py")
+    with told_in_one_line(path, all_exceptions=True):
+        module = run_file(path)
+    for name in ("build_model", "load_data"):
+        found: Any = getattr(module, name, None)
+        if not callable(found):
+            what = "is not defined" if found is None else f"is of type {type(found).__name__}"
+            raise UserError(f"{path}: {name} {what}: it must be a function without arguments")
+    return module
 
 
 def read_data(module: ModuleType, file: str) -> ModelData:

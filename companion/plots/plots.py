@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from companion.comparison.ulp import abs_difference
 from companion.errors import OutputError
+from companion.terminal.outputs import STDOUT, write
 
 # Okabe and Ito's colors, which stay apart for the color-blind, each with a line style of its own.
 HISTORIES: dict[str, dict[str, Any]] = {
@@ -81,6 +82,11 @@ def show_windows() -> None:
     from matplotlib import pyplot
 
     pyplot.show()
+
+
+def save(figure: Figure, path: str) -> None:
+    """Write a picture in the format of its file's ending; to standard output, as PNG."""
+    write(path, as_bytes(figure, "png" if path == STDOUT else path.rpartition(".")[2].lower()))
 
 
 def as_bytes(figure: Figure, file_format: str) -> bytes:

@@ -16,7 +16,6 @@ from companion.report.result import Printed, Result, side_by_side
 from companion.report.runs import Run, accuracy, compare, histories_of
 from companion.terminal.console import Report
 from companion.terminal.formats import distance, loss_text, settings_text
-from companion.terminal.outputs import STDOUT, write
 
 NAMES = {"numpy": "NumPy", "by_hand": "by hand", "fit": ".fit"}
 ROWS = 11
@@ -260,8 +259,7 @@ def deliver(
     if options.plot is not None or options.show:
         figure = draw(result, options.show)
         if options.plot is not None:
-            ending = "png" if options.plot == STDOUT else options.plot.rpartition(".")[2].lower()
-            write(options.plot, plots.as_bytes(figure, ending))
+            plots.save(figure, options.plot)
         if options.show:
             plots.show_windows()
     if options.quiet:

@@ -66,7 +66,7 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
         "--plot",
         metavar="FILE",
         default=off,
-        help=f"draw the curves; FILE ends in {_endings()}; '-' gives PNG",
+        help=f"draw the curves; FILE ends in {picture_endings()}; '-' gives PNG",
     )
     add("--show", action="store_true", default=off, help="open the picture in a window")
     add(
@@ -162,11 +162,12 @@ def check_outputs(
             parser.error(f"{other} and {option} both write to {path!r}; name two files")
     plot = files.get("--plot")
     if plot not in (None, STDOUT) and not plot.lower().endswith(PLOT_ENDINGS):
-        parser.error(f"--plot: {plot!r} does not end in {_endings()}; try {plot + '.png'!r}")
+        parser.error(f"--plot: {plot!r} does not end in {picture_endings()}; try {plot + '.png'!r}")
     if plot == STDOUT and sys.stdout.isatty():
         parser.error("--plot: '-' would print a PNG on the terminal; name a file, or add '> curves.png'")
     return STDOUT in files.values()
 
 
-def _endings() -> str:
+def picture_endings() -> str:
+    """Say how a picture's file may end."""
     return ", ".join(PLOT_ENDINGS[:-1]) + f" or {PLOT_ENDINGS[-1]}"

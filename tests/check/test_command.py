@@ -244,3 +244,32 @@ def test_the_loop_s_own_file_is_not_overwritten(loop_file, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["lesson3", file, "--json", file])
     assert "'my_loop.py' is the file that is read; name another" in capsys.readouterr().err
+
+
+def test_what_python_takes_in_a_file_is_taken_here_too(loop_file, capsys, tmp_path):
+    """A dataclass under postponed annotations, a condition on a tensor in a lambda, a late import."""
+    (tmp_path / "names_beside.py").write_text("NAME = 'mine'\n")
+    text = """
+from __future__ import annotations
+from dataclasses import dataclass
+import tensorflow as tf
+
+@dataclass
+class Config:
+    name: str = "mine"
+
+""" + source(
+        "compiled",
+        [
+            (
+                "    mean = keras.metrics.Mean()\n",
+                """    mean = keras.metrics.Mean()
+    from names_beside import NAME
+    assert NAME == Config().name
+    kept = tf.data.Dataset.range(4).map(lambda n: n if n > 1 else -n)
+    assert [int(n) for n in kept] == [0, -1, 2, 3]
+""",
+            )
+        ],
+    )
+    assert main(["lesson3", loop_file(text), "--problem", "lesson"]) == 0, capsys.readouterr()

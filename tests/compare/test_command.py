@@ -49,6 +49,53 @@ def test_the_report_sets_the_histories_side_by_side_and_gives_the_verdict(model_
     assert "identical: 3 epochs of accuracy, loss, val_accuracy, val_loss, " in printed
 
 
+WRITTEN = {
+    "a dataclass under postponed annotations": """
+from __future__ import annotations
+from dataclasses import dataclass
+import keras, numpy as np
+@dataclass
+class Config:
+    units: int = 3
+def load_data():
+    return np.ones((16, 4)), np.ones((16, 1))
+def build_model():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(Config().units), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+""",
+    "a condition on a tensor in a lambda": """
+import keras, numpy as np, tensorflow as tf
+x = np.random.default_rng(0).random((32, 4)).astype("float32")
+def load_data():
+    data = tf.data.Dataset.from_tensor_slices((x, x.sum(1)))
+    return data.map(lambda x, y: (x[::-1] if y > 2.0 else x, y)).batch(8)
+def build_model():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+""",
+    "a module beside it, imported late": """
+import numpy as np
+def load_data():
+    return np.ones((16, 4)), np.ones((16, 1))
+def build_model():
+    import keras
+    from units_beside import UNITS
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(UNITS), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+""",
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_what_python_takes_in_a_file_is_taken_here_too(model_file, capsys, tmp_path, how):
+    (tmp_path / "units_beside.py").write_text("UNITS = 3\n")
+    assert main([model_file(WRITTEN[how]), "--epochs", "1"]) == 0
+    assert "identical: 1 epoch of loss" in capsys.readouterr().out
+
+
 def test_json_csv_and_plot_hold_what_was_found(model_file, tmp_path, capsys, pytestconfig):
     file = model_file(MODEL.format(data=FOUR) + "\nfit_arguments = dict(epochs=2, class_weight={1: 2.0})\n")
     assert (
@@ -112,7 +159,7 @@ def test_data_may_come_in_any_form(model_file, data):
 
 GOOD = MODEL.format(data="x, y")
 WRONG = [
-    (None, "'my_model.py' does not exist: give the path of a Python file, from "),
+    (None, "'my_model.py' does not exist: give the path of your file, from "),
     ("import", "my_model.py, line 1: SyntaxError: "),
     ("import keros", "my_model.py, line 1: ModuleNotFoundError: No module named 'keros'"),
     ("import sys\nsys.exit(3)", "my_model.py, line 2: SystemExit: 3"),

@@ -70,6 +70,16 @@ def read_module(path: str) -> ModuleType:
     LoopError
         If it fails while it is run.
     """
+    try:
+        return run_file(path)
+    except (KeyboardInterrupt, UserError):
+        raise
+    except BaseException as error:  # SystemExit too
+        raise LoopError(error, "while the file is run") from None
+
+
+def run_file(path: str) -> ModuleType:
+    """Do as `read_module`, and let through what the file raises."""
     file = check_file(path)
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -81,17 +91,12 @@ def read_module(path: str) -> ModuleType:
     module = ModuleType("learner_" + re.sub(r"\W", "_", file.stem))
     module.__file__ = str(file.resolve())
     vars(module)["display"] = print  # as a notebook has it
-    sys.modules[module.__name__] = module  # where dataclasses, for one, look for it
+    sys.modules[module.__name__] = module  # where dataclasses and AutoGraph look for it
     sys.path.insert(0, str(file.resolve().parent))
-    try:
-        for name, source in parts:
-            # So that tracebacks, and tf.function, find the text of a cell too.
-            linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-            exec(compile(source, name, "exec"), vars(module))
-    except (KeyboardInterrupt, UserError):
-        raise
-    except BaseException as error:  # SystemExit too
-        raise LoopError(error, "while the file is run") from None
+    for name, source in parts:
+        # So that tracebacks, and tf.function, find the text of a cell too.
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        exec(compile(source, name, "exec"), vars(module))
     return module
 
 

@@ -11,7 +11,6 @@ from companion.check.rules.findings import REPORT, Case, Divergence, Finding
 from companion.check.rules.gradients import Explanation
 from companion.check.steps import Step
 
-NOISE = 2e-6  # of a loss: 2e-7 was measured
 Epochs = list[np.ndarray]  # an array an epoch, a number a step
 
 
@@ -110,7 +109,7 @@ def report_findings(case: Case, explained: list[Explanation] | None) -> list[Fin
     list of Finding
     """
     reported = np.array(case.recording.history)
-    fitting = [rule for rule in _rules(case, explained) if _same(reported, rule.values)]
+    fitting = [rule for rule in _rules(case, explained) if _same(case, reported, rule.values)]
     fewest = min((len(rule.names) for rule in fitting), default=0)
     best = [rule for rule in fitting if len(rule.names) == fewest]
     right = _of_losses(case, case.steps, _losses(case, case.steps, RIGHT), (), "")[0].values
@@ -126,8 +125,11 @@ def report_findings(case: Case, explained: list[Explanation] | None) -> list[Fin
     return [_finding(name, case, right, f"you report {best[0].told}") for name in best[0].names]
 
 
-def _same(one: np.ndarray, other: list[float]) -> bool:
-    return len(one) == len(other) and bool(np.allclose(one, other, rtol=NOISE, atol=1e-9, equal_nan=True))
+def _same(case: Case, one: np.ndarray, other: list[float]) -> bool:
+    noise = case.reference.noise
+    return len(one) == len(other) and bool(
+        np.allclose(one, other, rtol=noise, atol=1e-3 * noise, equal_nan=True)
+    )
 
 
 def _rules(case: Case, explanations: list[Explanation] | None) -> Iterator[Rule]:
@@ -275,7 +277,10 @@ def _last_covering(forwards: list[Forward], n: int) -> list[Forward]:
 
 def _finding(name: str, case: Case, right: list[float], told: str) -> Finding:
     mine = case.recording.history
-    wrong = [not np.isclose(a, b, rtol=NOISE, equal_nan=True) for a, b in zip(mine, right, strict=False)]
+    wrong = [
+        not np.isclose(a, b, rtol=case.reference.noise, equal_nan=True)
+        for a, b in zip(mine, right, strict=False)
+    ]
     epoch = wrong.index(True) if True in wrong else 0
     at = Divergence("report", epoch, None, None, float(mine[epoch]), float(right[epoch]))
     numbers = f" (you report {mine[epoch]:.6g}; the running mean of your run is {right[epoch]:.6g})"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from companion.check.judge import NOISE, Judge
+from companion.check.judge import Judge
 from companion.check.replay import Variant
 from companion.check.rules.findings import FORWARD, GRADIENT, REPORT, ROWS, START, UPDATE, Finding
 from companion.check.run import LoopRun
@@ -82,10 +82,7 @@ def own_updates(one: ProblemVerdict, run: LoopRun, judge: Judge) -> int:
         return 0
     own = [step.updates[-1].after for step in one.steps if step.gradient.tape in run.recording.own_tapes]
     pairs = zip(own, judge.reference.updates, strict=False)
-    return sum(
-        all(np.allclose(a, b, rtol=NOISE, atol=NOISE) for a, b in zip(mine, fit.after, strict=True))
-        for mine, fit in pairs
-    )
+    return sum(all(judge.near(a, b) for a, b in zip(mine, fit.after, strict=True)) for mine, fit in pairs)
 
 
 def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
@@ -111,7 +108,7 @@ def _first_loss(one: ProblemVerdict, judge: Judge) -> str:
     mine = float(np.mean(first.gradient.target))
     point = judge.replay.at(first.forwards[-1], Variant())
     fit = point.loss + point.penalty
-    if np.isclose(mine, fit, rtol=NOISE, atol=NOISE):
+    if judge.near(mine, fit):
         return ""
     return f"the loss of the first batch is {mine:.6g}, with .fit {fit:.6g}"
 
@@ -143,7 +140,7 @@ def _by_result_only(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[Cri
     """Judge a loop of which only the result is known."""
     told = "only the result could be compared"
     states = dict.fromkeys(CRITERIA, NOT_JUDGED) | {"runs": RIGHT}
-    reported = all(np.isclose(a, b, rtol=NOISE) for a, b in zip(one.learner, one.fit, strict=True))
+    reported = all(judge.near(a, b) for a, b in zip(one.learner, one.fit, strict=True))
     states["reports"] = RIGHT if reported else WRONG
     states["final_weights"] = RIGHT if judge.has_same_end(run) else WRONG
     return [CriterionMark(name, state, "" if state == RIGHT else told) for name, state in states.items()]
