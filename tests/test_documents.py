@@ -111,7 +111,12 @@ def test_every_json_key_is_documented(readme, whole_run):
 
 def test_links_in_the_documents_lead_somewhere(pytestconfig):
     root = pytestconfig.rootpath
-    documents = [*root.glob("*.md"), *root.glob("lessons/**/*.md"), root / "data" / "README.md"]
+    documents = [
+        *root.glob("*.md"),
+        *root.glob("lessons/**/*.md"),
+        *root.glob("companion/**/*.md"),
+        root / "data" / "README.md",
+    ]
     links = [
         (document, link)
         for document in documents

@@ -1,19 +1,61 @@
 """An installed wheel works like a checkout, from any folder, with its data."""
 
+import configparser
 import subprocess
 import sys
 import zipfile
 
+import pytest
+
+from companion.__main__ import TOOLS
 from companion.terminal.lesson_list import LESSONS
 
+# What each command does without training for long.
+WORDS = {
+    "check": ["lesson1", "right_loop.py", "--problem", "lesson", "--epochs", "1"],
+    "compare": ["my_model.py", "--epochs", "1"],
+    "conformance": ["--list"],
+    "grade": ["lesson3", "in", "--output", "out", "--seed", "5"],
+    "mistakes": ["no-update", "--epochs", "1", "--save", "broken.py"],
+    "notebooks": ["notebooks"],
+    "quiz": ["lesson4", "--sheet", "answers.toml"],
+}
+MODEL = """
+import keras
+import numpy as np
+def load_data():
+    return np.ones((8, 2)), np.ones((8, 1))
+def build_model():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+"""
 
-def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel):
-    names = zipfile.ZipFile(wheel).namelist()
-    assert "companion/lesson3.py" in names
-    assert "companion/data/diabetes.csv" in names
-    assert "companion/data/mnist.npz" in names
-    assert "companion/data/README.md" in names
+
+def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel, pytestconfig):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    package = pytestconfig.rootpath / "companion"
+    files = [path for ending in ("*.py", "*.md") for path in package.rglob(ending)]
+    assert {f"companion/{path.relative_to(package).as_posix()}" for path in files} <= names
+    assert {"companion/data/diabetes.csv", "companion/data/mnist.npz", "companion/data/README.md"} <= names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"companion"}
+
+
+def test_setup_names_every_package(pytestconfig):
+    root = pytestconfig.rootpath
+    setup = configparser.ConfigParser()
+    setup.read(root / "setup.cfg", encoding="utf-8")
+    folders = {path.parent.relative_to(root) for path in (root / "companion").rglob("*.py")}
+    there = {".".join(folder.parts) for folder in folders}
+    assert set(setup["options"]["packages"].split()) == there | {"companion.data", "companion.lessons"}
+
+
+def test_every_command_has_its_manual(pytestconfig):
+    package = pytestconfig.rootpath / "companion"
+    folders = {path.parent for path in package.glob("*/__main__.py")}
+    assert {folder.name for folder in folders} | {"notebooks"} == set(TOOLS)
+    for folder in folders:
+        assert f"python -m companion.{folder.name} " in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_installed_command_is_the_index(installed, tmp_path):
@@ -24,22 +66,34 @@ def test_the_installed_command_is_the_index(installed, tmp_path):
     assert "lesson3" in done.stdout
 
 
-def test_the_course_comes_with_it(installed, tmp_path):
-    """Questions, stubs, walkthroughs and the loop that is broken are found without the checkout."""
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_command_runs_from_it(installed, tmp_path, name):
+    """Loops, questions, stubs, walkthroughs and processes of its own are found without the checkout."""
+    loop = (installed / "companion" / "lessons" / "right_loop.py").read_text()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "s1.py").write_text(loop)
+    (tmp_path / "right_loop.py").write_text(loop)
+    (tmp_path / "my_model.py").write_text(MODEL)
+    command = [sys.executable, "-m", f"companion.{name}", *WORDS[name]]
+    environment = {"PYTHONPATH": str(installed)}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    shown = {
+        "check": "identical" if "identical" in done.stdout else "close",
+        "compare": "identical: 1 epoch of loss",
+        "conformance": "networks: LSTM, graph",
+        "grade": "10/10  graded",
+        "mistakes": "1. The weights are never updated  (no-update)",
+        "notebooks": "lesson5.ipynb",
+    }
+    assert shown.get(name, "") in done.stdout
+    if name == "notebooks":
+        assert len(list((tmp_path / "notebooks").glob("*.ipynb"))) == len(LESSONS)
+    if name == "quiz":
+        assert "[[" not in (tmp_path / "answers.toml").read_text()
 
-    def run(*words):
-        command = [sys.executable, "-m", *words]
-        environment = {"PYTHONPATH": str(installed)}
-        return subprocess.run(
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
-        )
 
-    run("companion.quiz", "lesson4", "--sheet", "answers.toml")
-    assert "[[" not in (tmp_path / "answers.toml").read_text()
-    run("companion.notebooks", "notebooks")
-    assert len(list((tmp_path / "notebooks").glob("*.ipynb"))) == len(LESSONS)
-    out = run("companion.mistakes", "no-update", "--epochs", "1", "--save", "broken.py").stdout
-    assert "1. The weights are never updated  (no-update)" in out
+def test_the_course_comes_with_it(installed):
     for lesson in LESSONS:
         assert all(
             (installed / "companion" / "lessons" / lesson / name).is_file()

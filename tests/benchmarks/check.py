@@ -12,9 +12,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-import companion  # noqa: F401  (first, as it hides TensorFlow's notes at its start)
-
-# isort: split
 from mistake_cases import ENDS_IN_AN_EXCEPTION, SINGLES, all_pairs, loop, said_of, table
 from right_loops import RIGHT_LOOPS
 
@@ -24,12 +21,14 @@ from companion import check_loop
 def main() -> int:
     """Print the table and the seconds that checks take; give 1 if a name is wrong, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, help="how many pairs; all unless told")
+    for name in ("pairs", "singles", "right"):
+        parser.add_argument(f"--{name}", type=int, help="how many; all unless told")
+    options = parser.parse_args()
     pairs = sorted(all_pairs())
-    pairs = random.Random(1).sample(pairs, min(parser.parse_args().pairs or len(pairs), len(pairs)))
+    pairs = random.Random(1).sample(pairs, min(options.pairs or len(pairs), len(pairs)))
     said: dict[str, list[str]] = {"one mistake": [], "two at once": [], "right loops": []}
     seconds = []
-    for style, name in SINGLES:
+    for style, name in SINGLES[: options.singles]:
         if name in ENDS_IN_AN_EXCEPTION:
             check = check_loop(loop(style, name), problem="revealing")
             said["one mistake"].append("rightly" if [m.name for m in check.mistakes] == [name] else "wrongly")
@@ -39,7 +38,7 @@ def main() -> int:
         said["two at once"].append(said_of(style, one, other))
         if said["two at once"][-1] != "rightly":
             print(f"{style} {one} + {other}: {said['two at once'][-1]}", flush=True)
-    for lesson, train in RIGHT_LOOPS.values():
+    for lesson, train in list(RIGHT_LOOPS.values())[: options.right]:
         check = check_loop(train, lesson)
         said["right loops"].append("rightly" if check.verdict in ("identical", "close") else "wrongly")
         seconds.append(check.seconds)

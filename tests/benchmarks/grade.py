@@ -27,7 +27,7 @@ sys.path.insert(0, str(TESTS / "helpers"))
 
 from mistaken_loops import MISTAKES, source  # noqa: E402
 
-# A right loop in each of four styles after every few mistaken ones; one in forty is hostile.
+# One in four is right, in the styles in turn; in the large classes one in forty is hostile.
 HOSTILE = (
     "endless_loop", "memory_bomb", "fork_bomb", "sys_exit", "os_exit", "segmentation_fault",
     "kill_parent_and_group", "gigabyte_of_output", "write_outside", "left_behind", "own_results_file",
@@ -66,7 +66,7 @@ def submissions(count, hostile):
             outside = f"CANARY, PORT = '/nowhere', {1}\n"
             yield f"s{n:04}.py", outside + (TESTS / "grade" / "hostile" / f"{name}.py").read_text()
         else:
-            yield f"s{n:04}.py", right[n // 4 % 4] if n % 4 == 0 else wrong[n % len(wrong)]
+            yield f"s{n:04}.py", right[n // 4 % len(right)] if n % 4 == 0 else wrong[n % len(wrong)]
 
 
 def lay(folder, count, hostile=False):
@@ -140,7 +140,7 @@ def a_class(options):
             if line.startswith("s") and " <- " in line:
                 done += 1
                 moments.append(time.perf_counter() - started)
-                if done % (options.count // 10) == 0:
+                if done % max(1, options.count // 10) == 0:
                     memory.append((done, memory_of(process.pid)))
         process.wait()
         rows = list(csv.DictReader(io.StringIO((output / "gradebook.csv").read_text())))
@@ -151,7 +151,7 @@ def a_class(options):
     before = 0.0
     for number, found in memory:
         now = moments[number - 1]
-        each = (now - before) / (options.count // 10)
+        each = (now - before) / max(1, options.count // 10)
         before = now
         print(f"{number:>12}{found.get('grader', 0):>11}{found.get('largest judge', 0):>10}{each:>14.2f}")
     print(f"{moments[-1]:.0f} s in all, {60 * len(moments) / moments[-1]:.0f} a minute")

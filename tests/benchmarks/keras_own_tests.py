@@ -6,6 +6,7 @@ need jax, torch or grain). The exit status is 1 if any other test fails than tho
 the loop refuses.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -28,7 +29,7 @@ class Outcomes:
             self.why[report.nodeid.rpartition("::")[2]] = lines[-1]
 
 
-def run(by_hand):
+def run(by_hand, only):
     """Run Keras' tests in this process; print their outcomes as JSON."""
     import keras
     import pytest
@@ -40,16 +41,16 @@ def run(by_hand):
     if by_hand:
         keras.Model.fit = companion.fit_by_hand
     outcomes = Outcomes()
-    options = ["-qq", "--tb=short", "-W", "ignore", "-p", "no:cacheprovider", "-c", "/dev/null"]
+    options = ["-qq", "-k", only, "--tb=short", "-W", "ignore", "-p", "no:cacheprovider", "-c", "/dev/null"]
     pytest.main([*options, "--pyargs", TESTS], plugins=[outcomes])
     print("\n" + json.dumps(outcomes.why))
 
 
-def main():
+def main(only):
     outcomes = {}
     for way in ("fit", "by-hand"):
         done = subprocess.run(
-            [sys.executable, __file__, way],
+            [sys.executable, __file__, "--only", only, "--way", way],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -72,4 +73,8 @@ def main():
 
 
 if __name__ == "__main__":
-    raise SystemExit(run(sys.argv[1] == "by-hand") if sys.argv[1:] else main())
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", default="", help="as pytest's -k; all unless told")
+    parser.add_argument("--way", choices=("fit", "by-hand"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    raise SystemExit(run(given.way == "by-hand", given.only) if given.way else main(given.only))

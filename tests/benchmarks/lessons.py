@@ -4,6 +4,7 @@ The ways of training take turns, so that a machine that slows down for a while s
 of them down; the median of the rounds is printed. Whole commands likewise.
 """
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -51,21 +52,29 @@ def spread(times, others):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--only", help="a lesson, such as lesson2; all unless told")
+    options = parser.parse_args()
     for lesson, (dtype, batch_size, epochs) in LESSONS.items():
         name = lesson.__name__.split(".")[1]
+        if options.only not in (None, name):
+            continue
         times = {train: [] for train in epochs}
         with precision(dtype):
-            for _ in range(ROUNDS):
+            for _ in range(options.rounds):
                 for train, count in epochs.items():
                     times[train].append(
                         milliseconds_an_epoch(lesson, getattr(lesson, train), batch_size, count)
                     )
-        print(f"{'an epoch of ' + name:30} {'ms':>8}   times by hand (least to most of {ROUNDS} rounds)")
+        print(
+            f"{'an epoch of ' + name:30} {'ms':>8}   times by hand (least to most of {options.rounds} rounds)"
+        )
         for train, measured in times.items():
             print(f"{train:30} {statistics.median(measured):8.3f}   {spread(measured, times[BY_HAND])}")
 
         whole, bare = [], []
-        for _ in range(ROUNDS):
+        for _ in range(options.rounds):
             whole.append(seconds_of([sys.executable, "-m", lesson.__name__]))
             bare.append(seconds_of(IMPORT))
         ratio = spread(whole, bare)

@@ -4,6 +4,7 @@ The two take turns, so that a machine that slows down for a while slows both dow
 the rounds' ratios is printed.
 """
 
+import argparse
 import statistics
 import time
 
@@ -43,9 +44,15 @@ def milliseconds_an_epoch(train, lesson, loss, batch_size, epochs):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--only", default="", help="a word of the case; all unless told")
+    options = parser.parse_args()
     for name, case in CASES.items():
+        if options.only not in name:
+            continue
         rounds = []
-        for number in range(ROUNDS):
+        for number in range(options.rounds):
             ways = (fit_by_hand, fit) if number % 2 else (fit, fit_by_hand)  # who begins, takes turns too
             times = {train: milliseconds_an_epoch(train, *case) for train in ways}
             rounds.append((times[fit_by_hand], times[fit]))
