@@ -42,19 +42,6 @@ class Mark:
 def mark(question: Question, answer: float | None, right_of: Right) -> Mark:
     """Mark an answer.
 
-    Parameters
-    ----------
-    question : Question
-        Which was asked.
-    answer : int, float or None
-        From `companion.quiz.questions.read_answer`; None if none was given.
-    right_of : callable
-        Gives the right answer, and what the explanation may name.
-
-    Returns
-    -------
-    Mark
-
     Raises
     ------
     UserError
@@ -93,19 +80,6 @@ class Answers:
 def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> Answers:
     """Read a file of answers.
 
-    Parameters
-    ----------
-    path : Path
-        A TOML file: for each question its name and the answer.
-    quiz : Quiz
-        To which.
-    data : bytes, optional
-        What is in the file, where that is known.
-
-    Returns
-    -------
-    Answers
-
     Raises
     ------
     UserError
@@ -138,17 +112,7 @@ def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> Answers:
 
 
 def sheet(lesson: str, quiz: Quiz, answers: Mapping[str, float]) -> str:
-    """Write a file of answers, with the questions as comments.
-
-    Parameters
-    ----------
-    lesson : str
-        Such as "lesson4".
-    quiz : Quiz
-        What is asked.
-    answers : mapping of str to int or float
-        By question; the others are left empty.
-    """
+    """Write a file of answers, with the questions as comments."""
     lines = [
         f"# Answers to the quiz of {lesson}, {quiz.title}. A letter or a number behind each =.",
         f"# To mark them: python -m companion.quiz {lesson} --answers FILE",

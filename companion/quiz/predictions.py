@@ -40,19 +40,6 @@ class Predictions:
     def answer(self, question: Question) -> tuple[int | float, dict[str, Any]]:
         """Run the lesson and give the right answer.
 
-        Parameters
-        ----------
-        question : Question
-            A prediction.
-
-        Returns
-        -------
-        answer : int or float
-            Which choice, from 0 on; or the number.
-        figures : dict of str to value
-            What the explanation may name: ``final_loss``, ``first_loss``, ``steps_up``, ``behavior``,
-            ``train_accuracy`` of the run; ``other_final_loss`` of the other, ``final_losses`` by choice.
-
         Raises
         ------
         UserError

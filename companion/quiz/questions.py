@@ -89,15 +89,6 @@ class Quiz:
 def read_quiz(path: Path) -> Quiz:
     """Read and check a quiz.
 
-    Parameters
-    ----------
-    path : Path
-        Of a TOML file.
-
-    Returns
-    -------
-    Quiz
-
     Raises
     ------
     UserError
@@ -190,18 +181,6 @@ def _run(table: Mapping[str, Any], asks: str, choices: tuple[str, ...], refuse: 
 def read_answer(question: Question, given: Any) -> int | float:
     """Take an answer as a learner writes it.
 
-    Parameters
-    ----------
-    question : Question
-        Which was asked.
-    given : object
-        A letter, or a choice as it is written; or a number.
-
-    Returns
-    -------
-    int or float
-        Which choice, from 0 on; or the number.
-
     Raises
     ------
     UserError
@@ -226,17 +205,7 @@ def read_answer(question: Question, given: Any) -> int | float:
 
 
 def is_right(question: Question, answer: float, right: float) -> bool:
-    """Tell whether an answer is the right one.
-
-    Parameters
-    ----------
-    question : Question
-        Which was asked.
-    answer : int or float
-        From `read_answer`.
-    right : int or float
-        The question's own answer, or what the run gave.
-    """
+    """Tell whether an answer is the right one."""
     if question.choices:
         return answer == right
     return abs(answer - right) <= question.tolerance * (1 + 1e-12)  # 0.1 + 0.2 is no reason to fail

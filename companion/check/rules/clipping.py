@@ -13,22 +13,7 @@ LIMIT_NOISE = 1e-2  # how far apart, relatively, limits found at two steps may b
 
 
 def clipping(steps: list[list[tuple[np.ndarray, np.ndarray]]], noise: float) -> tuple[int, str] | None:
-    """Recognize clipping by value, by norm, or by the norm of all.
-
-    Parameters
-    ----------
-    steps : list of list of pair of ndarray
-        By step and variable: the gradient that was used, and the one that the tape gave.
-    noise : float
-        How far apart two gradients can be by rounding, relative to their length.
-
-    Returns
-    -------
-    int
-        The first step where it shows.
-    str
-        What it is, in words.
-    """
+    """Recognize clipping by value, by norm, or by the norm of all."""
     limits: dict[str, list[float]] = {"value": [], "norm": [], "the norm of all": []}
     first = None
     for number, pairs in enumerate(steps):

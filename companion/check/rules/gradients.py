@@ -91,19 +91,7 @@ def _solve(
 
 
 def gradient_findings(case: Case) -> tuple[list[Finding], list[Explanation]]:
-    """Compare each gradient with that of ``.fit`` at the same weights on the same rows.
-
-    Parameters
-    ----------
-    case : Case
-        The run.
-
-    Returns
-    -------
-    list of Finding
-    list of Explanation
-        How each gradient came about; empty if that is not known.
-    """
+    """Compare each gradient with that of ``.fit`` at the same weights, on the same rows; explain each."""
     used = _best(case, [step.used for step in case.steps])
     if used.findings is not None:
         return used.findings, used.explained

@@ -94,20 +94,7 @@ WAYS: list[tuple[Callable, tuple[str, ...], str]] = [
 
 
 def report_findings(case: Case, explained: list[Explanation] | None) -> list[Finding]:
-    """Find the rule by which the reported losses come from the run's own losses.
-
-    Parameters
-    ----------
-    case : Case
-        The run.
-    explained : list of Explanation or None
-        How its gradients came about: with a mistake in them its own loss is another than that of
-        ``.fit``. None where its steps are right, empty where that is not known.
-
-    Returns
-    -------
-    list of Finding
-    """
+    """Find the rule by which the reported losses come from the run's own, given what explains its gradients."""
     reported = np.array(case.recording.history)
     fitting = [rule for rule in _rules(case, explained) if _same(case, reported, rule.values)]
     fewest = min((len(rule.names) for rule in fitting), default=0)

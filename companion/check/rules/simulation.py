@@ -22,22 +22,7 @@ def simulated(
     rates: list[float] | None = None,
     gradients: list[list[np.ndarray]] | None = None,
 ) -> list[State]:
-    """Give the weights after each update as the optimizer of ``.fit`` would make it.
-
-    Parameters
-    ----------
-    case : Case
-        From whose weights before each update.
-    rates : list of float, optional
-        Learning rates; those of ``.fit`` unless told.
-    gradients : list of list of ndarray, optional
-        Of what; of the loop's own unless told.
-
-    Returns
-    -------
-    list of list of ndarray
-        By step: the trainable variables.
-    """
+    """Give the weights after each update as the optimizer of ``.fit`` would make it."""
     twin = case.replay.twin
     optimizer = case.problem.optimizer(case.problem.learning_rate)
     optimizer.build(twin.trainable_variables)

@@ -47,16 +47,6 @@ class Entry:
 def list_entries(source: Path) -> list[Entry]:
     """List all files of a folder or a zip archive.
 
-    Parameters
-    ----------
-    source : Path
-        Which.
-
-    Returns
-    -------
-    list of Entry
-        By path. Hidden files and what systems leave behind are not among them.
-
     Raises
     ------
     UserError

@@ -12,18 +12,6 @@ METADATA = "submission_metadata.yml"
 def read_metadata(entry: Entry, due: datetime | None) -> dict[str, tuple[str, str, bool]]:
     """Read who handed in which submission.
 
-    Parameters
-    ----------
-    entry : Entry
-        The file.
-    due : datetime or None
-        What came after it is late.
-
-    Returns
-    -------
-    dict of str to tuple
-        By the number of the submission: the student's id (or e-mail address), name, whether it was late.
-
     Raises
     ------
     UserError

@@ -40,18 +40,7 @@ WRAPPERS = {"submissions", "exercise", "download"}
 
 
 def system_of(paths: Iterable[str]) -> str:
-    """Find out which system most names follow, so that a student's choice of a name cannot change it.
-
-    Parameters
-    ----------
-    paths : iterable of str
-        Of all files.
-
-    Returns
-    -------
-    str
-        "moodle", "canvas", "gradescope", or "" for none.
-    """
+    """Find out which system most names follow, so that a student's choice of a name cannot change it."""
     found: Counter[str] = Counter()
     for first, rest in {(path.partition("/")[0], "/" in path) for path in paths}:
         if rest and GRADESCOPE.fullmatch(first):
@@ -66,20 +55,7 @@ def system_of(paths: Iterable[str]) -> str:
 
 
 def owner_of(path: str, system: str) -> Owner | None:
-    """Work out whose file it is.
-
-    Parameters
-    ----------
-    path : str
-        Relative to the folder or archive, with slashes.
-    system : str
-        As `system_of` gives it.
-
-    Returns
-    -------
-    Owner or None
-        None for what is nobody's, such as a list beside the submissions.
-    """
+    """Work out whose file it is; None if it is nobody's, such as a list beside the submissions."""
     first, _, rest = path.partition("/")
     if system == "moodle" and (moodle := MOODLE.fullmatch(first)):
         file = rest or moodle["rest"]
@@ -100,20 +76,7 @@ def owner_of(path: str, system: str) -> Owner | None:
 
 
 def wrapper_of(paths: list[str], archive: str) -> str:
-    """Find the one folder that holds all submissions, as archives often have it.
-
-    Parameters
-    ----------
-    paths : list of str
-        Of all files.
-    archive : str
-        The name of the archive or folder, without its ending.
-
-    Returns
-    -------
-    str
-        With a slash at its end; "" if there is none.
-    """
+    """Find the one folder that holds all submissions, as archives often have it; "" if there is none."""
     tops = {path.partition("/")[0] for path in paths if "/" in path}
     if len(tops) != 1 or any("/" not in path for path in paths):
         return ""

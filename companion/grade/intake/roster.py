@@ -13,16 +13,6 @@ NAMES = ("name", "student", "full name", "student name")
 def read_roster(path: Path) -> dict[str, str]:
     """Read a roster.
 
-    Parameters
-    ----------
-    path : Path
-        A CSV file with a header; a column is called "id" or the like, one perhaps "name".
-
-    Returns
-    -------
-    dict of str to str
-        Names by id.
-
     Raises
     ------
     UserError

@@ -77,17 +77,6 @@ class Intake:
 def take_in(source: Path, due: datetime | None = None) -> Intake:
     """Find the submissions in a folder or a zip archive.
 
-    Parameters
-    ----------
-    source : Path
-        Which.
-    due : datetime, optional
-        What a Gradescope export says came after it is late.
-
-    Returns
-    -------
-    Intake
-
     Raises
     ------
     UserError
@@ -250,19 +239,6 @@ def _list(names: Iterable[str]) -> str:
 
 def take_in_one(source: Path, student: str, name: str, late: bool) -> Submission:
     """Give all files of a folder as the submission of one student.
-
-    Parameters
-    ----------
-    source : Path
-        The folder.
-    student, name : str
-        Whose it is.
-    late : bool
-        Whether it came late.
-
-    Returns
-    -------
-    Submission
 
     Raises
     ------

@@ -53,17 +53,6 @@ class Assignment:
 def read_assignment(path: Path, lesson: str) -> Assignment:
     """Read and check an assignment.
 
-    Parameters
-    ----------
-    path : Path
-        Of a TOML file.
-    lesson : str
-        Such as "lesson3".
-
-    Returns
-    -------
-    Assignment
-
     Raises
     ------
     UserError

@@ -17,13 +17,7 @@ FORGED = "its result is not one that the grader writes"
 
 
 def calls_of(lesson: int, seed: int) -> list[list[Any]]:
-    """Give the calls of a lesson's exercises: name, arguments and float type of each.
-
-    Parameters
-    ----------
-    lesson, seed : int
-        Of the task; the last call of each exercise is drawn from the seed, which nobody knows beforehand.
-    """
+    """Return the calls of a lesson's exercises: name, arguments, type. The seed draws the last of each."""
     return [[one.name, arguments, one.dtype] for one, arguments in _calls(lesson, seed)]
 
 
@@ -34,22 +28,7 @@ def _calls(lesson: int, seed: int) -> list[tuple[Exercise, list[Any]]]:
 
 
 def judge(lesson: int, seed: int, result: bytes, names: Sequence[str]) -> list[dict[str, str]]:
-    """Judge what came out of a sandbox.
-
-    Parameters
-    ----------
-    lesson, seed : int
-        As for `calls_of`.
-    result : bytes
-        Of which every byte may be the submission's own.
-    names : sequence of str
-        Of the exercises that were called.
-
-    Returns
-    -------
-    list of dict
-        ``name``, ``status`` and ``told`` of each exercise.
-    """
+    """Judge what came out of a sandbox, of which every byte may be the submission's own."""
     calls = [(one, arguments) for one, arguments in _calls(lesson, seed) if one.name in names]
     try:
         if result.startswith(ENDED):

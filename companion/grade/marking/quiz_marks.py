@@ -34,18 +34,7 @@ class QuizMarks:
         return self.path.read_text(encoding="utf-8")
 
     def mark(self, files: Mapping[str, bytes]) -> QuizMark | None:
-        """Mark the answers among a student's files.
-
-        Parameters
-        ----------
-        files : mapping of str to bytes
-            By name; ``answers.toml`` is what is looked for.
-
-        Returns
-        -------
-        QuizMark or None
-            None if no answers are there.
-        """
+        """Mark the answers among a student's files, by name; None if there are none."""
         found = [name for name in sorted(files) if is_answers(name)]
         if not found:
             return None

@@ -32,22 +32,7 @@ def none_runs(told: str) -> list[CriterionMark]:
 
 
 def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[CriterionMark]:
-    """Say of each criterion whether it holds.
-
-    Parameters
-    ----------
-    one : ProblemVerdict
-        What has been found.
-    run : LoopRun
-        The submission's.
-    judge : Judge
-        That found it.
-
-    Returns
-    -------
-    list of CriterionMark
-        In the order of `CRITERIA`.
-    """
+    """Say of each criterion, in the order of `CRITERIA`, whether it holds."""
     copied = next((finding for finding in one.findings if finding.name == "fit-called-inside"), None)
     if copied is not None:
         return none_runs(f"no loop by hand: {copied.evidence}")

@@ -15,22 +15,7 @@ NARROW, WIDE = 12, 22  # rem
 
 
 def class_page(grades: Sequence[Grade], title: str, about: Sequence[tuple[str, str]]) -> bytes:
-    """Make the page of a class.
-
-    Parameters
-    ----------
-    grades : sequence of Grade
-        Of all students, overrides applied.
-    title : str
-        Of the assignment.
-    about : sequence of tuple of str
-        What to tell of the run: words and what they stand for.
-
-    Returns
-    -------
-    bytes
-        HTML.
-    """
+    """Make the page of a class, as HTML; `about` has facts of the run to tell."""
     facts = [part for word, text in about for part in (tag("dt", word), tag("dd", text))]
     parts = [tag("dl", *facts), tag("h2", "Scores"), _scores(grades)]
     parts += [

@@ -29,22 +29,7 @@ def summary(grade: Grade) -> str:
 
 
 def feedback_page(grade: Grade, title: str, setting: str = "") -> bytes:
-    """Make a student's page.
-
-    Parameters
-    ----------
-    grade : Grade
-        Overrides applied.
-    title : str
-        Of the assignment.
-    setting : str
-        What was run, in a sentence.
-
-    Returns
-    -------
-    bytes
-        HTML.
-    """
+    """Make a student's page, as HTML; `setting` says in a sentence what was run."""
     parts = [tag("p", f"{grade.name or grade.id} · {grade.source or 'no file'}", class_="dim")]
     parts.append(tag("p", headline(grade), class_="score"))
     if grade.told:
@@ -146,21 +131,7 @@ def _mistakes(grade: Grade) -> list[Element]:
 
 
 def feedback_text(grade: Grade, title: str, setting: str = "") -> str:
-    """Make the same as Markdown.
-
-    Parameters
-    ----------
-    grade : Grade
-        Overrides applied.
-    title : str
-        Of the assignment.
-    setting : str
-        What was run, in a sentence.
-
-    Returns
-    -------
-    str
-    """
+    """Make the same as Markdown."""
     lines = [f"# {title}", "", f"**{plain(headline(grade))}**", ""]
     if grade.told:
         lines += [f"{grade.status}: {plain(grade.told)}", ""]

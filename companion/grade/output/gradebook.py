@@ -23,18 +23,7 @@ def score_text(score: float) -> str:
 
 
 def gradebook(grades: Sequence[Grade]) -> bytes:
-    """Make the gradebook.
-
-    Parameters
-    ----------
-    grades : sequence of Grade
-        Of all students, overrides applied.
-
-    Returns
-    -------
-    bytes
-        CSV in UTF-8, with lines ended as spreadsheets want them.
-    """
+    """Make the gradebook: CSV in UTF-8, with lines ended as spreadsheets want them."""
     page = io.StringIO()
     write = csv.writer(page, lineterminator="\r\n")
     write.writerow([*FIRST, *CRITERIA, *BESIDE, *LAST])

@@ -14,20 +14,7 @@ METADATA = Path("/autograder/submission_metadata.json")
 
 
 def results(grade: Grade, text: str) -> dict[str, Any]:
-    """Give a grade as Gradescope reads it.
-
-    Parameters
-    ----------
-    grade : Grade
-        Overrides applied.
-    text : str
-        The feedback, in Markdown.
-
-    Returns
-    -------
-    dict
-        Of what JSON knows.
-    """
+    """Return a grade as Gradescope reads it, with the feedback in Markdown."""
     tests = [
         {
             "name": CRITERIA[one.name],

@@ -35,21 +35,7 @@ Element = ElementTree.Element
 
 
 def tag(kind: str, /, *content: Any, **attributes: Any) -> Element:
-    """Make an element.
-
-    Parameters
-    ----------
-    kind : str
-        Such as "td".
-    *content
-        Elements, and texts.
-    **attributes
-        Such as ``class_="number"``.
-
-    Returns
-    -------
-    Element
-    """
+    """Make an element."""
     element = ElementTree.Element(
         kind, {key.strip("_").replace("_", "-"): clean(str(value)) for key, value in attributes.items()}
     )
@@ -66,20 +52,7 @@ def tag(kind: str, /, *content: Any, **attributes: Any) -> Element:
 
 
 def page(title: str, *content: Element) -> bytes:
-    """Make a page that needs no other file.
-
-    Parameters
-    ----------
-    title : str
-        Also its heading.
-    *content
-        What follows.
-
-    Returns
-    -------
-    bytes
-        HTML in UTF-8.
-    """
+    """Make a page that needs no other file."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),

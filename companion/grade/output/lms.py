@@ -124,19 +124,6 @@ class Target:
 def canvas_target(path: Path, title: str | None, maximum: float) -> Target:
     """Find the column of an assignment in a gradebook from Canvas, and the students' rows.
 
-    Parameters
-    ----------
-    path : Path
-        The gradebook.
-    title : str or None
-        The column's title, with or without the number behind it; None if there is only one.
-    maximum : float
-        The highest score, which must be that of Canvas.
-
-    Returns
-    -------
-    Target
-
     Raises
     ------
     UserError
@@ -172,17 +159,6 @@ def _canvas_column(path: Path, header: list[str], title: str | None) -> int:
 
 def moodle_target(path: Path, maximum: float) -> Target:
     """Find the column of the grade in an offline worksheet from Moodle, and the students' rows.
-
-    Parameters
-    ----------
-    path : Path
-        The worksheet.
-    maximum : float
-        The highest score, which must be that of Moodle.
-
-    Returns
-    -------
-    Target
 
     Raises
     ------
@@ -225,22 +201,7 @@ def _check_maximum(path: Path, row: int, text: str, maximum: float) -> None:
 
 
 def fill_in(target: Target, grades: Sequence[Grade], comment: Any) -> list[str]:
-    """Fill in the scores.
-
-    Parameters
-    ----------
-    target : Target
-        Where.
-    grades : sequence of mapping
-        Overrides applied; those without a score are left out.
-    comment : callable
-        Gives the feedback of a grade in a line.
-
-    Returns
-    -------
-    list of str
-        What could not be filled in, and why.
-    """
+    """Fill in the scores of those that have one; return what could not be filled in, and why."""
     notes = []
     for grade in grades:
         rows = target.rows.get(grade.id) or target.rows.get(grade.name or "") or []

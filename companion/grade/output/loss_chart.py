@@ -13,20 +13,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 620, 260, 70, 36, 12, 12
 
 
 def curves(mine: Sequence[float], fit: Sequence[float], first: int | None) -> Element:
-    """Draw the losses of a submission and of ``.fit``.
-
-    Parameters
-    ----------
-    mine, fit : sequence of float
-        A loss an epoch; what is not finite is left out.
-    first : int or None
-        The epoch of the first difference, which is marked.
-
-    Returns
-    -------
-    Element
-        SVG.
-    """
+    """Draw the losses of a submission and of ``.fit``, and mark the first epoch that differs."""
     finite = [loss for loss in (*mine, *fit) if math.isfinite(loss)] or [0.0]
     low, high = min(finite), max(finite)
     margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0

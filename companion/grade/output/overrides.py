@@ -15,18 +15,6 @@ COLUMNS = "id,score,reason"
 def read_overrides(path: Path, maximum: float) -> dict[str, Override]:
     """Read the file if it is there.
 
-    Parameters
-    ----------
-    path : Path
-        A CSV file with the columns id, score and, if one likes, reason.
-    maximum : float
-        The highest score.
-
-    Returns
-    -------
-    dict of str to Override
-        By id.
-
     Raises
     ------
     UserError

@@ -28,17 +28,6 @@ def publish(
 ) -> None:
     """Write gradebook, pages and results.
 
-    Parameters
-    ----------
-    folder : Path
-        Where.
-    grades : sequence of Grade
-        With their scores.
-    assignment : Assignment
-        That was graded.
-    about : sequence of tuple of str
-        What to tell of the run.
-
     Raises
     ------
     OutputError

@@ -17,17 +17,7 @@ class JudgeEndedError(MachineError):
 
 
 def send(connection: Connection, content: dict[str, Any], blob: bytes = b"") -> None:
-    """Send a message.
-
-    Parameters
-    ----------
-    connection : Connection
-        To the other process.
-    content : dict
-        Of what JSON knows.
-    blob : bytes
-        What comes with it.
-    """
+    """Send what JSON knows, and bytes with it."""
     connection.send_bytes(json.dumps(content).encode())
     connection.send_bytes(blob)
 

@@ -13,18 +13,6 @@ CONNECT = 20  # seconds
 def cluster_executor(address: str) -> Iterator[tuple[Executor, int]]:
     """Connect to a Dask scheduler for as long as the ``with`` block lasts.
 
-    Parameters
-    ----------
-    address : str
-        Such as ``tcp://host:8786``.
-
-    Yields
-    ------
-    Executor
-        That runs on its workers.
-    int
-        How many submissions to hand over at one time.
-
     Raises
     ------
     UserError

@@ -33,21 +33,6 @@ class ForkClient:
     ) -> Ending:
         """Run a submission, or the probe, under a runner of its own.
 
-        Parameters
-        ----------
-        content : dict
-            What to run: ``file`` and ``task``, or for the probe ``file`` None and ``outside``.
-        files : dict of str to bytes
-            To lay into its folder.
-        limits : Limits
-            What it may use.
-        layers : list of str or None
-            The layers of protection that must be on; None if that is not known yet.
-
-        Returns
-        -------
-        Ending
-
         Raises
         ------
         MachineError

@@ -112,21 +112,7 @@ def reference_of(judge: Judge) -> bytes:
 
 
 def judge_one(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
-    """Judge what a submission has left.
-
-    Parameters
-    ----------
-    judge : Judge
-        Of the task that it ran on.
-    result : bytes
-        As it came out of the sandbox.
-    file, text : str
-        Name and content of the submission's file; the text is shown, not run.
-
-    Returns
-    -------
-    Judgment
-    """
+    """Judge what a submission has left. Its text is shown, not run."""
     lines = Lines(file, text)
     if result.startswith(ERROR):
         return _of_error(result[len(ERROR) :], lines)

@@ -88,15 +88,7 @@ class Machine:
         self._processes.close()
 
     def reference(self, task: dict[str, int], known: bytes = b"") -> bytes:
-        """Give what ``.fit`` makes of a task; made once.
-
-        Parameters
-        ----------
-        task : dict
-            The fields of `companion.grade.sandbox.inside.Task`.
-        known : bytes
-            What another machine has made of it, if it has.
-        """
+        """Return what ``.fit`` makes of a task, made once; `known` is what another machine has made of it."""
         key = json.dumps(task, sort_keys=True)
         with self._referring:
             if known:
@@ -118,23 +110,6 @@ class Machine:
         calls: list[Any] | None = None,
     ) -> Ending:
         """Run a submission in a sandbox.
-
-        Parameters
-        ----------
-        task : dict
-            The fields of `companion.grade.sandbox.inside.Task`.
-        limits : Limits
-            What it may use.
-        file : str
-            The name of the one that defines ``train``.
-        files : dict of str to bytes
-            All that were handed in, by relative path.
-        calls : list, optional
-            From `exercise_calls`: to be made instead of that of ``train``.
-
-        Returns
-        -------
-        Ending
 
         Raises
         ------
