@@ -94,7 +94,7 @@ WAYS: list[tuple[Callable, tuple[str, ...], str]] = [
 
 
 def report_findings(case: Case, explained: list[Explanation] | None) -> list[Finding]:
-    """Find the rule by which the reported losses come from the run's own, given what explains its gradients."""
+    """Find the rule by which the reported losses come from the run's own, as its gradients are explained."""
     reported = np.array(case.recording.history)
     fitting = [rule for rule in _rules(case, explained) if _same(case, reported, rule.values)]
     fewest = min((len(rule.names) for rule in fitting), default=0)
