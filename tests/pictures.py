@@ -38,7 +38,7 @@ def draw_dial(path):
         dial.step()
     while dial.fit is None:
         assert "not compared" not in dial.verdict, dial.verdict
-        dial.look_beside()
+        dial.ask_worker()
         time.sleep(0.02)
     live._update()
     canvas.draw()
