@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from mistaken_loops import FOLDER, SMOOTHED, source
 
-from companion import LoopCheck, Problem, check_loop
+from companion import LoopCheck, Problem, check_loop, lesson3
+from companion.precision import precision
 
 
 def test_in_python_it_prints_as_a_report_and_in_a_notebook_as_html(tmp_path):
@@ -86,3 +87,17 @@ def test_an_empty_tape_beside_fit_is_no_loop_by_hand():
     exec(source("eager", edits), space)
     check = check_loop(space["train"], problem="lesson")
     assert [mistake.name for mistake in check.mistakes] == ["fit-called-inside"]
+
+
+@pytest.mark.parametrize(("off", "verdict"), [(0.0, "identical"), (2e-9, "differs")])
+def test_what_is_rounding_depends_on_the_type(off, verdict):
+    """2e-9 is rounding in float32, and none in float64."""
+
+    def train(model, x, y, *, learning_rate, batch_size, epochs):
+        losses = trained(model, x, y, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs)
+        return [loss + off for loss in losses]
+
+    trained = lesson3.train_by_hand
+    with precision("float64"):
+        assert check_loop(train, 3, problem="lesson").verdict == verdict
+    assert check_loop(train, 3, problem="lesson").verdict in ("identical", "close")

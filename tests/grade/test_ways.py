@@ -1,5 +1,6 @@
 """Other ways to grade: in a Gradescope container, without forking, by any executor, with less protection."""
 
+import argparse
 import json
 import re
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -8,6 +9,7 @@ from dataclasses import replace
 import pytest
 from classes import RIGHT, lay, rows, run, wrong
 
+from companion.grade import class_run
 from companion.grade.grader import Job, close_machines, grade, reference_for
 from companion.grade.intake.submissions import take_in
 from companion.grade.journal import Journal
@@ -97,3 +99,11 @@ def test_any_executor_will_do(tmp_path, kind):
         "s1": [],
         "s2": ["no-update"],
     }
+
+
+@pytest.mark.parametrize(("jobs", "at_once"), [(3, 6), (None, 10)])
+def test_jobs_count_where_a_system_does_not_tell_its_processors(monkeypatch, jobs, at_once):
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    with class_run.executor_of(argparse.Namespace(scheduler=None, jobs=jobs)) as (_, count):
+        assert count == at_once
