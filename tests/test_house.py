@@ -110,7 +110,7 @@ def test_what_a_library_is_for_stands_in_one_place(files):
     assert private == {"companion.fit.keras_private"}
 
 
-@pytest.mark.parametrize(("module", "name"), zip(LESSONS, lesson_list.LESSONS, strict=True))
+@pytest.mark.parametrize(("module", "name"), list(zip(LESSONS, lesson_list.LESSONS, strict=True)))
 def test_the_list_of_lessons_says_of_each_what_its_file_says(module, name):
     listed = lesson_list.LESSONS[name]
     assert module.__name__ == f"companion.{name}"

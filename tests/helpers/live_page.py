@@ -49,6 +49,7 @@ class Page:
     def drag_rate(self, start, end, moves=20, pause=20):
         """Drag the dial; 0 is its left end, 1 its right."""
         places = [start + (end - start) * k / moves for k in range(moves + 1)]
+        self.forget_drawn()
         self.page.mouse.move(*self.point(0.2 + 0.6 * places[0], 0.165))
         self.page.mouse.down()
         for place in places[1:]:
@@ -56,11 +57,16 @@ class Page:
             self.page.wait_for_timeout(pause)
         self.page.mouse.up()
 
+    def forget_drawn(self):
+        """Let ``rest`` wait for a picture that is drawn from now on."""
+        self.page.evaluate("window.drawn = []")
+
     def rest(self):
         """Wait until what was begun is drawn, and nothing more comes."""
         self.page.wait_for_function(DRAWN, timeout=60_000)
 
     def click(self, button):
+        self.forget_drawn()
         self.page.mouse.click(*self.point({"train": 0.29, "step": 0.5, "reset": 0.71}[button], 0.05))
 
     def picture(self, left, low, right, high):
