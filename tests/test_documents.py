@@ -36,6 +36,7 @@ def test_the_output_in_the_readme_is_what_the_command_prints(readme, whole_run):
         assert without_noise(block) in printed
 
 
+@pytest.mark.full
 @pytest.mark.xdist_group("lesson1")
 def test_lesson_1_closes_the_gap_as_the_readme_says(readme, whole_run):
     assert without_noise(blocks(readme, "text")[3]) in without_noise(whole_run("lesson1").out)
@@ -51,7 +52,7 @@ def test_the_check_says_of_the_loop_in_the_readme_what_the_readme_says(readme, t
 
 
 def test_the_table_of_loops_in_the_readme_counts_the_loops_there_are(readme):
-    """That none is named wrongly, test_check_mistakes.py says, and of all pairs tests/benchmarks/check.py."""
+    """That none is named wrongly: tests/check/test_mistakes.py; of all pairs: tests/benchmarks/check.py."""
     rows = re.findall(
         r"^(\w.*?) {2,}(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$", blocks(readme, "text")[5], re.MULTILINE
     )

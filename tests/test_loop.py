@@ -15,10 +15,10 @@ from companion.conformance import table
 
 # Of each list some rows in which much happens at once; all of them: tests/benchmarks/conformance.py
 SAMPLE = [
+    "networks: subclassed, own loss and metrics, run_eagerly",
     "networks: LSTM with dropout, graph",
     "networks: spectral normalization, steps_per_execution",
     "networks: mixed float16, jit_compile",
-    "networks: subclassed, own loss and metrics, run_eagerly",
     "optimizers: batch normalization, AdamW, accumulation, clipping, decay, EMA",
     "losses: inputs and outputs by name, loss_weights by name",
     "metrics: three answers, F1Score",

@@ -124,13 +124,20 @@ COMMANDS = {
 }
 
 
+def listen_to_ctrl_c():
+    """Undo what a shell does to a job in the background, in which these tests may run."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize(
     ("name", "seconds"),
     only(list(itertools.product(COMMANDS, (0.3, 1, 2, 3))), ("lesson3", 2), ("check", 2)),
 )
 def test_ctrl_c_during_the_import_of_tensorflow_ends_a_command_in_one_line(name, seconds):
     words = [sys.executable, "-m", *COMMANDS[name]]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_ctrl_c
+    )
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -164,6 +171,7 @@ def test_the_command_companion_hands_options_on_to_the_lesson(capsys):
     assert "--epochs: '0' is not a whole number" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_whoever_wants_tensorflows_notes_gets_them(command):
     """That a user sees none, the tests of the commands say."""
     loud = command("companion.lesson3", "--epochs", "2", "--quiet", TF_CPP_MIN_LOG_LEVEL="0")

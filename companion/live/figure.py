@@ -108,7 +108,7 @@ class LiveFigure:
         place : tuple of float
             Left, bottom, width and height, from 0 to 1.
         label : str
-            WorkerProcess it.
+            What stands beside it.
         ends : pair of float
             What it goes from and to.
         at : float

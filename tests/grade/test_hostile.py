@@ -1,7 +1,7 @@
 """What submissions must not be able to do: each of them costs its own points at most.
 
 The limits are narrow, so that a protection that fails takes nothing down. Each submission stands in
-tests/hostile, its name says what it tries.
+tests/grade/hostile, its name says what it tries.
 """
 
 import json
@@ -75,10 +75,11 @@ ENDS = {
     "write_outside": {"error"},
 }
 
-# One of each kind: time, memory, files, network, no result, a forged result, .fit by a back door.
+# One of each kind: time, memory, disk, output, processes, files, network, no result, a forged result, .fit by
+# a back door.
 EVERY_TIME = (
-    "endless_loop", "memory_bomb", "write_outside", "read_outside", "network", "os_exit", "forged_message",
-    "fit_past_the_recorder",
+    "endless_loop", "shared_memory", "many_files", "gigabyte_of_output", "left_behind", "write_outside",
+    "read_outside", "network", "os_exit", "forged_message", "fit_past_the_recorder",
 )  # fmt: skip
 
 pytestmark = pytest.mark.xdist_group("grade")  # they share the grader's processes

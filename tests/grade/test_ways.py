@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from classes import RIGHT, lay, rows, run, wrong
+from marks import only
 
 from companion.grade import class_run
 from companion.grade.grader import Job, close_machines, grade, reference_for
@@ -64,16 +65,28 @@ def test_where_a_protection_is_missing_it_is_told_and_can_be_refused(capsys, tmp
 
 
 def test_without_forking_it_grades_too(capsys, tmp_path):
-    lay(tmp_path / "in", {"s1.py": RIGHT, "s2.py": "import os\nos._exit(3)\n"})
+    lay(tmp_path / "in", {"s1.py": RIGHT})
     status, out, _ = run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seed", 5, "--no-fork")
     assert (status, "a Python process each" in out) == (0, True)
-    assert {student: row["score"] for student, row in rows(tmp_path / "out").items()} == {
-        "s1": "10",
-        "s2": "0",
-    }
-    assert "status 3" in (tmp_path / "out" / "feedback" / "s2.md").read_text()
+    assert rows(tmp_path / "out")["s1"]["score"] == "10"
 
 
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("text", "limits", "told"),
+    [("import os\nos._exit(3)\n", (), "status 3"), ("while True: pass\n", ("--seconds", 9), "9 s")],
+)
+def test_without_forking_one_that_ends_its_process_or_never_ends_is_told(
+    capsys, tmp_path, text, limits, told
+):
+    lay(tmp_path / "in", {"s1.py": text})
+    words = (tmp_path / "in", "--output", tmp_path / "out", "--seed", 5, "--no-fork", *limits)
+    assert run(capsys, *words)[0] == 0
+    assert rows(tmp_path / "out")["s1"]["score"] == "0"
+    assert told in (tmp_path / "out" / "feedback" / "s1.md").read_text()
+
+
+@pytest.mark.full
 def test_a_judge_that_has_turned_to_another_class_can_turn_back():
     close_machines()  # so that there is one judge
     points = dict.fromkeys(CRITERIA, 1.0)
@@ -87,7 +100,7 @@ def test_a_judge_that_has_turned_to_another_class_can_turn_back():
         assert (grades.status, grades.graded) == ("graded", 8)
 
 
-@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+@pytest.mark.parametrize("kind", only([ThreadPoolExecutor, ProcessPoolExecutor], ThreadPoolExecutor))
 def test_any_executor_will_do(tmp_path, kind):
     lay(tmp_path / "in", {"s1.py": RIGHT, "s2.py": wrong("no-update")})
     told = []
@@ -103,7 +116,7 @@ def test_any_executor_will_do(tmp_path, kind):
 
 @pytest.mark.parametrize(("jobs", "at_once"), [(3, 6), (None, 10)])
 def test_jobs_count_where_a_system_does_not_tell_its_processors(monkeypatch, jobs, at_once):
-    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 5)
     with class_run.executor_of(argparse.Namespace(scheduler=None, jobs=jobs)) as (_, count):
         assert count == at_once

@@ -1,4 +1,4 @@
-"""Small dials of lesson 4 for the tests, and waiting for the second process them."""
+"""Small dials of lesson 4 for the tests, and waiting for the second process of one."""
 
 import time
 

@@ -18,6 +18,7 @@ def one_of_each(cases, kind):
 
 def only(cases, *kept):
     """Return all cases: those that are named run every time, the others are full."""
+    assert set(kept) <= set(cases), f"no case: {set(kept) - set(cases)}"
     return [case if case in kept else full(case) for case in cases]
 
 

@@ -53,7 +53,7 @@ def test_a_reading_has_the_parts_that_all_have(lesson):
     assert "(curves.png)" in text
 
 
-@pytest.mark.parametrize("lesson", only(LESSONS, *list(LESSONS)[:4]))
+@pytest.mark.parametrize("lesson", only(LESSONS, "lesson2", "lesson3", "lesson4"))
 def test_what_a_reading_shows_is_what_the_command_prints(lesson, whole_run):
     run = whole_run(lesson)
     assert run.status == 0
@@ -107,7 +107,7 @@ def test_a_walkthrough_copies_no_code_of_the_lesson(lesson):
     assert "inspect.getsource" in text
 
 
-@pytest.mark.parametrize("lesson", only(LESSONS, "lesson3"))
+@pytest.mark.parametrize("lesson", only(LESSONS, "lesson2"))
 def test_a_walkthrough_runs_as_a_notebook(lesson, tmp_path, capsys, monkeypatch):
     assert notebooks.main([str(tmp_path / "made"), lesson]) == 0
     path = tmp_path / "made" / f"{lesson}.ipynb"

@@ -128,6 +128,7 @@ def test_the_neuron_starts_from_the_chapters_weights_and_takes_no_hidden_units()
         lesson1.build_model(hidden=3)
 
 
+@pytest.mark.full
 @pytest.mark.xdist_group("lesson1")
 def test_the_report_walks_the_gap_from_both_ends_down_to_exactly_0(whole_run):
     out = whole_run("lesson1").out

@@ -85,7 +85,7 @@ def test_reset_and_other_choices_begin_anew(dial):
     assert (dial.epoch, len(dial.weights), dial.fit) == (0, 9, None)
 
 
-def test_a_process_worker_that_ends_is_told_and_the_dial_goes_on():
+def test_a_second_process_that_ends_is_told_and_the_dial_goes_on():
     dial = make_dial(epochs=5)
     dial.ask_worker()
     dial._worker._process.kill()
