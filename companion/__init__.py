@@ -71,7 +71,7 @@ elif "--multiprocessing-fork" in sys.orig_argv:
     # A worker of ours: multiprocessing imports the command's file there, before it runs anything.
     from multiprocessing import current_process
 
-    from companion.terminal.quiet_start import WORKER, begin
+    from companion.terminal.quiet_start import WORKER, begin_worker
 
     if current_process().name == WORKER:
-        begin("companion")
+        begin_worker()

@@ -30,7 +30,7 @@ def index() -> str:
         f"usage: {USAGE}",
         "",
         "lessons",
-        *(f"  {name}  {lesson.about}" for name, lesson in LESSONS.items()),
+        *(f"  {name}  {lesson.title}: {lesson.shows}" for name, lesson in LESSONS.items()),
         "",
         "for your own: from companion import check_loop, fit_by_hand, compare_with_fit",
         *(f"  {name:<11}  {title}" for name, title in TOOLS.items()),

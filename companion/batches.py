@@ -4,6 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from companion.errors import refuse_backend
+
+refuse_backend(keras.config.backend())
+
 PROBE = 64  # rows enough that two chance orders are never the same
 
 

@@ -15,3 +15,16 @@ class DataError(UserError):
 
 class OutputError(UserError):
     """A result cannot be written or shown where the user asked for it."""
+
+
+def refuse_backend(name: str) -> None:
+    """Refuse to go on where Keras runs on something else than TensorFlow.
+
+    Raises
+    ------
+    UserError
+        If `name` is another backend's.
+    """
+    if name != "tensorflow":
+        told = f"Keras runs on {name!r} here, and the loops are TensorFlow's"
+        raise UserError(f"{told}: set KERAS_BACKEND to 'tensorflow', or unset it")

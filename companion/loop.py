@@ -2,9 +2,9 @@
 
 `fit_by_hand` is the whole of ``.fit``: epochs, batches, steps, validation; `train_step` is one update.
 What they give is equal to what ``.fit`` gives, bit for bit: ``python -m companion.conformance`` trains
-hundreds of networks both ways and compares them. What is not training stands elsewhere: in ``pipeline.py``
-how `x` becomes batches, and what happens when they end; in ``execution.py`` how a step becomes a graph,
-on which the last bits depend. Each surprise is told, with a proof, in ``lessons/what-fit-does.md``.
+hundreds of networks both ways and compares them. What is not training stands elsewhere: how `x` becomes
+batches in ``fit/pipeline.py``; how a step becomes a graph, on which the last bits depend, in
+``fit/graph.py``. Each surprise is told, with a proof, in ``lessons/what-fit-does.md``.
 """
 
 import inspect

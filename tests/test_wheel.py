@@ -67,7 +67,7 @@ def test_the_installed_command_is_the_index(installed, tmp_path):
     assert "lesson3" in done.stdout
 
 
-@pytest.mark.parametrize("name", only(TOOLS, "check"))
+@pytest.mark.parametrize("name", only(TOOLS, "notebooks"))
 def test_every_command_runs_from_it(installed, tmp_path, name):
     """Loops, questions, stubs, walkthroughs and processes of its own are found without the checkout."""
     loop = (installed / "companion" / "lessons" / "right_loop.py").read_text()

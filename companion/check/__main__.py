@@ -25,7 +25,7 @@ from companion.terminal.outputs import write
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from companion.check.exercises import Done
+    from companion.check.catalogue import ExerciseResult
     from companion.check.result import LoopCheck
 
 NAME = "python -m companion.check"
@@ -114,7 +114,9 @@ def check_train(options: argparse.Namespace) -> "tuple[LoopCheck, ModuleType | N
     return check_loop(train, options.lesson, name=options.file, **chosen), module
 
 
-def check_exercises(module: "ModuleType", report: Report, options: argparse.Namespace) -> "list[Done]":
+def check_exercises(
+    module: "ModuleType", report: Report, options: argparse.Namespace
+) -> "list[ExerciseResult]":
     """Check those of the lesson's exercises that a file defines, telling of each when it is done."""
     from companion.check.exercises import check_exercise, exercises_of
 

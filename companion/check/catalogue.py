@@ -1,6 +1,9 @@
 """The mistakes that are known by name: what each is called, its cure, and where to read on."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from companion.check.learner.lines import Location
 
 DOCUMENT = "lessons/what-fit-does.md"
 
@@ -286,3 +289,88 @@ MISTAKES: dict[str, Known] = {
         ONE_OPTIMIZER,
     ),
 }
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake found in a loop.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``sum-instead-of-mean``.
+    title : str
+        What it is, in a sentence.
+    evidence : str
+        The numbers.
+    file : str or None
+        Of the learner's code; of a notebook, with the cell.
+    line : int or None
+        There.
+    code : str
+        That line.
+    cure : str
+        What to do instead.
+    link : str
+        Where to read on: a document and the anchor in it.
+    section : str
+        The heading there.
+    problems : list of str
+        On which problems it showed.
+    """
+
+    name: str
+    title: str
+    evidence: str
+    file: str | None
+    line: int | None
+    code: str
+    cure: str
+    link: str
+    section: str
+    problems: list[str] = field(default_factory=list)
+
+
+def mistake(
+    name: str, evidence: str, place: Location | None, code: str, problems: Sequence[str] = ()
+) -> Mistake:
+    """Say all that is known of a mistake.
+
+    Parameters
+    ----------
+    name, evidence : str
+        As found.
+    place : Location or None
+        The line of the learner's code.
+    code : str
+        Its text.
+    problems : sequence of str
+        On which problems it showed.
+
+    Returns
+    -------
+    Mistake
+    """
+    known = MISTAKES[name]
+    file, line = (place.file, place.line) if place else (None, None)
+    about = (known.cure, known.link, known.section)
+    return Mistake(name, known.title, evidence, file, line, code, *about, list(problems))
+
+
+@dataclass(frozen=True)
+class ExerciseResult:
+    """What became of an exercise.
+
+    Attributes
+    ----------
+    name : str
+        Of the function.
+    status : {"right", "wrong", "not done yet", "error", "missing"}
+        In a word; "not handed in" where a submission lacks it.
+    told : str
+        What was called, what came out, what is right; empty if all is.
+    """
+
+    name: str
+    status: str
+    told: str

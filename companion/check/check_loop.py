@@ -5,6 +5,7 @@ import time
 
 import keras
 
+from companion.check.catalogue import Mistake, mistake
 from companion.check.judge import Judge
 from companion.check.learner.file import check_train
 from companion.check.learner.isolation import unchanged
@@ -15,7 +16,7 @@ from companion.check.problems import lesson_problem, revealing_problem
 from companion.check.result import NOT_DONE, LoopCheck
 from companion.check.rules.findings import Finding
 from companion.check.run import Train, run_as_written, run_watched
-from companion.check.verdict import Mistake, ProblemVerdict, mistake
+from companion.check.verdict import ProblemVerdict
 from companion.errors import UserError
 from companion.terminal.lesson_list import LESSONS
 

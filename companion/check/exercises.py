@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from companion import lesson3
+from companion.check.catalogue import ExerciseResult
 from companion.check.exercise_calls import call
 from companion.check.learner.file import a
 from companion.datasets import diabetes
@@ -49,25 +50,6 @@ class Exercise:
     draw: Callable[[np.random.Generator], list[Any]]
     lesson: int
     dtype: str
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of an exercise.
-
-    Attributes
-    ----------
-    name : str
-        Of the function.
-    status : {"right", "wrong", "not done yet", "error", "missing"}
-        In a word.
-    told : str
-        What was called, what came out, what is right; empty if all is.
-    """
-
-    name: str
-    status: str
-    told: str
 
 
 def cross_entropy(truth: float, probability: float) -> float:
@@ -150,7 +132,7 @@ def exercises_of(lesson: int) -> tuple[Exercise, ...]:
     return tuple(one for one in EXERCISES if one.lesson == lesson)
 
 
-def check_exercise(function: Any, exercise: Exercise) -> Done:
+def check_exercise(function: Any, exercise: Exercise) -> ExerciseResult:
     """Call a learner's function, and compare what it gives with what is right.
 
     Parameters
@@ -162,18 +144,18 @@ def check_exercise(function: Any, exercise: Exercise) -> Done:
 
     Returns
     -------
-    Done
+    ExerciseResult
     """
     if not callable(function):
-        return Done(exercise.name, MISSING, f"the file defines no function {exercise.name}")
+        return ExerciseResult(exercise.name, MISSING, f"the file defines no function {exercise.name}")
     for arguments in exercise.calls:
         done = judge_given(exercise, arguments, call(function, exercise.name, arguments, exercise.dtype))
         if done.status != RIGHT:
             return done
-    return Done(exercise.name, RIGHT, "")
+    return ExerciseResult(exercise.name, RIGHT, "")
 
 
-def judge_given(exercise: Exercise, arguments: Sequence[Any], given: Mapping[str, Any]) -> Done:
+def judge_given(exercise: Exercise, arguments: Sequence[Any], given: Mapping[str, Any]) -> ExerciseResult:
     """Compare what a function gave with what is right.
 
     Parameters
@@ -187,22 +169,22 @@ def judge_given(exercise: Exercise, arguments: Sequence[Any], given: Mapping[str
 
     Returns
     -------
-    Done
+    ExerciseResult
     """
     if given.get("not_done"):
-        return Done(exercise.name, NOT_DONE, "")
+        return ExerciseResult(exercise.name, NOT_DONE, "")
     if "error" in given:
-        return Done(exercise.name, ERROR, str(given["error"]))
+        return ExerciseResult(exercise.name, ERROR, str(given["error"]))
     with precision(exercise.dtype):
         text = json.dumps(arguments)
         told = compare_answer(given, _result(exercise.answer, text))
         if not told:
-            return Done(exercise.name, RIGHT, "")
+            return ExerciseResult(exercise.name, RIGHT, "")
         hints = [
             words for wrong, words in exercise.mistakes if not compare_answer(given, _result(wrong, text))
         ]
     called = f"{exercise.name}({', '.join(map(repr, arguments))})"
-    return Done(exercise.name, WRONG, "; ".join([f"{called} {told}", *hints[:1]]))
+    return ExerciseResult(exercise.name, WRONG, "; ".join([f"{called} {told}", *hints[:1]]))
 
 
 @functools.lru_cache(maxsize=100)

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from companion.check.catalogue import Mistake
 from companion.check.learner.traceback import LoopError
 from companion.check.rules.findings import Divergence, Finding
-from companion.check.verdict import Mistake, ProblemVerdict
+from companion.check.verdict import ProblemVerdict
 from companion.errors import UserError
 from companion.report.result import versions
 from companion.terminal.console import Report, as_html, as_plain_text
@@ -100,7 +101,7 @@ def print_check(report: Report, check: LoopCheck, *, with_traceback: bool = True
         report.facts([("  where", f"{_where(finding)} of {title}"), ("  evidence", finding.evidence)])
     notes = [(one.problem.title, note) for one in check.problems for note in _notes(one)]
     if notes:
-        report.part("To know")
+        report.part("Notes")
         report.facts(notes)
     report.print()
     report.print(f"({check.seconds:.1f} s)", style="dim")

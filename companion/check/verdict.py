@@ -1,77 +1,11 @@
-"""What a check of a loop has found on one problem, and the mistakes in it."""
+"""What a check of a loop has found on one problem."""
 
 from dataclasses import dataclass
 
-from companion.check.catalogue import MISTAKES
-from companion.check.learner.lines import Location
 from companion.check.problem import Problem
 from companion.check.rules.findings import Divergence, Finding
 from companion.check.steps import Step
 from companion.comparison.ulp import abs_difference
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A mistake found in a loop.
-
-    Attributes
-    ----------
-    name : str
-        Such as ``sum-instead-of-mean``.
-    title : str
-        What it is, in a sentence.
-    evidence : str
-        The numbers.
-    file : str or None
-        Of the learner's code; of a notebook, with the cell.
-    line : int or None
-        There.
-    code : str
-        That line.
-    cure : str
-        What to do instead.
-    link : str
-        Where to read on: a document and the anchor in it.
-    section : str
-        The heading there.
-    problems : list of str
-        On which problems it showed.
-    """
-
-    name: str
-    title: str
-    evidence: str
-    file: str | None
-    line: int | None
-    code: str
-    cure: str
-    link: str
-    section: str
-    problems: list[str]
-
-
-def mistake(name: str, evidence: str, place: Location | None, code: str, problems: list[str]) -> Mistake:
-    """Say all that is known of a mistake.
-
-    Parameters
-    ----------
-    name, evidence : str
-        As found.
-    place : Location or None
-        The line of the learner's code.
-    code : str
-        Its text.
-    problems : list of str
-        On which problems it showed.
-
-    Returns
-    -------
-    Mistake
-    """
-    known = MISTAKES[name]
-    file, line = (place.file, place.line) if place else (None, None)
-    about = (known.cure, known.link, known.section, problems)
-    return Mistake(name, known.title, evidence, file, line, code, *about)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from companion.check.learner.traceback import told_in_one_line
-from companion.compare.model_file import ModelData, fit_arguments, load_model_file, read_data
+from companion.compare.model_file import (
+    ModelData,
+    fit_arguments,
+    load_model_file,
+    read_data,
+    told_in_one_line,
+)
 from companion.terminal.arguments import (
     LARGEST_SEED,
     OneLineParser,

@@ -2,13 +2,18 @@
 
 import argparse
 import inspect
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import GeneratorType, ModuleType
 from typing import Any
 
 from companion.check.learner.file import run_file
-from companion.check.learner.traceback import told_in_one_line
 from companion.errors import UserError
+
+LONGEST = 300  # characters of an exception in one line: Keras' can go on for a page
 
 
 @dataclass(frozen=True)
@@ -140,3 +145,38 @@ def fit_arguments(module: ModuleType, options: argparse.Namespace, data: ModelDa
     given = {name: value for name, value in given.items() if value is not None}
     validation = {} if data.validation is None else {"validation_data": data.validation}
     return {"epochs": 5, **validation, **own, **given}
+
+
+@contextmanager
+def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[None]:
+    """Turn an exception in the ``with`` block that comes from the user's file into one line.
+
+    Parameters
+    ----------
+    path : str
+        The file. An exception that passed through it is told with the line where it did so.
+    all_exceptions : bool
+        Whether one that did not pass through it is the user's too; otherwise only the errors
+        with which Keras and TensorFlow refuse models and data.
+
+    Raises
+    ------
+    UserError
+        In place of the exception.
+    """
+    try:
+        yield
+    except (UserError, KeyboardInterrupt):
+        raise
+    except SyntaxError as error:
+        raise UserError(f"{error.filename}, line {error.lineno}: SyntaxError: {error.msg}") from None
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == path]
+        refused = isinstance(error, ValueError | TypeError) or type(error).__module__.startswith("tensorflow")
+        if not (lines or all_exceptions or refused):
+            raise
+        where = f"{path}, line {lines[-1]}" if lines else path
+        text = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
+        text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+        raise UserError(f"{where}: {type(error).__name__}: {text}".removesuffix(": ")) from None

@@ -26,12 +26,12 @@ def conformance_parser() -> argparse.ArgumentParser:
         "layers, optimizers, losses, metrics, inputs, arguments and callbacks, and compares histories, "
         "variables and callback calls bit for bit. All of it takes half an hour, a row from 1 to 10 seconds.",
         epilog="FILE may be '-' for standard output; then nothing else is printed there. "
-        "Exit status: 0 no row differs, but those in which .fit differs from itself too; 1 some differ; "
+        "Exit status: 0 no row differs, except where .fit also differs from itself; 1 some differ; "
         "2 bad usage.",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--only", metavar="WORD", default="", help="only rows in which WORD stands, such as LSTM or Adam")
+    add("--only", metavar="WORD", default="", help="only rows that contain WORD, such as LSTM or Adam")
     add("--jobs", type=whole_number(1, None, 2), default=1, metavar="N", help="processes at a time (1)")
     add("--rows", action="store_true", help="print every row, not only the summary by option")
     add("--list", action="store_true", help="print which rows there are, and train nothing")
@@ -57,58 +57,58 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.list:
         report.print("\n".join(row.title for row in rows), soft_wrap=True)
         return 0
-    outcomes = []
+    trained = []
     if options.rows:
         report.heading("Each combination")
     with progress():
-        trained = table.train_all(rows, options.jobs)
+        training = table.train_all(rows, options.jobs)
         for _ in track(range(len(rows)), "combinations"):
-            outcomes.append(next(trained))
+            trained.append(next(training))
             if options.rows:
-                print_row(report, outcomes[-1])
-    print_summary(report, outcomes)
+                print_row(report, trained[-1])
+    print_summary(report, trained)
     if options.json is not None:
-        content = json.dumps(spell_out([outcome.as_dict() for outcome in outcomes]), indent=2) + "\n"
+        content = json.dumps(spell_out([row.as_dict() for row in trained]), indent=2) + "\n"
         write(options.json, content.encode())
-    return 1 if any(outcome.differs for outcome in outcomes) else 0
+    return 1 if any(row.differs for row in trained) else 0
 
 
-def print_row(report: Report, outcome: "Row") -> None:
+def print_row(report: Report, row: "Row") -> None:
     """Print what came out of one combination."""
-    word = "identical" if outcome.identical else f"differs by {distance(outcome.largest)}"
-    if not outcome.repeatable:
+    word = "identical" if row.identical else f"differs by {distance(row.largest)}"
+    if not row.repeatable:
         word += ", as .fit from itself"
-    report.print(f"{word:<12} {outcome.title}", soft_wrap=True)
+    report.print(f"{word:<12} {row.title}", soft_wrap=True)
 
 
-def print_summary(report: Report, outcomes: Sequence["Row"]) -> None:
-    """Count the outcomes by option; then list each that differs, where and by how much."""
+def print_summary(report: Report, trained: Sequence["Row"]) -> None:
+    """Count the rows by option; then list each that differs, where and by how much."""
     report.heading("By option")
     rows = []
-    for option in dict.fromkeys(o.option for o in outcomes):
-        own = [o for o in outcomes if o.option == option]
+    for option in dict.fromkeys(o.option for o in trained):
+        own = [o for o in trained if o.option == option]
         counts = [str(len(own)), str(sum(o.identical for o in own))]
         largest = [distance(max(o.largest for o in own)), distance(max(o.largest_ulp for o in own))]
         rows.append([option, *counts, *largest])
     report.table(["", "combinations", "identical", "largest\ndifference", "in ulp"], rows, text_columns=(0,))
-    differing, unrepeatable = [o for o in outcomes if o.differs], [o for o in outcomes if not o.repeatable]
+    differing, unrepeatable = [o for o in trained if o.differs], [o for o in trained if not o.repeatable]
     if unrepeatable:
         report.print(
             f"in {len(unrepeatable)}, .fit does not equal itself when it is run again, so no loop can:"
         )
         print_verdicts(report, unrepeatable)
     if differing:
-        report.print(f"{len(differing)} of {len(outcomes)} combinations differ:", style="bold red")
+        report.print(f"{len(differing)} of {len(trained)} combinations differ:", style="bold red")
         print_verdicts(report, differing)
     else:
-        identical = len(outcomes) - len(unrepeatable)
+        identical = len(trained) - len(unrepeatable)
         all_others = "all" if not unrepeatable else "all others,"
         report.print(f"{all_others} {identical} combinations are identical, bit for bit", style="bold green")
 
 
-def print_verdicts(report: Report, outcomes: Sequence["Row"]) -> None:
-    """Print where each outcome differs, and by how much."""
-    for o in outcomes:
+def print_verdicts(report: Report, trained: Sequence["Row"]) -> None:
+    """Print where each row differs, and by how much."""
+    for o in trained:
         report.print(f"- {o.title}: {o.verdict}", soft_wrap=True)
 
 

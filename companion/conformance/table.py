@@ -9,7 +9,7 @@ from typing import Any
 
 from companion.conformance import combination, compile_options, fit_options
 from companion.conformance.combination import Combination
-from companion.terminal.quiet_start import begin
+from companion.terminal.quiet_start import begin_worker
 
 PER_PROCESS = 60  # rows; TensorFlow does not give back the memory of its graphs, some 15 MB a row
 
@@ -90,7 +90,7 @@ def train_all(rows: Sequence[Combination], jobs: int) -> Iterator[Row]:
         yield from map(train, rows)
         return
     fresh = multiprocessing.get_context("spawn")
-    with fresh.Pool(jobs, begin, ("companion",), maxtasksperchild=PER_PROCESS) as pool:
+    with fresh.Pool(jobs, begin_worker, maxtasksperchild=PER_PROCESS) as pool:
         yield from pool.imap(_train_by_title, [row.title for row in rows])
 
 

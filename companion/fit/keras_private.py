@@ -7,6 +7,10 @@ from typing import Any, TypeVar
 
 import keras
 
+from companion.errors import refuse_backend
+
+refuse_backend(keras.config.backend())
+
 TRIED = "3.8 to 3.15"
 Kept = TypeVar("Kept")
 

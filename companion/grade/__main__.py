@@ -8,14 +8,15 @@ from companion.grade.sandbox.limits import RANGES, Limits
 from companion.terminal.arguments import LARGEST_SEED, OneLineParser, add_quiet, whole_number
 from companion.terminal.console import Report, command
 from companion.terminal.lesson_list import FIRST_TO_LAST, LESSONS
+from companion.terminal.quiet_start import refuse_other_backends
 
 NAME = "python -m companion.grade"
-UNITS = {
-    "seconds": "by the clock",
-    "memory": "megabytes of its own",
-    "processes": "and threads",
-    "file_size": "megabytes on the disk",
-    "printed": "kilobytes",
+LIMITS = {
+    "seconds": "seconds that a submission may take",
+    "memory": "megabytes of memory of its own",
+    "processes": "processes and threads",
+    "file_size": "megabytes that it may write",
+    "printed": "kilobytes that it may print",
 }
 
 
@@ -59,7 +60,7 @@ def grade_parser() -> argparse.ArgumentParser:
     defaults = Limits()
     for name, (least, most) in RANGES.items():
         example = int(getattr(defaults, name))
-        told = f"each may use: {UNITS[name]} (assignment: {example})"
+        told = f"{LIMITS[name]} (default: as the assignment says, else {example})"
         reader = whole_number(int(least), int(most), example)
         safe.add_argument(f"--{name.replace('_', '-')}", type=reader, metavar="N", help=told)
     speed = parser.add_argument_group("speed")
@@ -95,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--resume goes on as the run began: leave --force, --only and --seed out")
     if options.column and not options.canvas:
         parser.error("--column belongs to --canvas: name the gradebook too")
+    refuse_other_backends()
     from companion.grade.class_run import grade_class
 
     return grade_class(options, Report(quiet=options.quiet))
@@ -106,6 +108,7 @@ def grade_in_container(parser: argparse.ArgumentParser, options: argparse.Namesp
 
     if options.output is not None or options.submissions is not None:
         parser.error("--gradescope knows its folders below /autograder: leave SUBMISSIONS and --output out")
+    refuse_other_backends()
     return gradescope_container.grade_one(options)
 
 

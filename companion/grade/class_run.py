@@ -198,7 +198,8 @@ def publish_all(
     publish.publish(folder, grades, assignment, [("students", str(len(grades))), *facts])
     notes = [note for name, target in targets.items() for note in publish.fill(target, grades, folder / name)]
     notes += [
-        f"{name} in {FILE} is no student here" for name in overrides.keys() - {one.id for one in grades}
+        f"{FILE}: no student of this class is {name!r}"
+        for name in overrides.keys() - {one.id for one in grades}
     ]
     failed = [grade.id for grade in grades if grade.status == INTERNAL]
     notes += [f"{student} could not be graded; --only {student} tries again" for student in failed]

@@ -11,21 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import companion
+from companion.check.catalogue import ExerciseResult
 from companion.check.learner.file import sources_of
 from companion.errors import UserError
 from companion.grade.clean_text import all_clean, clean, one_line
 from companion.grade.marking.grade import (
-    CRITERIA,
     ERROR,
     INTERNAL,
-    NOT_JUDGED,
     RIGHT,
-    WRONG,
     CriterionMark,
-    ExerciseMark,
     Grade,
     Judgment,
     judgment_of,
+    not_judged,
 )
 from companion.grade.sandbox.ending import DONE, FAILED, Ending
 from companion.grade.sandbox.limits import Limits
@@ -41,7 +39,7 @@ PRINTED = 4000  # characters kept of what was printed
 SUSPECT = re.compile(
     r"\b(_getframe|currentframe|inspect\.stack|gc\.get_objects|gc\.get_referrers|ctypes|__code__|__wrapped__|"
     r"__globals__|__closure__|os\._exit|os\.kill|os\.fork|subprocess|multiprocessing|socket|sys\.modules|"
-    r"settrace|setprofile|builtins|companion\.(?:grade|check|loop)|mock|/proc/|importlib|"
+    r"settrace|setprofile|builtins|import __main__|companion\.(?:grade|check|loop)|mock|/proc/|importlib|"
     r"from companion import [^\n]*\b(?:grade|check)\b|functions_run_eagerly)"
 )
 
@@ -115,9 +113,10 @@ def machine(*, forks: bool = True, sandbox: bool = False) -> Machine:
         if forks not in _machines:
             _machines[forks] = Machine(forks=forks)
         found = _machines[forks]
+        found.start()
     lacking = [PROTECTIONS[name] for name, holds in found.protections.items() if not holds]
     if sandbox and lacking:
-        told = "; not so here: ".join(["--require-sandbox asks for all protections", *lacking])
+        told = f"--require-sandbox: this does not hold here: {'; '.join(lacking)}"
         raise UserError(f"{told}; grade on Linux, as root or where user namespaces are allowed")
     return found
 
@@ -171,18 +170,12 @@ def _judged(here: Machine, job: Job, result: bytes, text: str) -> Judgment:
     try:
         answer = here.judge(job.task, job.reference, result, job.file, text)
     except JudgeEndedError:
-        told = "what it did takes too long to judge, or ended the judge"
+        told = "judging its result took too long, or crashed the judge"
         return Judgment(status=ERROR, criteria=not_judged(told, told), error=told)
     return judgment_of(all_clean(answer))
 
 
-def not_judged(told: str, others: str = "nothing ran that could be judged") -> tuple[CriterionMark, ...]:
-    """Return the criteria of a submission that gave no result: the first is wrong, no other is judged."""
-    states = {name: (WRONG, told) if name == "runs" else (NOT_JUDGED, others) for name in CRITERIA}
-    return tuple(CriterionMark(name, state, one_line(why)) for name, (state, why) in states.items())
-
-
-def _exercises(here: Machine, job: Job) -> tuple[ExerciseMark, ...]:
+def _exercises(here: Machine, job: Job) -> tuple[ExerciseResult, ...]:
     """Run and judge what it has of the lesson's exercises, in a sandbox of its own."""
     if not defined(job):
         return ()
@@ -193,7 +186,7 @@ def _exercises(here: Machine, job: Job) -> tuple[ExerciseMark, ...]:
     return tuple(done)
 
 
-def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[ExerciseMark], bool]:
+def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[ExerciseResult], bool]:
     """Run and judge some exercises together; say also whether they were ended before they were done."""
     calls = [one for one in here.exercise_calls(job.task) if one[0] in names]
     ending = here.run(job.task, job.limits, job.file, job.files, calls)
@@ -203,10 +196,10 @@ def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[ExerciseMar
     if ending.how == DONE:
         try:
             done = all_clean(here.judge_exercises(job.task, ending.result, names))
-            return [ExerciseMark(**one) for one in done], False
+            return [ExerciseResult(**one) for one in done], False
         except JudgeEndedError:
-            told = "what it gave ended the judge"
-    return [ExerciseMark(name, ERROR, clean(told)) for name in names], True
+            told = "judging its answers crashed the judge"
+    return [ExerciseResult(name, ERROR, clean(told)) for name in names], True
 
 
 def defined(job: Job) -> list[str]:
@@ -225,7 +218,10 @@ def reference_for(job: Job) -> bytes:
     UserError
         As `grade`.
     """
-    return _machine_of(job).reference(job.task)
+    try:
+        return _machine_of(job).reference(job.task)
+    except MachineError as error:
+        raise UserError(f"the process that judges ended before it graded anything ({error})") from None
 
 
 def _machine_of(job: Job) -> Machine:
@@ -268,7 +264,7 @@ def not_run(job: Job, status: str, told: str, ending: Ending | None = None) -> G
         seconds=ending.seconds if ending else None,
         memory=ending.memory if ending else None,
         printed=clean(ending.printed[:PRINTED]) if ending else "",
-        criteria=pointed(job, not_judged(told)),
+        criteria=pointed(job, not_judged(one_line(told))),
         maximum=sum(job.points.values()),
         look=tuple(suspect(job)),
     )

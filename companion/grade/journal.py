@@ -53,12 +53,10 @@ class Journal:
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 content = json.loads(line)
-                lines.append(grade_of(content) if content["kind"] == "grade" else content)
+                lines.append(grade_of(content) if content["kind"] == "grade" else _run_of(content))
             except (ValueError, KeyError, TypeError, AttributeError):
-                told = (
-                    f"{self.path}, line {number} is not of a journal; move it away, or name another --output"
-                )
-                raise UserError(told) from None
+                told = f"{str(self.path)!r}, line {number}: the grader did not write this line"
+                raise UserError(f"{told}; move the file away, or name another --output") from None
         return lines
 
     def add_run(self, about: dict[str, Any]) -> None:
@@ -99,6 +97,19 @@ class Journal:
     def grades(self) -> dict[str, Grade]:
         """Return the last grade of each student."""
         return {line.id: line for line in self.lines if isinstance(line, Grade)}
+
+
+def _run_of(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run began with, if that is what it is.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If it is something else.
+    """
+    if content["kind"] != "run" or not {"lesson", "seed", "fixed", "force", "only"} <= content.keys():
+        raise ValueError("no run")
+    return content
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

@@ -18,8 +18,8 @@ from companion.live.dial import Dial
 from companion.live.figure import LiveFigure, Rectangle
 from companion.plots.plots import check_display, show_windows
 from companion.terminal.console import Report
+from companion.terminal.lesson_list import DIAL
 
-RATES = (0.001, 100.0)  # five powers of ten
 POWER_STEP = 0.05  # so that 0.1 can be hit, and not only 0.0992
 BATCH_SIZES = (8, 16, 32, 64, 200)
 HIDDEN_UNITS = (1, 2, 4, 8, 16, 32)
@@ -66,7 +66,7 @@ class LiveDial:
         self._update()
 
     def _add_controls(self) -> None:
-        page, (low, high) = self._page, np.log10(RATES)
+        page, (low, high) = self._page, np.log10(DIAL)
         left, width = 0.2, 0.6
         self.rate = page.add_slider(
             "rate", (left, 0.145, width, 0.04), "learning rate", (low, high), np.log10(self.dial.rate)

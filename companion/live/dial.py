@@ -137,7 +137,7 @@ class Dial:
         of_all = (build_model, x, y, seed)
         self._networks = functools.lru_cache(maxsize=16)(functools.partial(Network, *of_all))
         self._lost = False  # whether the second process is
-        self._start_worker = functools.partial(WorkerProcess, HandAndFit, *of_all)
+        self._start_worker = functools.partial(WorkerProcess, keras.config.floatx(), HandAndFit, *of_all)
         self.reset()
 
     @functools.cached_property

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -17,6 +16,8 @@ class WorkerProcess:
 
     Parameters
     ----------
+    floatx : str
+        Keras' float type there.
     prepare : callable
         ``prepare(*arguments)`` gives, in the other process, the function that does a task; can be imported
         from there, as what it is called with.
@@ -24,15 +25,13 @@ class WorkerProcess:
         For `prepare`.
     """
 
-    def __init__(self, prepare: Callable[..., Work], *arguments: Any) -> None:
-        import keras  # not above, where the other process would import it before it has begun quietly
-
+    def __init__(self, floatx: str, prepare: Callable[..., Work], *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         self._here, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there,), name=WORKER, daemon=True)
         self._process.start()
         there.close()
-        self._here.send((keras.config.floatx(), prepare, arguments))
+        self._here.send((floatx, prepare, arguments))
         self.task: Any = None
 
     def ask(self, task: Any) -> bool:
@@ -69,10 +68,9 @@ class WorkerProcess:
 
 def _serve(there: Connection) -> None:
     """Work until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one with the window
     if hasattr(os, "nice"):
-        os.nice(10)  # the process that answers comes first
-    floatx, prepare, arguments = there.recv()  # which imports TensorFlow
+        os.nice(10)  # the process that answers comes first, also while TensorFlow is imported here
+    floatx, prepare, arguments = there.recv()  # which imports it
     import keras
 
     keras.config.set_floatx(floatx)

@@ -93,8 +93,8 @@ def print_diff(report: Report, mistake: str, text: str) -> None:
     report.heading(f"{known.title}  ({mistake})")
     right = "lessons/right_loop.py"
     if mistake in ALSO_NEEDED:
-        right += " and what .fit needs besides here"
-    report.part(f"The lines that make it: the right loop ({right}), and the broken one")
+        right += ", and what .fit needs besides here"
+    report.part(f"The changed lines, from the right loop ({right}) to the broken one")
     lines = difflib.unified_diff(right_loop(mistake).splitlines(), text.splitlines(), lineterm="", n=AROUND)
     for line in list(lines)[2:]:
         if line.startswith("@@"):

@@ -1,6 +1,5 @@
 """The mistakes of the catalogue, each written into a loop that is right."""
 
-from companion.errors import UserError
 from companion.terminal.lesson_list import course_file
 
 Edit = tuple[str, str]
@@ -231,9 +230,7 @@ def broken_loop(mistake: str) -> str:
 
     Raises
     ------
-    UserError
+    KeyError
         If there is no such mistake.
     """
-    if mistake not in EDITS:
-        raise UserError(f"{mistake!r} is no mistake known here; 'companion mistakes' lists them")
     return edited(right_loop(), EDITS[mistake])

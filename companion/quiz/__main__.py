@@ -129,7 +129,7 @@ def begun_answers(path: str, quiz: Quiz) -> dict[str, float]:
     found = read_answers(Path(path), quiz)
     lost = [*(f"{name}: {told}" for name, told in found.refused.items()), *found.notes]
     if lost:
-        raise UserError(f"--save: {path!r} cannot be gone on with ({lost[0]}); mend it, or name another file")
+        raise UserError(f"--save: {path!r} cannot be continued ({lost[0]}); mend it, or name another file")
     return found.given
 
 

@@ -151,13 +151,14 @@ def _check_dial(
     parser: argparse.ArgumentParser, options: argparse.Namespace, low: float, high: float
 ) -> None:
     """Refuse what the live dial cannot do: its options beside those of the report, and other rates."""
+    dial = "--live" if options.live else "--browser"
     for name in ("plot", "json", "csv", "show", "quiet", "textbook_fit"):
         if getattr(options, name):
             option = f"--{name.replace('_', '-')}"
-            parser.error(f"{option}: the live dial has no report; leave out {option}, or --live")
+            parser.error(f"{option}: the live dial has no report; leave out {option}, or {dial}")
     if not low <= options.learning_rate <= high:
         told = f"{options.learning_rate:g} is not on the dial, which goes from {low:g} to {high:g}"
-        parser.error(f"--learning-rate: {told}; leave out --live, or take another")
+        parser.error(f"--learning-rate: {told}; leave out {dial}, or take another")
 
 
 def settings_of(options: argparse.Namespace, batch_size: int) -> dict[str, Any]:

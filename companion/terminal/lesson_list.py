@@ -13,9 +13,9 @@ class Lesson:
     Attributes
     ----------
     title : str
-        What it is about, as its report says.
-    about : str
-        The same for the index, with what only this lesson shows.
+        What it is about.
+    shows : str
+        What only this lesson shows.
     learning_rate, epochs, hidden, dtype : float, int, int and str
         Its own settings; `hidden` is 0 where there can be no hidden units.
     batch_size : int or None
@@ -31,7 +31,7 @@ class Lesson:
     """
 
     title: str
-    about: str
+    shows: str
     learning_rate: float
     epochs: int
     hidden: int
@@ -43,38 +43,64 @@ class Lesson:
     dial: tuple[float, float] | None = None
 
 
+DIAL = (0.001, 100.0)  # five powers of ten
 LESSONS = {
     "lesson1": Lesson(
-        "one neuron, pass or fail",
-        "one neuron, pass or fail: a loop and a .fit call, each as the other",
-        *(0.1, 2000, 0, "float64"),
-        *(None, False, "BinaryCrossentropy"),
+        title="one neuron, pass or fail",
+        shows="a loop and a .fit call, each as the other",
+        learning_rate=0.1,
+        epochs=2000,
+        hidden=0,
+        dtype="float64",
+        batch_size=None,
+        shuffle=False,
+        loss="BinaryCrossentropy",
     ),
     "lesson2": Lesson(
-        "four pixels, 31 parameters",
-        "four pixels, 31 parameters: every gradient three ways, one update",
-        *(0.1, 200, 3, "float64"),
-        *(None, False, "MeanSquaredError"),
+        title="four pixels, 31 parameters",
+        shows="every gradient three ways, one update",
+        learning_rate=0.1,
+        epochs=200,
+        hidden=3,
+        dtype="float64",
+        batch_size=None,
+        shuffle=False,
+        loss="MeanSquaredError",
     ),
     "lesson3": Lesson(
-        "gradient descent on diabetes",
-        "gradient descent on diabetes: NumPy, a GradientTape loop and .fit",
-        *(0.1, 2000, 16, "float64"),
-        *(None, False, "BinaryCrossentropy"),
+        title="gradient descent on diabetes",
+        shows="NumPy, a GradientTape loop and .fit",
+        learning_rate=0.1,
+        epochs=2000,
+        hidden=16,
+        dtype="float64",
+        batch_size=None,
+        shuffle=False,
+        loss="BinaryCrossentropy",
         exercises_at={"epochs": 2000, "hidden": 16, "seed": 0, "dtype": "float64"},
     ),
     "lesson4": Lesson(
-        "the learning-rate dial",
-        "the learning-rate dial: two moons, shuffled batches of 32, six rates",
-        *(0.1, 200, 8, "float32"),
-        *(32, True, "BinaryCrossentropy"),
-        dial=(0.001, 100.0),
+        title="the learning-rate dial",
+        shows="two moons, shuffled batches of 32, six rates",
+        learning_rate=0.1,
+        epochs=200,
+        hidden=8,
+        dtype="float32",
+        batch_size=32,
+        shuffle=True,
+        loss="BinaryCrossentropy",
+        dial=DIAL,
     ),
     "lesson5": Lesson(
-        "handwritten digits, 13,002 parameters",
-        "handwritten digits, 13,002 parameters: MNIST, accuracy beside loss",
-        *(0.1, 3, 16, "float32"),
-        *(32, True, "SparseCategoricalCrossentropy"),
+        title="handwritten digits, 13,002 parameters",
+        shows="MNIST, accuracy beside loss",
+        learning_rate=0.1,
+        epochs=3,
+        hidden=16,
+        dtype="float32",
+        batch_size=32,
+        shuffle=True,
+        loss="SparseCategoricalCrossentropy",
     ),
 }
 FIRST_TO_LAST = f"{min(LESSONS)} to {max(LESSONS)}"

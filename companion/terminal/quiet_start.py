@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
-from companion.errors import UserError
+from companion.errors import refuse_backend
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 WORKER = "companion's worker"  # the name of a process of our own that multiprocessing starts
@@ -71,18 +71,15 @@ def begin(name: str) -> None:
     _leave_at_ctrl_c(name)
 
 
-def refuse_other_backends() -> None:
-    """Refuse to go on where Keras is to run on something else than TensorFlow.
+def begin_worker() -> None:
+    """Start a second process of ours: as `begin`, but Ctrl-C is for the one that the user sees."""
+    begin("companion")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    Raises
-    ------
-    UserError
-        If ``KERAS_BACKEND`` says so.
-    """
-    asked = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if asked != "tensorflow":
-        told = f"KERAS_BACKEND is {asked!r}, and the loops here are TensorFlow's"
-        raise UserError(f"{told}; set it to 'tensorflow', or unset it")
+
+def refuse_other_backends() -> None:
+    """Refuse to go on where ``KERAS_BACKEND`` asks for something else than TensorFlow; errors as there."""
+    refuse_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
 
 
 def _leave_at_ctrl_c(name: str) -> bool:

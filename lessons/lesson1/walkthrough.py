@@ -10,7 +10,7 @@ import inspect
 from companion import check_loop, lesson1
 from companion.plots import panels, plots
 from companion.report import gap, landscape
-from companion.comparison.history import Comparison
+from companion.comparison import Comparison
 
 import keras
 import matplotlib.pyplot as plt

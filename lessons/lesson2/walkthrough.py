@@ -11,7 +11,7 @@ import inspect
 from companion import check_loop, lesson2
 from companion.plots import panels, plots
 from companion.report import gradients, landscape
-from companion.comparison.history import Comparison
+from companion.comparison import Comparison
 from companion.plots.curves import behavior, steps_up
 from companion.report.runs import accuracy
 

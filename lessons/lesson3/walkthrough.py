@@ -9,7 +9,7 @@ import inspect
 
 from companion import check_loop, lesson3
 from companion.plots import plots
-from companion.comparison.history import Comparison
+from companion.comparison import Comparison
 from companion.precision import precision
 
 import keras

@@ -10,7 +10,7 @@ import inspect
 from companion import check_loop, lesson4
 from companion.plots import panels, plots
 from companion.batches import batches_of_fit, order_of_fit
-from companion.comparison.history import Comparison
+from companion.comparison import Comparison
 from companion.plots.curves import behavior, steps_up
 from companion.datasets import moons
 from companion.report.gradients import flat

@@ -10,7 +10,7 @@ import inspect
 
 from companion import check_loop, lesson5
 from companion.plots import panels, plots
-from companion.comparison.history import Comparison
+from companion.comparison import Comparison
 from companion.report.landscape import Survey, look_along, mean_batch_length, step_down
 from companion.batches import batches_of_fit
 from companion.report.runs import accuracy

@@ -172,6 +172,7 @@ WRONG = [
     (MODEL.format(data="x"), "my_model.py: load_data() gave ndarray: it must give x and y; x, y, x_val and"),
     (MODEL.format(data="None"), "my_model.py: load_data() gave NoneType: it must give x and y;"),
     (MODEL.format(data="1 / 0"), "my_model.py, line 9: ZeroDivisionError: division by zero"),
+    (MODEL.format(data="__import__('os').chdir('/'), 1 / 0"), "my_model.py, line 9: ZeroDivisionError: "),
     (MODEL.format(data="x, y[:7]"), "my_model.py: ValueError: Data cardinality is ambiguous."),
     (
         MODEL.format(data="x[:, :2], y"),

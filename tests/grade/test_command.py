@@ -145,7 +145,7 @@ def test_a_grade_changed_by_hand_wins_without_grading_again(capsys, tmp_path):
         in (tmp_path / "out" / "feedback" / "s1.html").read_text()
     )
     assert json.loads((tmp_path / "out" / "results" / "s1.json").read_text())["score"] == 7.5
-    assert (status, "nobody in overrides.csv is no student here" in err) == (1, True)
+    assert (status, "overrides.csv: no student of this class is 'nobody'" in err) == (1, True)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(graded, capsys, tmp_path):

@@ -11,7 +11,7 @@ from mistaken_loops import SOLUTIONS
 from companion.grade import __main__ as grade
 from companion.grade.marking import exercises
 from companion.grade.marking.quiz_marks import QuizMarks, is_answers, key_of
-from companion.grade.sandbox.inside import ERROR
+from companion.grade.sandbox.inside import ERROR_HEAD
 from companion.quiz.answers import sheet
 from companion.quiz.questions import read_quiz
 from companion.terminal.lesson_list import lesson_file
@@ -22,10 +22,14 @@ QUIZ = read_quiz(lesson_file(3, "quiz.toml"))
 HALF = SOLVED.replace("return -math.log(probability) if", "return 0.0 if").replace(
     "    (x, y), (x_test, y_test) = diabetes()\n", "    import time; time.sleep(100)\n"
 )
-READS_THE_ANSWERS = SOLVED.replace(
-    "def loss_of_one(truth, probability):\n", "def loss_of_one(truth, probability):\n"
-    "    from companion.check.exercises import cross_entropy\n    return cross_entropy(truth, probability)\n",
-)  # fmt: skip
+LOOP = SOLVED.partition("def loss_of_one")[0]
+READS_THE_ANSWERS = (
+    LOOP
+    + """def loss_of_one(truth, probability):
+    from companion.check.exercises import cross_entropy
+    return cross_entropy(truth, probability)
+"""
+)
 NAMES = ["loss_of_one", "final_losses", "train_longer"]
 
 pytestmark = pytest.mark.xdist_group("grade")  # they share the grader's processes
@@ -46,11 +50,11 @@ def graded(tmp_path_factory, right_answers):
             "all/exercise.py": SOLVED,
             "all/answers.toml": sheet("lesson3", QUIZ, right_answers),
             "stub/exercise.py": STUB,
-            "loop/loop.py": SOLVED.partition("def loss_of_one")[0],
+            "loop/loop.py": LOOP,
             "quiz/answers.toml": sheet("lesson3", QUIZ, some),
-            "flat.py": SOLVED.partition("def loss_of_one")[0],
+            "flat.py": LOOP,
             "flat_answers.toml": sheet("lesson3", QUIZ, some) + 'sure-wrong = "z"\n',
-            "broken/exercise.py": SOLVED,
+            "broken/loop.py": LOOP,
             "broken/answers.toml": "a = [",
             "reads/exercise.py": READS_THE_ANSWERS,
         },
@@ -73,8 +77,8 @@ def row(folder, student):
         ("loop", "10", "", "", "graded"),
         ("quiz", "0", "", "4 of 9", "missing"),
         ("flat", "10", "", "4 of 9", "graded"),
-        ("broken", "10", "3 of 3", "unreadable", "graded"),
-        ("reads", "10", "2 of 3", "", "graded"),
+        ("broken", "10", "", "unreadable", "graded"),
+        ("reads", "10", "0 of 3", "", "graded"),
     ],
 )
 def test_the_gradebook_has_their_columns(graded, student, score, right, quiz, status):
@@ -92,7 +96,7 @@ def test_what_was_not_accepted_is_told(graded):
 def test_the_class_page_counts_who_has_each_right(graded):
     page = (graded / "class.html").read_text()
     assert "Not done yet (1)" in page
-    assert re.search(r"<td>loss_of_one</td>.*?<td class=.number.>2 of 4</td>", page)
+    assert re.search(r"<td>loss_of_one</td>.*?<td class=.number.>1 of 3</td>", page)
     assert re.search(r"<td>Before training, the network answers.*?<td class=.number.>3 of 3</td>", page)
 
 
@@ -154,7 +158,7 @@ def test_what_the_grader_would_not_write_is_an_error(result):
 
 
 def test_a_file_that_cannot_be_read_is_told():
-    done = exercises.judge(3, 5, ERROR + json.dumps({"text": "no such thing"}).encode(), NAMES)
+    done = exercises.judge(3, 5, ERROR_HEAD + json.dumps({"text": "no such thing"}).encode(), NAMES)
     assert [one["told"] for one in done] == ["no such thing"] * 3
 
 

@@ -55,6 +55,8 @@ ENDS = {
     "lying_objects": {"graded"},
     "many_files": {"disk"},
     "memory_bomb": {"memory", "timeout"},
+    "name_in_odd_bytes": {"memory", "ended", "error"},
+    "names_of_the_fork_server": {"error"},
     "nested_lists": {"error"},
     "network": {"error"},
     "not_a_number": {"graded"},

@@ -184,7 +184,7 @@ def test_a_score_by_hand_wins_and_is_marked():
         ("id,score\ns1,ten\n", "line 2: score is 'ten': it must be a number from 0 to 8"),
         ("id,score\ns1,nan\n", "line 2: score is 'nan'"),
         ("id,score\ns1,99\n", "line 2: score is '99'"),
-        ("id,score\ns1,1\n\ns1,2\n", "line 4: id 's1' is empty or comes twice"),
+        ("id,score\ns1,1\n\ns1,2\n", "line 4: 's1' comes twice; take one of the rows out"),
     ],
 )
 def test_wrong_overrides_are_refused_with_the_line(tmp_path, text, told):
@@ -305,11 +305,19 @@ def test_a_journal_of_version_0_1_0_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ['{"kind": "grade", "id": "s1"}', '{"kind": "grade", "criteria": 3}', "[]", "3"]
+    "line",
+    [
+        '{"kind": "grade", "id": "s1"}',
+        '{"kind": "grade", "criteria": 3}',
+        '{"kind": "note"}',
+        '{"kind": "run"}',
+        "[]",
+        "3",
+    ],
 )
-def test_a_line_that_is_no_grade_is_refused(tmp_path, line):
+def test_a_line_that_is_neither_run_nor_grade_is_refused(tmp_path, line):
     (tmp_path / "journal.jsonl").write_text(line + "\n")
-    with pytest.raises(UserError, match="line 1 is not of a journal"):
+    with pytest.raises(UserError, match="line 1: the grader did not write this line"):
         Journal(tmp_path / "journal.jsonl")
 
 
@@ -327,7 +335,7 @@ def test_two_graders_do_not_share_a_folder(tmp_path):
 def test_another_file_is_no_journal(tmp_path):
     path = Path(tmp_path, "journal.jsonl")
     path.write_text("hello\n")
-    with pytest.raises(UserError, match="line 1 is not of a journal"):
+    with pytest.raises(UserError, match="line 1: the grader did not write this line"):
         Journal(path)
 
 

@@ -56,12 +56,12 @@ def test_where_a_protection_is_missing_it_is_told_and_can_be_refused(capsys, tmp
     status, _, err = run(capsys, *words, "--require-sandbox")
     assert (
         status,
-        "--require-sandbox asks for all protections; not so here: there is no network" in err,
+        "--require-sandbox: this does not hold here: there is no network; grade on" in err,
     ) == (2, True)
     monkeypatch.setitem(machine().protections, "network", False)
     status, out, _ = run(capsys, *words)
-    assert (status, re.search(r"NOT so here +there is no network", out) is not None) == (0, True)
-    assert "NOT so here" in (tmp_path / "out" / "class.html").read_text()
+    assert (status, re.search(r"Does NOT hold here +there is no network", out) is not None) == (0, True)
+    assert "Does NOT hold here" in (tmp_path / "out" / "class.html").read_text()
 
 
 def test_without_forking_it_grades_too(capsys, tmp_path):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from marks import a_few
 
 from companion import lesson1
-from companion.comparison.history import Comparison
+from companion.comparison import Comparison
 from companion.precision import precision
 from companion.report.gap import change_one_by_one, keras_weights, train_as
 from companion.report.runs import Run, Runs, compare

@@ -60,8 +60,8 @@ def test_in_float64_it_is_equal_to_fit_too():
     with precision("float64"):
         dial = make_dial(epochs=5)
         dial.step()
-        fit = wait_for_fit(dial)
-        dial.close()
+    fit = wait_for_fit(dial)  # by a second process that starts when the block is over
+    dial.close()
     assert (fit == dial.curve, dial.verdict) == (True, "identical: 5 of 5 epochs, all 4 weight arrays")
     assert dial.losses[0] != float(np.float32(dial.losses[0]))
 

@@ -36,7 +36,7 @@ def check_file(path: str) -> Path:
         raise UserError(f"{path!r} ends in neither .py nor .ipynb: name the file that defines train")
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
-        raise UserError(f"{path!r} {what}: give the path of your file, from {Path.cwd()} or from /")
+        raise UserError(f"{path!r} {what}: give the path of your file, absolute or from {Path.cwd()}")
     return file
 
 

@@ -104,7 +104,7 @@ def line_of_report(train: Callable[..., Any]) -> Location | None:
 
     Returns
     -------
-    Place or None
+    Location or None
         None if the source is not at hand.
     """
     try:

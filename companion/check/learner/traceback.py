@@ -1,18 +1,14 @@
-"""An exception in a learner's code: shown without what is not theirs, with a hint; or in one line."""
+"""An exception in a learner's code: shown without what is not theirs, with a hint."""
 
 import ast
 import linecache
 import re
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from companion.check.learner.lines import is_library
 from companion.errors import UserError
 
 LONGEST = 200  # characters of a message in one line
-LONGEST_OF_ALL = 300  # of one that is told without its traceback: Keras' can go on for a page
 
 
 class LoopError(UserError):
@@ -187,40 +183,3 @@ def _keep_own(told: traceback.TracebackException) -> None:
             _keep_own(other)
             if not other.stack:  # what happened inside TensorFlow only
                 setattr(told, name, None)
-
-
-@contextmanager
-def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[None]:
-    """Turn an exception in the ``with`` block that comes from the user's file into one line.
-
-    Parameters
-    ----------
-    path : str
-        The file. An exception that passed through it is told with the line where it did so.
-    all_exceptions : bool
-        Whether one that did not pass through it is the user's too; otherwise only the errors
-        with which Keras and TensorFlow refuse models and data.
-
-    Raises
-    ------
-    UserError
-        In place of the exception.
-    """
-    own = Path(path).resolve()
-    try:
-        yield
-    except (UserError, KeyboardInterrupt):
-        raise
-    except SyntaxError as error:
-        file = path if error.filename and Path(error.filename).resolve() == own else error.filename
-        raise UserError(f"{file}, line {error.lineno}: SyntaxError: {error.msg}") from None
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == own]
-        refused = isinstance(error, ValueError | TypeError) or type(error).__module__.startswith("tensorflow")
-        if not (lines or all_exceptions or refused):
-            raise
-        where = f"{path}, line {lines[-1]}" if lines else path
-        text = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
-        text = text if len(text) <= LONGEST_OF_ALL else f"{text[:LONGEST_OF_ALL]} ..."
-        raise UserError(f"{where}: {type(error).__name__}: {text}".removesuffix(": ")) from None

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from companion.check.exercises import ERROR, RIGHT, Done, Exercise, exercises_of, judge_given
+from companion.check.catalogue import ExerciseResult
+from companion.check.exercises import ERROR, RIGHT, Exercise, exercises_of, judge_given
 from companion.check.learner.file import a
-from companion.grade.sandbox.inside import ERROR as ENDED
+from companion.grade.sandbox.inside import ERROR_HEAD
 
 MOST_TOLD = 500  # characters of what an exercise is told
-MISSING = "not handed in"
-FORGED = "its result is not one that the grader writes"
+NOT_HANDED_IN = "not handed in"
+FORGED = "its result was not written by the grader"
 
 
 def calls_of(lesson: int, seed: int) -> list[list[Any]]:
@@ -31,24 +32,24 @@ def judge(lesson: int, seed: int, result: bytes, names: Sequence[str]) -> list[d
     """Judge what came out of a sandbox, of which every byte may be the submission's own."""
     calls = [(one, arguments) for one, arguments in _calls(lesson, seed) if one.name in names]
     try:
-        if result.startswith(ENDED):
-            told = str(json.loads(result[len(ENDED) :])["text"])[:MOST_TOLD]
+        if result.startswith(ERROR_HEAD):
+            told = str(json.loads(result[len(ERROR_HEAD) :])["text"])[:MOST_TOLD]
             return _all_failed(names, told)
         given = [_checked(one) for one in json.loads(result)]
         if len(given) != len(calls):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         return _all_failed(names, FORGED)
-    done: dict[str, Done] = {}
+    done: dict[str, ExerciseResult] = {}
     for (exercise, arguments), one in zip(calls, given, strict=True):
         if exercise.name not in done or done[exercise.name].status == RIGHT:
-            missing = Done(exercise.name, MISSING, "")
+            missing = ExerciseResult(exercise.name, NOT_HANDED_IN, "")
             done[exercise.name] = missing if "missing" in one else judge_given(exercise, arguments, one)
     return [asdict(one) | {"told": one.told[:MOST_TOLD]} for one in done.values()]
 
 
 def _all_failed(names: Sequence[str], told: str) -> list[dict[str, str]]:
-    return [asdict(Done(name, ERROR, told)) for name in names]
+    return [asdict(ExerciseResult(name, ERROR, told)) for name in names]
 
 
 def _checked(given: Any) -> Mapping[str, Any]:

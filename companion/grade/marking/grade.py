@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from companion.check.catalogue import ExerciseResult, Mistake
 from companion.terminal.formats import spell_out
 
 # What a submission is graded on, by name, and in words.
@@ -45,29 +46,10 @@ class CriterionMark:
     maximum: float = 0.0
 
 
-@dataclass(frozen=True)
-class MistakeMade:
-    """A mistake in a submission.
-
-    Attributes
-    ----------
-    name, title, evidence, cure, link, section : str
-        As in `companion.check.verdict.Mistake`.
-    file, code : str, or None and str
-        The submission's file, without its folder, and the line's text.
-    line : int or None
-        Counted from 1.
-    """
-
-    name: str
-    title: str
-    evidence: str
-    file: str | None
-    line: int | None
-    code: str
-    cure: str
-    link: str
-    section: str
+def not_judged(told: str, others: str = "there is no run to judge") -> tuple[CriterionMark, ...]:
+    """Return the criteria of a submission that gave no result: the first is wrong, no other is judged."""
+    states = {name: (WRONG, told) if name == "runs" else (NOT_JUDGED, others) for name in CRITERIA}
+    return tuple(CriterionMark(name, *state) for name, state in states.items())
 
 
 @dataclass(frozen=True)
@@ -77,15 +59,6 @@ class FirstDifference:
     what: str
     epoch: int | None = None
     batch: int | None = None
-
-
-@dataclass(frozen=True)
-class ExerciseMark:
-    """What became of an exercise: its name, how it stands, and why."""
-
-    name: str
-    status: str
-    told: str
 
 
 @dataclass(frozen=True)
@@ -142,7 +115,7 @@ class Judgment:
         "internal" where the judge itself failed.
     criteria : tuple of CriterionMark
         In the order of `CRITERIA`.
-    mistakes : tuple of MistakeMade
+    mistakes : tuple of Mistake
         Those known by name, the earliest first.
     unknown : tuple of str
         The evidence of other differences.
@@ -162,7 +135,7 @@ class Judgment:
 
     status: str
     criteria: tuple[CriterionMark, ...]
-    mistakes: tuple[MistakeMade, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
     unknown: tuple[str, ...] = ()
     learner: tuple[float, ...] = ()
     fit: tuple[float, ...] = ()
@@ -196,7 +169,7 @@ class Grade(Judgment):
         The beginning of what it printed.
     maximum : float
         The highest score.
-    exercises : tuple of ExerciseMark
+    exercises : tuple of ExerciseResult
         Empty where none was handed in.
     quiz : QuizMark or None
         None where no answers were handed in.
@@ -221,7 +194,7 @@ class Grade(Judgment):
     seconds: float | None = None
     memory: int | None = None
     printed: str = ""
-    exercises: tuple[ExerciseMark, ...] = ()
+    exercises: tuple[ExerciseResult, ...] = ()
     quiz: QuizMark | None = None
     protections: Mapping[str, bool] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
@@ -269,7 +242,7 @@ def _parts(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
     """Make the fields of a record, and of what it holds, of JSON."""
     made = {one.name: content[one.name] for one in fields(kind) if one.name in content}
     made["criteria"] = tuple(CriterionMark(**one) for one in made["criteria"])
-    made["mistakes"] = tuple(MistakeMade(**one) for one in made["mistakes"])
+    made["mistakes"] = tuple(Mistake(**one) for one in made["mistakes"])
     for name in ("learner", "fit"):
         made[name] = tuple(map(float, made[name]))
     for name in ("unknown", "notes", "look", "layers"):
@@ -278,7 +251,7 @@ def _parts(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
     if made["first_difference"] is not None:
         made["first_difference"] = FirstDifference(**made["first_difference"])
     if "exercises" in made:
-        made["exercises"] = tuple(ExerciseMark(**one) for one in made["exercises"])
+        made["exercises"] = tuple(ExerciseResult(**one) for one in made["exercises"])
     if made.get("quiz"):
         quiz = made["quiz"]
         questions = tuple(QuestionMark(**one) for one in quiz["questions"])

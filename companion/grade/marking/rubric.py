@@ -9,7 +9,7 @@ from companion.check.replay import Variant
 from companion.check.rules.findings import FORWARD, GRADIENT, REPORT, ROWS, START, UPDATE, Finding
 from companion.check.run import LoopRun
 from companion.check.verdict import ProblemVerdict
-from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, RIGHT, WRONG, CriterionMark
+from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, RIGHT, WRONG, CriterionMark, not_judged
 
 SHORT_BATCH = {"last-batch-dropped", "divided-by-batch-size"}
 OF_STAGE = {
@@ -22,20 +22,11 @@ OF_STAGE = {
 }
 
 
-def none_runs(told: str) -> list[CriterionMark]:
-    """Give the criteria of a submission that could not be run."""
-    later = "nothing ran that could be judged"
-    return [
-        CriterionMark(name, NOT_JUDGED, later) if name != "runs" else CriterionMark(name, WRONG, told)
-        for name in CRITERIA
-    ]
-
-
-def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[CriterionMark]:
+def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[CriterionMark]:
     """Say of each criterion, in the order of `CRITERIA`, whether it holds."""
     copied = next((finding for finding in one.findings if finding.name == "fit-called-inside"), None)
     if copied is not None:
-        return none_runs(f"no loop by hand: {copied.evidence}")
+        return not_judged(f"no loop by hand: {copied.evidence}")
     wanted = len(judge.reference.updates)
     if not one.findings:
         seen = own_updates(one, run, judge)
@@ -43,14 +34,15 @@ def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[Crit
             return [CriterionMark(name, RIGHT) for name in CRITERIA]
         told = f"of {wanted} updates, {seen} were seen to be made by a gradient that your own code takes"
         if run.fits or (run.recording is not None and run.recording.fits):
-            return none_runs(f"no loop by hand: .fit, train_on_batch or a loop like it is called, and {told}")
-        return [
-            CriterionMark(name, RIGHT) for name in CRITERIA
-        ]  # as far as one can see; it is listed to be read
+            return not_judged(
+                f"no loop by hand: .fit, train_on_batch or a loop like it is called, and {told}"
+            )
+        # As far as one can see; it is listed to be read.
+        return [CriterionMark(name, RIGHT) for name in CRITERIA]
     if run.recording is None or not one.steps:
         if run.recording is None or one.unwatched:
             return _by_result_only(one, run, judge)
-        return none_runs(f"no training: {one.findings[0].evidence}")
+        return not_judged(f"no training: {one.findings[0].evidence}")
     found = _by_criterion(one.findings)
     if found.keys() & {"gradients"} and "first_loss" not in found:
         told = _first_loss(one, judge)
@@ -109,9 +101,7 @@ FOLLOWS_FROM = {
 def _judged(name: str, found: dict[str, str], one: ProblemVerdict) -> CriterionMark:
     earlier = [CRITERIA[other] for other in FOLLOWS_FROM.get(name, ()) if other in found]
     if earlier:
-        return CriterionMark(
-            name, NOT_JUDGED, f"not judged, since it depends on what is not right: {earlier[0]}"
-        )
+        return CriterionMark(name, NOT_JUDGED, f"it depends on something that is wrong: {earlier[0]}")
     if name == "rows" and _rows_unseen(one):
         return CriterionMark(name, NOT_JUDGED, "which rows the batches hold could not be seen")
     return CriterionMark(name, WRONG, found[name]) if name in found else CriterionMark(name, RIGHT)
@@ -121,7 +111,7 @@ def _rows_unseen(one: ProblemVerdict) -> bool:
     return any("could not be seen" in note for note in one.unwatched)
 
 
-def _by_result_only(one: ProblemVerdict, run: LoopRun, judge: Judge) -> list[CriterionMark]:
+def _by_result_only(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[CriterionMark]:
     """Judge a loop of which only the result is known."""
     told = "only the result could be compared"
     states = dict.fromkeys(CRITERIA, NOT_JUDGED) | {"runs": RIGHT}

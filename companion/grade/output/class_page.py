@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from companion.check.catalogue import MISTAKES
-from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, RIGHT, Grade
+from companion.grade.marking.grade import CRITERIA, GRADED, MISSING, NOT_DONE, NOT_JUDGED, RIGHT, Grade
 from companion.grade.output.gradebook import score_text
 from companion.grade.output.html import Element, page, table, tag
 from companion.grade.sandbox.ending import TIMEOUT
@@ -107,10 +107,10 @@ def _not_graded(grades: Sequence[Grade]) -> list[Element]:
     """List who timed out, and who else could not be run."""
     parts = []
     late = [grade for grade in grades if grade.status == TIMEOUT]
-    ran = (TIMEOUT, "graded", "missing", "not done yet")
+    ran = (TIMEOUT, GRADED, MISSING, NOT_DONE)
     others = [grade for grade in grades if grade.status not in ran]
-    missing = [grade for grade in grades if grade.status == "missing"]
-    stubs = [grade for grade in grades if grade.status == "not done yet"]
+    missing = [grade for grade in grades if grade.status == MISSING]
+    stubs = [grade for grade in grades if grade.status == NOT_DONE]
     for heading, some in (("Timed out", late), ("Could not be run to the end", others)):
         if some:
             rows: list[list[Any]] = [[_link(grade), grade.status, grade.told] for grade in some]

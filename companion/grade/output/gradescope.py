@@ -22,7 +22,7 @@ def results(grade: Grade, text: str) -> dict[str, Any]:
             "score": one.points,
             "max_score": one.maximum,
             "status": "passed" if one.state == RIGHT else "failed",
-            "output": one.told if one.state != NOT_JUDGED else f"Not judged. {one.told}",
+            "output": one.told if one.state != NOT_JUDGED else f"Not judged: {one.told}",
             "output_format": "text",
             "visibility": "visible",
         }

@@ -41,7 +41,9 @@ def read_overrides(path: Path, maximum: float) -> dict[str, Override]:
         if not 0 <= score <= 2 * maximum:
             told = f"score is {text!r}: it must be a number from 0 to {maximum:g} (bonus: to {2 * maximum:g})"
             raise UserError(f"{path}, line {number}: {told}")
-        if not student or student in found:
-            raise UserError(f"{path}, line {number}: id {student!r} is empty or comes twice; mend it")
+        if not student:
+            raise UserError(f"{path}, line {number}: there is no id; fill it in or take the row out")
+        if student in found:
+            raise UserError(f"{path}, line {number}: {student!r} comes twice; take one of the rows out")
         found[student] = Override(score, cells.get("reason", ""))
     return found

@@ -87,4 +87,4 @@ def protections_of(grades: Sequence[Grade]) -> list[tuple[str, str]]:
     layers = sorted(set.intersection(*(set(grade.layers) for grade in ran)))
     on = [text for text in PROTECTIONS.values() if text not in missing]
     told = [("protections", f"{'; '.join(on)} (by {', '.join(layers)})")]
-    return told + ([("NOT so here", "; ".join(missing))] if missing else [])
+    return told + ([("Does NOT hold here", "; ".join(missing))] if missing else [])

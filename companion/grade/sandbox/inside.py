@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import companion
@@ -28,7 +29,7 @@ from companion.grade.sandbox.wire import encode
 RESULT, OUTPUT = 1, 2  # file descriptors: where the result goes, and where what is printed
 LONGEST_TRACEBACK = 8000  # characters
 HIDDEN = ("companion.check", "companion.grade")  # packages that record, judge, and know answers
-ERROR = b"companion error\n"
+ERROR_HEAD = b"companion error\n"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def main(file: str, task: Task, calls: Sequence[Any] | None = None) -> None:
 
 
 def _forget_the_answers() -> None:
-    """Take away what would give a submission the recording that it is to earn: this process needs it not."""
+    """Take away what would give a submission the recording that it is to earn; it is not needed here."""
     for owner, names in ((problem, ("Reference", "_watched_fit")), (problem.Problem, ("compiled", "fit"))):
         for name in names:
             delattr(owner, name)
@@ -93,10 +94,12 @@ def _forget_the_answers() -> None:
         del sys.modules[name]
     for name in HIDDEN:
         delattr(companion, name.removeprefix("companion."))
-    # What a file may call at its end, when it is imported.
+    sys.modules["__main__"] = ModuleType("__main__")  # the fork server's names are some of them
+    # What a file may import at its top, and call at its end when it is imported.
     for module, name in (
-        (companion, "check_loop"), (companion, "compare_with_fit"), (with_fit, "compare_with_fit"),
-    ):  # fmt: skip
+        *((companion, name) for name in ("check_loop", "compare_with_fit", "LoopCheck", "Problem")),
+        (with_fit, "compare_with_fit"),
+    ):
         setattr(module, name, _not_here)
 
 
@@ -135,4 +138,4 @@ def _error(text: str, of: LoopError | None = None) -> bytes:
     if of is not None:
         content |= {"name": of.name, "file": of.file, "line": of.line, "not_done": of.not_done}
         content["shown"] = of.shown[-LONGEST_TRACEBACK:]
-    return ERROR + json.dumps(content).replace(os.getcwd() + os.sep, "").encode()
+    return ERROR_HEAD + json.dumps(content).replace(os.getcwd() + os.sep, "").encode()

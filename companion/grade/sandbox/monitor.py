@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from companion.grade.sandbox.ending import (
     DISK,
@@ -22,6 +21,7 @@ from companion.grade.sandbox.ending import (
     Ending,
 )
 from companion.grade.sandbox.limits import Limits
+from companion.grade.sandbox.usage import Usage
 
 START_UP = 120  # seconds until a submission's own code runs, where TensorFlow must be imported first
 GLANCE = 0.06  # seconds between two looks at what the submission uses
@@ -86,25 +86,6 @@ def wait(channels: list[PipeReader]) -> None:
         select.select(ends, [], [], GLANCE)
 
 
-@dataclass(frozen=True)
-class Usage:
-    """What a submission uses at a moment.
-
-    Attributes
-    ----------
-    memory : list of int
-        Bytes of each of its processes, the first one's first.
-    threads : int
-        Of all of them.
-    disk : int
-        Bytes that it has written.
-    """
-
-    memory: list[int]
-    threads: int
-    disk: int
-
-
 class Monitor:
     """Looks at a running submission from time to time.
 
@@ -150,8 +131,7 @@ class Monitor:
 
     def _begin(self) -> None:
         self.begun, self.started, self.allowed = True, time.monotonic(), self.limits.seconds
-        memory = self.usage().memory
-        self.base = memory[0] if memory else 0
+        self.base = max(self.usage().memory, default=0)
 
     def _take(self) -> None:
         self.result.take()
@@ -179,7 +159,7 @@ class Monitor:
             return DISK, f"wrote more than {limits.file_size} MB"
         return None
 
-    def outcome(self, how: str, told: str, code: int) -> Ending:
+    def ending(self, how: str, told: str, code: int) -> Ending:
         """Put together what has been seen, once the process is over and has left its exit status."""
         seconds = time.monotonic() - self.started
         for _ in range(MOST_RESULT // PIECE):
@@ -193,13 +173,13 @@ class Monitor:
         elif how == ENDED and result:
             how = DONE
         elif how == ENDED:
-            told = ending(code)
+            told = ending_of(code)
         printed = bytes(self.output.kept).decode("utf-8", "replace")
         on = tuple(layers.decode().split(", ")) if begun else ()
         return Ending(how, told, seconds, self.memory, printed, on, result if how == DONE else b"")
 
 
-def ending(code: int) -> str:
+def ending_of(code: int) -> str:
     """Say how a process ended that left no result."""
     if code < 0:
         return f"the process was ended by signal {-code} ({signal.strsignal(-code)}), before train was done"

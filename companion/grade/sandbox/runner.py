@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import time
 import traceback
@@ -11,11 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from companion.grade.sandbox import layers as sandbox
+from companion.grade.sandbox import layers as protection
 from companion.grade.sandbox.ending import Ending
 from companion.grade.sandbox.limits import Limits
-from companion.grade.sandbox.monitor import Monitor, Usage
-from companion.grade.sandbox.usage import descendants, disk_usage, memory_of, threads_of
+from companion.grade.sandbox.monitor import Monitor
+from companion.grade.sandbox.usage import Usage, descendants, usage_of
 
 MOST_REMOVED = 1_000_000  # files and folders
 
@@ -49,7 +50,7 @@ def run(
     -------
     Ending
     """
-    user = sandbox.own_user(number)
+    user = protection.own_user(number)
     scratch = lay_out(files, folder, user)
     try:
         return _run_in(scratch, limits, user, main, layers)
@@ -96,8 +97,8 @@ def lay_out(files: dict[str, bytes], folder: str, user: int | None) -> str:
 def _run_in(
     scratch: str, limits: Limits, user: int | None, main: Callable[[], None], layers: Iterable[str] | None
 ) -> Ending:
-    sandbox.adopt_orphans()
-    on = sandbox.enter_namespaces()
+    protection.adopt_orphans()
+    on = protection.enter_namespaces()
     (result_out, result_in), (output_out, output_in) = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
@@ -114,14 +115,14 @@ def _run_in(
         return bool(ended)
 
     def usage() -> Usage:
-        running = descendants(os.getpid())
-        memory, disk = [memory_of(one) for one in running], disk_usage(scratch, running)
-        return Usage(memory, sum(map(threads_of, running)), disk)
+        return usage_of(descendants(os.getpid()), scratch)
 
     watch = Monitor(limits, result_out, output_out, is_over, usage)
-    how, told = watch.until_over()
-    _kill_all(child, ended)
-    return watch.outcome(how, told, ended[0])
+    try:
+        how, told = watch.until_over()
+    finally:
+        _kill_all(child, ended)
+    return watch.ending(how, told, ended[0])
 
 
 def lock_in(
@@ -150,7 +151,7 @@ def lock_in(
         Where result and output go: they become file descriptors 1 and 2, and no other stays open.
     """
     try:
-        sandbox.die_with_parent()
+        protection.die_with_parent()
         if hasattr(os, "setsid") and os.getsid(0) != os.getpid():
             os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -162,7 +163,7 @@ def lock_in(
         os.environ |= dict.fromkeys(("HOME", "TMPDIR", "MPLCONFIGDIR"), scratch)
         os.environ |= {"PATH": os.defpath, "LANG": "C.UTF-8", "KERAS_BACKEND": "tensorflow"}
         tempfile.tempdir = scratch
-        on = on + sandbox.enter(limits, scratch, user)
+        on = on + protection.enter(limits, scratch, user)
         lacking = set(layers or ()) - set(on)
         if lacking:
             raise OSError(f"not on: {', '.join(lacking)}")
@@ -184,6 +185,8 @@ def run_to_end(main: Callable[[], None]) -> None:
 
 def _kill_all(child: int, ended: list[int]) -> None:
     """End the submission and whatever it has started."""
+    if not ended:
+        os.kill(child, signal.SIGKILL)
     for _ in range(1000):  # a process that multiplies is caught with all its own sooner or later
         left = descendants(os.getpid())
         for process in left:

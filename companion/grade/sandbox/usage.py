@@ -3,7 +3,8 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -11,11 +12,59 @@ import psutil
 MOST_FILES, DEEPEST, BLOCK, TOO_MUCH = 10_000, 50, 4096, 1 << 62
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a submission uses at a moment.
+
+    Attributes
+    ----------
+    memory : list of int
+        Bytes of each of its processes, the first one's first.
+    threads : int
+        Of all of them.
+    disk : int
+        Bytes that it has written.
+    """
+
+    memory: list[int]
+    threads: int
+    disk: int
+
+
+def usage_of(processes: Sequence[psutil.Process], folder: str) -> Usage:
+    """Return what processes use, and what they have written to a folder."""
+    memory, threads = map(memory_of, processes), map(threads_of, processes)
+    return Usage(list(memory), sum(threads), disk_usage(folder, processes))
+
+
 def descendants(process: int) -> list[psutil.Process]:
-    """List the processes that come from `process`."""
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(process).children(recursive=True)
-    return []
+    """List the processes that come from `process`.
+
+    psutil looks through all processes of the machine for them; Linux keeps a list of each one's children.
+    """
+    found: list[psutil.Process] = []
+    if sys.platform != "linux":
+        with contextlib.suppress(psutil.Error):
+            found = psutil.Process(process).children(recursive=True)
+        return found
+    waiting = [process]
+    while waiting:
+        children = _children(waiting.pop())
+        waiting += children
+        for child in children:
+            with contextlib.suppress(psutil.Error):  # it has ended
+                found.append(psutil.Process(child))
+    return found
+
+
+def _children(process: int) -> list[int]:
+    """List the children of a process, which its threads have started; none if it has ended."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{process}/task"):
+            with contextlib.suppress(OSError):
+                found += map(int, Path(f"/proc/{process}/task/{thread}/children").read_bytes().split())
+    return found
 
 
 def family(process: int) -> list[psutil.Process]:
@@ -31,18 +80,27 @@ def memory_of(process: psutil.Process) -> int:
     A forked process has TensorFlow's libraries in memory as soon as it touches them, and they are not its
     own; memory that it shares with others is. psutil does not tell the two apart.
     """
-    with contextlib.suppress(psutil.Error, OSError):
-        if sys.platform != "linux":
-            return process.memory_info().rss
-        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-        return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon:", "RssShmem:"))) << 10
+    if sys.platform == "linux":
+        return _status(process, b"RssAnon:", b"RssShmem:") << 10
+    with contextlib.suppress(psutil.Error):
+        return process.memory_info().rss
     return 0
 
 
 def threads_of(process: psutil.Process) -> int:
     """Count the threads of a process; 0 if it has ended."""
+    if sys.platform == "linux":
+        return _status(process, b"Threads:")
     with contextlib.suppress(psutil.Error):
         return process.num_threads()
+    return 0
+
+
+def _status(process: psutil.Process, *fields: bytes) -> int:
+    """Add up some fields of Linux's account of a process, whose name may be any bytes; 0 if it has ended."""
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{process.pid}/status").read_bytes().split(b"\n")
+        return sum(int(line.split()[1]) for line in lines if line.startswith(fields))
     return 0
 
 

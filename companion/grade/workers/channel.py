@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+# Of libraries that come with NumPy, and of the C library: a submission's threads are counted.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 LONGEST = 256 << 20  # bytes of a part of a message; a result has 64 MB at most
 
 

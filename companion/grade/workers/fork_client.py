@@ -15,7 +15,7 @@ from typing import Any
 from companion.errors import UserError
 from companion.grade.sandbox.ending import Ending
 from companion.grade.sandbox.limits import Limits
-from companion.grade.workers.channel import Channel, MachineError
+from companion.grade.workers.channel import ONE_THREAD, Channel, MachineError
 
 START_UP = 180  # seconds that importing TensorFlow may take
 
@@ -32,6 +32,18 @@ class ForkClient:
         self, content: dict[str, Any], files: dict[str, bytes], limits: Limits, layers: list[str] | None
     ) -> Ending:
         """Run a submission, or the probe, under a runner of its own.
+
+        Parameters
+        ----------
+        content : dict
+            The submission's main file, the task, and the calls of its functions; of the probe, whose file is
+            None, what is outside of the sandbox.
+        files : dict of str to bytes
+            What was handed in, by relative path.
+        limits : Limits
+            What it may use.
+        layers : list of str or None
+            The layers of protection without which it must not run; None for as many as there are.
 
         Raises
         ------
@@ -56,6 +68,7 @@ class ForkClient:
             if not self._server.is_alive():
                 self._server.close()
                 self._server = ForkServer()
+            self._server.wait()
             return self._server.make(what)
 
     def is_alive(self) -> bool:
@@ -69,31 +82,36 @@ class ForkClient:
 
 
 class ForkServer:
-    """The process that imports TensorFlow and makes the others, seen from outside.
-
-    Raises
-    ------
-    UserError
-        If it cannot import TensorFlow.
-    """
+    """The process that imports TensorFlow and makes the others, seen from outside."""
 
     def __init__(self) -> None:
+        self.is_ready = False
         self.control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
-            one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "companion.grade.workers.fork_server", str(its.fileno())],
                 pass_fds=[its.fileno()],
-                env=os.environ | one_thread,
+                env=os.environ | ONE_THREAD,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the process that the user sees
             )
+
+    def wait(self) -> None:
+        """Wait until it has imported TensorFlow.
+
+        Raises
+        ------
+        UserError
+            If it cannot.
+        """
+        if self.is_ready:
+            return
         self.control.settimeout(START_UP)
         try:
-            ready = self.control.recv(16)
+            self.is_ready = self.control.recv(16) == b"ready"
         except OSError:
-            ready = b""
-        if ready != b"ready":
+            self.is_ready = False
+        if not self.is_ready:
             self.process.kill()
             raise UserError("TensorFlow could not be imported; try 'python -c \"import tensorflow\"'")
         self.control.settimeout(None)
@@ -120,8 +138,9 @@ class ForkServer:
 
     def close(self) -> None:
         """End it, and with it all that it has made."""
-        self.control.close()
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            self.process.wait(10)
+        if self.is_ready:
+            self.control.close()
+            with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+                self.process.wait(10)
         self.process.kill()
         self.process.wait()

@@ -107,9 +107,9 @@ def watch_one(connection: Connection, number: int, folder: str) -> None:
     content, _ = message
     files = {name: base64.b64decode(text) for name, text in content["files"].items()}
     limits = Limits(**content["limits"])
-    outcome = runner.run(files, limits, number, main_of(content), folder, content["layers"])
-    told = {key: value for key, value in vars(outcome).items() if key != "result"}
-    send(connection, told, outcome.result)
+    ending = runner.run(files, limits, number, main_of(content), folder, content["layers"])
+    told = {key: value for key, value in vars(ending).items() if key != "result"}
+    send(connection, told, ending.result)
 
 
 def main_of(content: dict) -> Callable[[], None]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from companion.check.catalogue import Mistake, mistake
 from companion.check.judge import Judge
 from companion.check.learner.file import sources_of
 from companion.check.learner.isolation import unchanged
@@ -21,22 +22,21 @@ from companion.check.learner.lines import Location
 from companion.check.problem import Reference
 from companion.check.recording.recorder import watch
 from companion.check.run import LoopRun
-from companion.check.verdict import mistake
 from companion.errors import UserError
 from companion.grade.marking import exercises
-from companion.grade.marking.grade import ERROR as FAILED
 from companion.grade.marking.grade import (
+    ERROR,
     GRADED,
     INTERNAL,
     NOT_DONE,
     RIGHT,
     FirstDifference,
     Judgment,
-    MistakeMade,
     as_json,
+    not_judged,
 )
-from companion.grade.marking.rubric import judge_criteria, none_runs, own_updates
-from companion.grade.sandbox.inside import ERROR, Task
+from companion.grade.marking.rubric import judge_criteria, own_updates
+from companion.grade.sandbox.inside import ERROR_HEAD, Task
 from companion.grade.sandbox.wire import decode, encode
 from companion.grade.sandbox.wire_values import WireError
 from companion.grade.workers.channel import receive, send
@@ -45,7 +45,7 @@ TRACE_AFTER = 60  # steps: some six submissions
 LONGEST = 40  # seconds of judging, or of making the reference
 LONGEST_LINE = 200  # characters of a line of code
 STUB = "train still raises NotImplementedError"
-FORGED = "its result is not one that the recorder writes"
+FORGED = "its result was not written by the grader's recorder"
 
 
 def serve(connection: Connection) -> None:
@@ -88,7 +88,7 @@ def judge_safely(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
     try:
         return judge_one(judge, result, file, text)
     except Exception as error:
-        told = f"the judge met {type(error).__name__} in what it left: {str(error)[:LONGEST_LINE]}"
+        told = f"the judge failed on its result: {type(error).__name__}: {str(error)[:LONGEST_LINE]}"
         return _not_run(told, INTERNAL, shown=traceback.format_exc())
 
 
@@ -114,8 +114,8 @@ def reference_of(judge: Judge) -> bytes:
 def judge_one(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
     """Judge what a submission has left. Its text is shown, not run."""
     lines = Lines(file, text)
-    if result.startswith(ERROR):
-        return _of_error(result[len(ERROR) :], lines)
+    if result.startswith(ERROR_HEAD):
+        return _of_error(result[len(ERROR_HEAD) :], lines)
     try:
         run = decode(result, judge.reference.recording, len(judge.problem.x))
         epochs = judge.problem.epochs
@@ -179,17 +179,15 @@ def _of_error(text: bytes, lines: Lines) -> Judgment:
     return _not_run(told[:1000], mistakes=mistakes, shown=shown[:10_000])
 
 
-def _not_run(told: str, status: str = FAILED, **more: Any) -> Judgment:
+def _not_run(told: str, status: str = ERROR, **more: Any) -> Judgment:
     """Return the judgment of a run that gave no result."""
-    return Judgment(status=status, criteria=tuple(none_runs(told)), **{"error": told} | more)
+    return Judgment(status=status, criteria=not_judged(told), **{"error": told} | more)
 
 
-def _made(name: str, evidence: str, place: Location | None, code: str) -> MistakeMade:
-    """Write down a mistake: all that is known of it, and where it stands."""
-    one = mistake(name, evidence, place, code, [])
-    file = None if one.file is None else PurePath(one.file).name
-    about = (one.cure, one.link, one.section)
-    return MistakeMade(name, one.title, evidence, file, one.line, code, *about)
+def _made(name: str, evidence: str, place: Location | None, code: str) -> Mistake:
+    """Return all that is known of a mistake; its file without the folder of the sandbox."""
+    at = place and Location(PurePath(place.file).name, place.line)
+    return mistake(name, evidence, at, code)
 
 
 def fingerprint(run: LoopRun) -> str:

@@ -23,7 +23,7 @@ CAN_FORK = sys.platform == "linux"  # macOS can, but not safely after TensorFlow
 
 
 @dataclass
-class IdleJudge:
+class JudgeProcess:
     """A judge that is not busy, and the one task for which it is prepared."""
 
     channel: Channel
@@ -45,18 +45,13 @@ class Machine:
         Which of `companion.grade.sandbox.probe.PROTECTIONS` hold, once the sandbox has been tried out.
     layers : list of str
         The layers of protection that are on.
-
-    Raises
-    ------
-    UserError
-        If TensorFlow cannot be imported, or the sandbox not be tried out.
     """
 
     def __init__(self, *, forks: bool = True) -> None:
         self._referring = threading.Lock()
         self._references: dict[str, bytes] = {}
         self._calls: dict[str, list[Any]] = {}
-        self._judges: SimpleQueue[IdleJudge] = SimpleQueue()
+        self._judges: SimpleQueue[JudgeProcess] = SimpleQueue()
         if forks and CAN_FORK:
             from companion.grade.workers.fork_client import ForkClient  # which Windows cannot import
 
@@ -65,7 +60,19 @@ class Machine:
             from companion.grade.workers.spawn import SpawnClient
 
             self._processes = SpawnClient()
-        self.protections, self.layers = self._try_out()
+        self.protections: dict[str, bool] = {}
+        self.layers: list[str] = []
+
+    def start(self) -> None:
+        """Wait until processes can be made, and try out the sandbox; do so once.
+
+        Raises
+        ------
+        UserError
+            If TensorFlow cannot be imported, or the sandbox not be tried out.
+        """
+        if not self.protections:
+            self.protections, self.layers = self._try_out()
 
     def _try_out(self) -> tuple[dict[str, bool], list[str]]:
         """Try the sandbox, from inside, before anybody's code is in it."""
@@ -75,13 +82,13 @@ class Machine:
             secret.write_text("secret")
             secret.chmod(0o666)
             outside = {"file": str(secret), "folder": folder, "process": str(os.getpid())}
-            outcome = self._processes.run({"file": None, "outside": outside}, {}, Limits(), None)
+            ending = self._processes.run({"file": None, "outside": outside}, {}, Limits(), None)
         try:
-            found = json.loads(outcome.result)
+            found = json.loads(ending.result)
         except ValueError:
-            told = f"{outcome.how}: {outcome.told} {outcome.printed[-500:]}".strip()
+            told = f"{ending.how}: {ending.told} {ending.printed[-500:]}".strip()
             raise UserError(f"the sandbox cannot be tried out ({told}); nothing was graded") from None
-        return {name: bool(found.get(name)) for name in PROTECTIONS}, list(outcome.layers)
+        return {name: bool(found.get(name)) for name in PROTECTIONS}, list(ending.layers)
 
     def close(self) -> None:
         """End all processes."""
@@ -94,10 +101,10 @@ class Machine:
             if known:
                 self._references = {key: known}
             if key not in self._references:
-                bench = self._free_judge()
-                _, made = bench.channel.ask({"what": "prepare", "task": task})
-                bench.prepared = key
-                self._judges.put(bench)
+                judge = self._free_judge()
+                _, made = judge.channel.ask({"what": "prepare", "task": task})
+                judge.prepared = key
+                self._judges.put(judge)
                 self._references = {key: made}  # of the run before nobody asks again
             return self._references[key]
 
@@ -137,14 +144,14 @@ class Machine:
         return self._ask_any({"what": "exercises", "task": task, "names": names}, result)["done"]
 
     def _ask_any(self, content: dict[str, Any], blob: bytes = b"") -> dict[str, Any]:
-        bench = self._free_judge()
-        answer = self._ask(bench, content, blob)
-        self._judges.put(bench)
+        judge = self._free_judge()
+        answer = self._ask(judge, content, blob)
+        self._judges.put(judge)
         return answer
 
-    def _ask(self, bench: IdleJudge, content: dict[str, Any], blob: bytes) -> dict[str, Any]:
+    def _ask(self, judge: JudgeProcess, content: dict[str, Any], blob: bytes) -> dict[str, Any]:
         try:
-            return bench.channel.ask(content, blob)[0]
+            return judge.channel.ask(content, blob)[0]
         except MachineError as error:
             if self._processes.is_alive():
                 raise JudgeEndedError(str(error)) from None
@@ -153,7 +160,7 @@ class Machine:
     def judge(
         self, task: dict[str, int], reference: bytes, result: bytes, file: str, text: str
     ) -> dict[str, Any]:
-        """Judge what a submission has left; the keys are those of `judge_server.judge_one`.
+        """Judge what a submission has left; as JSON of a `Judgment`.
 
         Raises
         ------
@@ -163,16 +170,16 @@ class Machine:
             If all have.
         """
         reference = self.reference(task, reference)
-        bench, key = self._free_judge(), json.dumps(task, sort_keys=True)
-        if key != bench.prepared:
-            bench.channel.ask({"what": "prepare", "task": task}, reference)
-            bench.prepared = key
-        answer = self._ask(bench, {"what": "judge", "task": task, "file": file, "text": text}, result)
-        self._judges.put(bench)
+        judge, key = self._free_judge(), json.dumps(task, sort_keys=True)
+        if key != judge.prepared:
+            judge.channel.ask({"what": "prepare", "task": task}, reference)
+            judge.prepared = key
+        answer = self._ask(judge, {"what": "judge", "task": task, "file": file, "text": text}, result)
+        self._judges.put(judge)
         return answer
 
-    def _free_judge(self) -> IdleJudge:
+    def _free_judge(self) -> JudgeProcess:
         try:
             return self._judges.get_nowait()
         except Empty:
-            return IdleJudge(self._processes.judge())
+            return JudgeProcess(self._processes.judge())
