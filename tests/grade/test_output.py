@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 from classes import CANVAS, MOODLE
 
+from companion.check.catalogue import ExerciseResult, Mistake
 from companion.errors import UserError
 from companion.grade.journal import Journal
 from companion.grade.marking.assignment import read_assignment
 from companion.grade.marking.grade import (
     CRITERIA,
     CriterionMark,
-    ExerciseMark,
     FirstDifference,
     Grade,
-    MistakeMade,
     Override,
     QuestionMark,
     QuizMark,
@@ -116,7 +115,7 @@ def rows_of(content):
 
 
 def test_the_gradebook_has_a_row_a_student():
-    mistake = MistakeMade("no-update", "t", "", None, None, "", "", "", "")
+    mistake = Mistake("no-update", "t", "", None, None, "", "", "", "")
     grades = [
         grade("s1", 0.5, mistakes=(mistake,), late=True, name="Lovelace, Ada"),
         grade("s2", 0.0, status="timeout"),
@@ -270,10 +269,10 @@ def test_the_journal_keeps_whole_lines_and_drops_a_torn_one(tmp_path):
     quiz = QuizMark("lesson3", 1, 2, (QuestionMark("q", "Why?", "a", True),), ("a note",))
     last = grade("s1", 0.5, learner=(0.5, float("nan"), float("inf")), quiz=quiz, late=True, look=("ctypes",))
     last = replace(
-        last, first_difference=FirstDifference("rows", 1, 2), exercises=(ExerciseMark("e", "right", ""),)
+        last, first_difference=FirstDifference("rows", 1, 2), exercises=(ExerciseResult("e", "right", ""),)
     )
     with Journal(path) as journal:
-        journal.add_run({"seed": 1})
+        journal.add_run({"lesson": 3, "seed": 1, "fixed": True, "force": False, "only": []})
         journal.add_grade(grade("s1"))
         journal.add_grade(last)
     with path.open("ab") as file:

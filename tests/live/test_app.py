@@ -187,12 +187,17 @@ def wait_until(condition, seconds=120):
     assert condition()
 
 
+def reach(png):
+    """Return how far to the right something dark stands, from 0 to 1."""
+    dark = (pixels(png) < 128).any(axis=(0, 2))
+    return np.flatnonzero(dark).max(initial=0) / len(dark)
+
+
 @pytest.mark.full
 def test_what_stands_on_the_page_at_rest_is_what_a_reload_shows():
     everything, verdict = (0, 0, 1, 1), (0.05, 0.2, 0.9, 0.235)
     with live_page("--epochs", "40") as (page, _):
-        begun = page.picture(*verdict)
-        wait_until(lambda: page.picture(*verdict) != begun)
+        wait_until(lambda: reach(page.picture(*verdict)) > 0.5)  # a line longer than "being trained"
         page.rest()
         identical = page.picture(*verdict)
         for start, end in ((0.4, 1.0), (1.0, 0.3)):
