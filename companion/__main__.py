@@ -63,9 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def home_of(name: str) -> str:
-    """Return the module in which a command's ``main`` stands: a lesson's is its file."""
-    module = f"companion.{name}"
-    return module if name in LESSONS or name == "notebooks" else f"{module}.__main__"
+    """Return the module in which a command's ``main`` stands."""
+    if name in LESSONS:
+        return f"companion.report.{name}"
+    return f"companion.{name}" if name == "notebooks" else f"companion.{name}.__main__"
 
 
 if __name__ == "__main__":

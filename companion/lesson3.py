@@ -11,63 +11,26 @@ Foundations (datatweets.com), whose network, settings and exercises these are.
 Run it with ``python -m companion.lesson3``; ``--help`` lists the options.
 """
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from companion.batches import batches_of_fit
 from companion.datasets import diabetes
-from companion.report import parts
-from companion.report.options import parse_lesson, settings_of
-from companion.report.rates import print_rounding, print_scan
-from companion.report.result import Printed, Result, as_printed
-from companion.report.runs import Runs, accuracy, compare, histories_of
-from companion.terminal.console import Report, command
-from companion.terminal.progress import FitProgress, progress, track
+from companion.terminal.progress import FitProgress, track
 
-TITLE = "gradient descent on diabetes"
 LEARNING_RATE = 0.1
 EPOCHS = 2000
 HIDDEN = 16
-SCANNED_RATES = (0.01, 0.1, 1.0)
-PAGE_SETTINGS = {"epochs": EPOCHS, "hidden": HIDDEN, "seed": 0, "dtype": "float64"}
 
 
 def load_data() -> tuple[np.ndarray, np.ndarray]:
-    """Give the 576 patients the network is trained on.
-
-    Returns
-    -------
-    x : ndarray of shape (576, 8), float64
-        Eight measurements, each with mean 0 and standard deviation 1.
-    y : ndarray of shape (576, 1), float64
-        1 for diabetes, 0 for none.
-
-    Raises
-    ------
-    DataError
-        If the data file is missing or not the published one.
-    """
+    """Return eight standardized measurements of 576 patients, (576, 8), and 1 for diabetes, (576, 1)."""
     return diabetes()[0]
 
 
 def build_model(seed: int = 0, hidden: int = HIDDEN) -> keras.Model:
-    """Build the network with its initial weights, not yet compiled.
-
-    Parameters
-    ----------
-    seed : int
-        Of the initial weights, 0 or more.
-    hidden : int
-        How many hidden units, 1 or more.
-
-    Returns
-    -------
-    keras.Model
-        8 inputs, `hidden` ReLU units, 1 sigmoid output, in Keras' current float type.
-    """
+    """Build the network with the initial weights that NumPy draws from `seed`, not yet compiled."""
     relu = keras.layers.Dense(hidden, activation="relu")
     sigmoid = keras.layers.Dense(1, activation="sigmoid")
     model = keras.Sequential([keras.Input((8,)), relu, sigmoid])
@@ -83,26 +46,7 @@ def build_model(seed: int = 0, hidden: int = HIDDEN) -> keras.Model:
 def train_with_numpy(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
 ) -> list[float]:
-    """Train `model` with nothing but NumPy, the gradients derived by hand.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Is changed in place; it need not be compiled.
-    x, y : ndarray of shape (n, 8) and (n, 1)
-        The rows, fed in this order; cast to ``keras.config.floatx()``.
-    learning_rate : float
-        Size of a step.
-    batch_size : int
-        Rows an update. The lesson takes all n.
-    epochs : int
-        Passes over the data.
-
-    Returns
-    -------
-    list of float
-        For each epoch the mean loss of its rows, each measured before its own update.
-    """
+    """Train `model` with nothing but NumPy, the gradients derived by hand; return the loss of each epoch."""
     w1, b1, w2, b2 = model.get_weights()
     x, y = x.astype(w1.dtype), y.astype(w1.dtype)
     history = []
@@ -130,7 +74,7 @@ def train_with_numpy(
 def train_by_hand(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
 ) -> list[float]:
-    """Train `model` with a loop around ``tf.GradientTape``; takes and gives what `train_with_numpy` does."""
+    """Train `model` with a loop around ``tf.GradientTape``; return the loss of each epoch."""
     optimizer = keras.optimizers.SGD(learning_rate)  # [1] the optimizer
     loss_function = keras.losses.BinaryCrossentropy()  # [2] the loss
     batches = batches_of_fit(x, y, batch_size, shuffle=False)  # [3] the batches
@@ -156,7 +100,7 @@ def train_by_hand(
 def train_with_fit(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
 ) -> list[float]:
-    """Train `model` with ``model.fit``; takes and gives the same."""
+    """Train `model` with ``model.fit``; return the loss of each epoch."""
     model.compile(
         optimizer=keras.optimizers.SGD(learning_rate),  # [1]
         loss=keras.losses.BinaryCrossentropy(),  # [2]
@@ -176,104 +120,14 @@ def train_with_fit(
 def train_with_textbook_fit(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
 ) -> list[float]:
-    """Do the same with the arrays themselves: slower, as Keras builds an input pipeline twice an epoch."""
+    """Call ``.fit`` on the arrays: slower, since Keras builds an input pipeline twice an epoch."""
     model.compile(optimizer=keras.optimizers.SGD(learning_rate), loss=keras.losses.BinaryCrossentropy())
     bar = FitProgress(f"textbook .fit, learning rate {learning_rate:g}")
     history = model.fit(x, y, batch_size=batch_size, epochs=epochs, shuffle=False, callbacks=[bar], verbose=0)
     return history.history["loss"]
 
 
-@command("python -m companion.lesson3")
-def main(argv: Sequence[str] | None = None) -> int:
-    """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
-    options = parse_lesson("lesson3", argv)
-    (x, y), (x_test, y_test) = diabetes()
-    settings = settings_of(options, batch_size=len(x))
-    runs = Runs(build_model, x, y, settings)
-    fit = train_with_textbook_fit if options.textbook_fit else train_with_fit
-    out = Report(quiet=options.quiet or options.to_stdout)
-
-    facts = what_goes_in(y, y_test, settings)
-    parts.print_what_goes_in(out, f"Lesson 3: {TITLE}", facts, train_by_hand, fit)
-    with progress(not options.quiet):
-        trained = {"numpy": runs(train_with_numpy), "by_hand": runs(train_by_hand), "fit": runs(fit)}
-    comparison = parts.print_trainings(out, trained, options.dtype)
-    right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y), "test": (x_test, y_test)})
-    with progress(not options.quiet):
-        scan = runs.at_rates(train_by_hand, SCANNED_RATES)
-        in_both = {
-            rate: [runs(train_by_hand, learning_rate=rate, dtype=d).history for d in ("float64", "float32")]
-            for rate in SCANNED_RATES[1:]
-        }
-        too_fast = {"learning_rate": SCANNED_RATES[-1], "dtype": "float32"}
-        three = [runs(train, **too_fast) for train in (train_with_numpy, train_by_hand, train_with_fit)]
-        in_float32 = [compare(three[k], three[k + 1], "float32") for k in (0, 1)]
-        printed = page_figures(runs, x_test, y_test, options.exercises)
-    print_scan(out, scan)
-    print_rounding(out, in_both, *in_float32)
-    parts.print_page(out, printed, settings, PAGE_SETTINGS)
-
-    return parts.deliver(
-        Result(3, TITLE, settings, histories_of(trained), comparison, right, scan, printed), options
-    )
-
-
-def what_goes_in(y: np.ndarray, y_test: np.ndarray, settings: dict) -> list[tuple[str, str]]:
-    """Say what is trained on what."""
-    rows, ill, hidden = len(y) + len(y_test), int(y.sum() + y_test.sum()), settings["hidden"]
-    shares = f"{y.mean():.1%}", f"{y_test.mean():.1%}"
-    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch of all "
-    network = f"8 inputs, {hidden} hidden units (ReLU), 1 output (sigmoid)"
-    return [
-        ("data", f"{rows} patients, 8 measurements of each; {rows - ill} without diabetes, {ill} with it"),
-        ("split", f"{len(y)} to train on ({shares[0]} with it), {len(y_test)} to test on ({shares[1]})"),
-        ("network", f"{network}: {(8 + 1) * hidden + (hidden + 1)} parameters"),
-        ("training", f"{how}{len(y)} rows, {settings['dtype']}, seed {settings['seed']}"),
-    ]
-
-
-def page_figures(runs: Runs, x_test: np.ndarray, y_test: np.ndarray, exercises: bool) -> list[Printed]:
-    """Set what the lesson's page prints beside what this run gives.
-
-    Losses and accuracies only where the run has the page's settings: a figure for 5
-    epochs says nothing about one for 2000. "A little" and "barely" mean within 0.01.
-    """
-    y, loss = np.concatenate([runs.y, y_test]), keras.losses.BinaryCrossentropy()
-    printed = [
-        as_printed("patients", "768", len(y)),
-        as_printed("patients without diabetes", "500", int(np.sum(y == 0))),
-        as_printed("patients with diabetes", "268", int(np.sum(y == 1))),
-        as_printed("patients to train on", "576", len(runs.y)),
-        as_printed("patients to test on", "192", len(y_test)),
-        as_printed("loss of 0.99 where 1 is true", "0.0101", float(loss([[1.0]], [[0.99]]))),
-        as_printed("loss of 0.01 where 1 is true", "4.6052", float(loss([[1.0]], [[0.01]]))),
-    ]
-    if not PAGE_SETTINGS.items() <= runs.settings.items():
-        return printed
-    at = {rate: runs(train_by_hand, learning_rate=rate) for rate in SCANNED_RATES}
-    for rate, figure in zip(SCANNED_RATES, ("0.5793", "0.4323", "0.6014"), strict=True):
-        printed.append(as_printed(f"final loss at rate {rate}", figure, at[rate].history[-1]))
-    best = min(SCANNED_RATES, key=lambda rate: at[rate].history[-1])
-    test_accuracy = accuracy(at[0.1].model, x_test, y_test)
-    printed += [
-        as_printed("rate with the lowest final loss", "0.1", best),
-        as_printed("train accuracy at rate 0.1", "0.807", accuracy(at[0.1].model, runs.x, runs.y)),
-        as_printed("test accuracy at rate 0.1", "0.750", test_accuracy),
-    ]
-    if exercises:
-        printed.append(
-            as_printed("exercise 1: loss of 0.2 where 0 is true", "0.2231", float(loss([[0.0]], [[0.2]])))
-        )
-        for rate in (0.05, 0.1, 0.3):
-            final = runs(train_by_hand, learning_rate=rate).history[-1]
-            printed.append(Printed(f"exercise 2: final loss at rate {rate}", None, final))
-        longer = runs(train_by_hand, learning_rate=0.1, epochs=5000)
-        final, accurate = longer.history[-1], accuracy(longer.model, x_test, y_test)
-        little, barely = 0 < 0.4323 - final < 0.01, abs(accurate - test_accuracy) < 0.01
-        printed.append(Printed("exercise 3: loss after 5000 epochs", "a little below 0.4323", final, little))
-        printed.append(Printed("exercise 3: test accuracy then", "barely moves", accurate, barely))
-    return printed
-
-
 if __name__ == "__main__":
+    from companion.report.lesson3 import main
+
     raise SystemExit(main())

@@ -94,7 +94,7 @@ def main_of(lesson, *words):
     """Run a lesson's command in this process; give its exit status, standard output and standard error."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = importlib.import_module(f"companion.{lesson}").main(list(words))
+        status = importlib.import_module(f"companion.report.{lesson}").main(list(words))
     return status, out.getvalue(), err.getvalue()
 
 
@@ -120,7 +120,7 @@ def lesson_main(capsys):
 
     def run(lesson, *words):
         try:
-            status = importlib.import_module(f"companion.{lesson}").main(list(words))
+            status = importlib.import_module(f"companion.report.{lesson}").main(list(words))
         except SystemExit as error:
             status = error.code
         return status, *capsys.readouterr()

@@ -20,7 +20,7 @@ DIAL = lesson_file(4, "dial.png")
 
 def draw_curves(lesson, path):
     """Run a lesson's command for its picture."""
-    assert importlib.import_module(f"companion.{lesson}").main(["--quiet", "--plot", str(path)]) == 0
+    assert importlib.import_module(f"companion.report.{lesson}").main(["--quiet", "--plot", str(path)]) == 0
 
 
 def draw_dial(path):

@@ -7,10 +7,10 @@ import pytest
 from mistake_cases import SINGLES
 from right_loops import RIGHT_LOOPS
 
-from companion import lesson1, lesson2, lesson3, lesson4, lesson5
 from companion.__main__ import index
 from companion.check import __main__ as check
 from companion.conformance import table
+from companion.terminal.lesson_list import LESSONS
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +128,8 @@ def test_links_in_the_documents_lead_somewhere(pytestconfig):
         assert (document.parent / link).exists(), f"{document.name}: {link}"
 
 
-@pytest.mark.parametrize("lesson", [lesson1, lesson2, lesson3, lesson4, lesson5])
+@pytest.mark.parametrize("lesson", LESSONS.values())
 def test_the_lesson_s_title_stands_in_the_index_and_the_course(pytestconfig, lesson):
     course = (pytestconfig.rootpath / "lessons" / "README.md").read_text(encoding="utf-8")
-    assert lesson.TITLE in index()
-    assert lesson.TITLE in course
+    assert lesson.title in index()
+    assert lesson.title in course

@@ -1,5 +1,7 @@
 """The live dial: train a small network in front of one's eyes, in a window, a web page or a notebook."""
 
+import argparse
+import functools
 import importlib.util
 import logging
 import time
@@ -13,12 +15,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.widgets import Slider
 
+from companion import lesson4
 from companion.errors import OutputError
 from companion.live.dial import Dial
 from companion.live.figure import LiveFigure, Rectangle
 from companion.plots.plots import check_display, show_windows
+from companion.precision import precision
 from companion.terminal.console import Report
-from companion.terminal.lesson_list import DIAL
+from companion.terminal.lesson_list import DIAL, LESSONS
 
 POWER_STEP = 0.05  # so that 0.1 can be hit, and not only 0.0992
 BATCH_SIZES = (8, 16, 32, 64, 200)
@@ -270,3 +274,55 @@ def open_dial(make_dial: Callable[[], Dial], title: str) -> LiveDial:
         told = "in a notebook, pip install 'companion[live]' and run %matplotlib widget first"
         raise OutputError(f"the dial needs a figure that can be clicked on, and this one cannot be: {told}")
     return LiveDial(make_dial(), figure, title)
+
+
+def live_dial(
+    *,
+    learning_rate: float = lesson4.LEARNING_RATE,
+    hidden: int = lesson4.HIDDEN,
+    batch_size: int = lesson4.BATCH_SIZE,
+    epochs: int = lesson4.EPOCHS,
+    seed: int = 0,
+) -> LiveDial:
+    """Open lesson 4's dial on a figure of pyplot's: in a notebook after ``%matplotlib widget``.
+
+    Parameters
+    ----------
+    learning_rate, hidden, batch_size
+        Where the dial and the two sliders stand to begin with.
+    epochs : int
+        How far the training goes.
+    seed : int
+        As for `companion.lesson4.build_model`; Keras' global seed is set to it.
+
+    Returns
+    -------
+    LiveDial
+        Keep it in a variable: what is thrown away answers no more.
+
+    Raises
+    ------
+    OutputError
+        If the figure is none that can be clicked on.
+    """
+    choices = {"hidden": hidden, "batch_size": batch_size, "epochs": epochs, "seed": seed}
+    x, y = lesson4.load_data()
+    make = functools.partial(Dial, lesson4.build_model, x, y, rate=learning_rate, **choices)
+    return open_dial(make, f"Lesson 4: {LESSONS['lesson4'].title} (SGD, seed {seed})")
+
+
+def run_live(options: argparse.Namespace) -> int:
+    """Open the dial in a window or a web page, as `options` of lesson 4 say, until it is closed."""
+    choose_canvas(options.browser)
+    with precision(options.dtype):
+        dial = live_dial(
+            learning_rate=options.learning_rate,
+            hidden=options.hidden,
+            epochs=options.epochs,
+            seed=options.seed,
+        )
+        report = Report()
+        show_dial(report, options.browser)
+        report.print(dial.told())
+    dial.close()
+    return 0

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion.report.gradients import flat, names_of
 from companion.terminal.console import Report
 from companion.terminal.formats import number_word, short_loss
 
@@ -261,3 +260,17 @@ def mean_batch_length(
             loss = loss_function(yb, model(xb))
         lengths.append(np.linalg.norm(flat(tape.gradient(loss, model.trainable_variables))))
     return float(np.mean(lengths))
+
+
+def names_of(weights: Sequence[np.ndarray]) -> list[str]:
+    """Name every number of a network of dense layers: "W1[0,2]", "b1[2]", counted from 0."""
+    names = []
+    for number, array in enumerate(weights):
+        array_name = f"{'W' if array.ndim == 2 else 'b'}{number // 2 + 1}"
+        names += [f"{array_name}[{','.join(map(str, index))}]" for index in np.ndindex(array.shape)]
+    return names
+
+
+def flat(arrays: Sequence[Any]) -> np.ndarray:
+    """Put all numbers of some arrays one after the other, as float64."""
+    return np.concatenate([np.asarray(array, dtype="float64").ravel() for array in arrays])

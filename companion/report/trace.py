@@ -10,17 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from companion.comparison.ulp import abs_difference
-from companion.report.gradients import (
+from companion.lesson2 import (
     WIGGLE,
     Arrays,
     by_chain_rule,
     by_tape,
     by_wiggling,
-    flat,
     forward,
     mean_squared_error,
-    names_of,
 )
+from companion.report.landscape import flat, names_of
 from companion.terminal.console import Report
 from companion.terminal.formats import distance
 
@@ -41,7 +40,7 @@ def print_forward(report: Report, weights: Arrays, x: np.ndarray, y: np.ndarray)
     report : Report
         Where to.
     weights : sequence of ndarray
-        As for `companion.report.gradients.forward`.
+        As for `companion.lesson2.forward`.
     x, y : ndarray of shape (1, k) and (1, m)
         The row and its target.
     """

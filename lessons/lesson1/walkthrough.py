@@ -9,7 +9,7 @@ import inspect
 
 from companion import check_loop, lesson1
 from companion.plots import panels, plots
-from companion.report import gap, landscape
+from companion.report import gap, landscape, lesson1 as report
 from companion.comparison import Comparison
 
 import keras
@@ -139,7 +139,7 @@ loop_call = {
     "clipping": "1e-9 in log",
 }
 for name, value in loop_call.items():
-    print(f"{name:<16} loop: {value!s:<12} .fit: {lesson1.FIT_CALL[name]}")
+    print(f"{name:<16} loop: {value!s:<12} .fit: {report.FIT_CALL[name]}")
 
 # %% [markdown]
 # Now the call is changed into the loop, one thing after the other. **Predict:** will every change bring the
@@ -147,7 +147,7 @@ for name, value in loop_call.items():
 
 # %%
 loop_losses = histories["by_hand"][:100]
-call = dict(lesson1.FIT_CALL)
+call = dict(report.FIT_CALL)
 for name in (None, *loop_call):
     if name is not None:
         call[name] = loop_call[name]
@@ -162,7 +162,7 @@ for name in (None, *loop_call):
 
 # %%
 curves = {}
-for size in lesson1.BATCH_SIZES:
+for size in report.BATCH_SIZES:
     changed = settings | {"batch_size": size, "epochs": 100}
     curves[f"batch size {size}"] = lesson1.train_by_hand(lesson1.build_model(), x, y, **changed)
 figure, axes = plt.subplots(figsize=(7, 4))

@@ -2,15 +2,14 @@
 # # Lesson 2, step by step: four pixels, 31 parameters
 #
 # Run the cells from top to bottom; change things and run them again. The functions are those of
-# `companion.lesson2` and `companion.report.gradients`: their source is shown here, not copied, so what
-# you read is what runs.
+# `companion.lesson2`: their source is shown here, not copied, so what you read is what runs.
 
 # %%
 import inspect
 
 from companion import check_loop, lesson2
 from companion.plots import panels, plots
-from companion.report import gradients, landscape
+from companion.report import landscape
 from companion.comparison import Comparison
 from companion.plots.curves import behavior, steps_up
 from companion.report.runs import accuracy
@@ -43,7 +42,7 @@ print(inspect.getsource(lesson2.build_model))
 # %%
 model = lesson2.build_model()
 weights = model.get_weights()
-into_relu, after_relu, output = gradients.forward(weights, x)
+into_relu, after_relu, output = lesson2.forward(weights, x)
 print("into ReLU: ", into_relu[0])
 print("after ReLU:", after_relu[0])
 print("output:    ", output[0], " target:", y[0])
@@ -57,11 +56,11 @@ print("loss:      ", np.mean((output - y) ** 2))
 
 # %%
 above, below = ([array.copy() for array in weights] for _ in range(2))
-above[0][0, 2] += gradients.WIGGLE
-below[0][0, 2] -= gradients.WIGGLE
-losses = [gradients.mean_squared_error(moved, x, y) for moved in (above, below)]
+above[0][0, 2] += lesson2.WIGGLE
+below[0][0, 2] -= lesson2.WIGGLE
+losses = [lesson2.mean_squared_error(moved, x, y) for moved in (above, below)]
 print("loss above and below:", *losses)
-print("slope:", (losses[0] - losses[1]) / (2 * gradients.WIGGLE))
+print("slope:", (losses[0] - losses[1]) / (2 * lesson2.WIGGLE))
 
 # %% [markdown]
 # ## All 31, by the chain rule
@@ -69,7 +68,7 @@ print("slope:", (losses[0] - losses[1]) / (2 * gradients.WIGGLE))
 # One forward pass, one backward pass. Read the lines from the loss back to the inputs.
 
 # %%
-print(inspect.getsource(gradients.by_chain_rule))
+print(inspect.getsource(lesson2.by_chain_rule))
 
 # %% [markdown]
 # **Predict** the four entries of b2, the slopes along the outputs: twice the error, divided by 4. And how
@@ -77,17 +76,17 @@ print(inspect.getsource(gradients.by_chain_rule))
 
 # %%
 ways = {
-    "wiggling": gradients.by_wiggling(weights, x, y),
-    "chain rule": gradients.by_chain_rule(weights, x, y),
-    "tape": gradients.by_tape(model, x, y)(),
+    "wiggling": lesson2.by_wiggling(weights, x, y),
+    "chain rule": lesson2.by_chain_rule(weights, x, y),
+    "tape": lesson2.by_tape(model, x, y)(),
 }
-slopes = {way: gradients.flat(arrays) for way, arrays in ways.items()}
+slopes = {way: landscape.flat(arrays) for way, arrays in ways.items()}
 for way, numbers in slopes.items():
     apart = np.abs(numbers - slopes["tape"]).max()
     print(f"{way:<10}  b2: {numbers[-4:].round(6)}  all 31 at most {apart:.1e} from the tape")
 
 figure, axes = plt.subplots(figsize=(9, 4))
-panels.draw_gradient(axes, gradients.names_of(weights), slopes["tape"])
+panels.draw_gradient(axes, landscape.names_of(weights), slopes["tape"])
 plt.show()
 
 # %% [markdown]
@@ -167,7 +166,7 @@ plt.show()
 
 # %%
 w1, b1, w2, b2 = by_hand.get_weights()
-active = (gradients.forward([w1, b1, w2, b2], x)[0] > 1e-6).any()
+active = (lesson2.forward([w1, b1, w2, b2], x)[0] > 1e-6).any()
 print("is any unit active on the image it was trained on?", bool(active))
 print("b2:    ", b2.round(3))
 print("target:", y[0])

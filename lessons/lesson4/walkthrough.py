@@ -13,7 +13,8 @@ from companion.batches import batches_of_fit, order_of_fit
 from companion.comparison import Comparison
 from companion.plots.curves import behavior, steps_up
 from companion.datasets import moons
-from companion.report.gradients import flat
+from companion.report.landscape import flat
+from companion.report.lesson4 import SCANNED_RATES
 from companion.report.runs import accuracy
 
 import keras
@@ -176,7 +177,7 @@ print(f"it ends at {as_they_stand[-1]:.4f}, shuffled at {histories['fit'][-1]:.4
 # %%
 curves, trained = {}, {}
 print("rate     final loss  steps up  what it does   loss and accuracy on test points")
-for rate in lesson4.SCANNED_RATES:
+for rate in SCANNED_RATES:
     model = trained[rate] = lesson4.build_model()
     changed = settings | {"learning_rate": rate}
     history = curves[f"rate {rate}"] = lesson4.train_by_hand(model, x, y, **changed)

@@ -13,6 +13,7 @@ from companion.plots import panels, plots
 from companion.comparison import Comparison
 from companion.report.landscape import Survey, look_along, mean_batch_length, step_down
 from companion.batches import batches_of_fit
+from companion.report.lesson5 import train_by_epochs
 from companion.report.runs import accuracy
 
 import keras
@@ -130,7 +131,8 @@ print(inspect.getsource(lesson5.train_with_fit))
 # %%
 settings = {"learning_rate": 0.1, "batch_size": 32, "epochs": 8}
 by_hand = lesson5.build_model()
-histories = {"by_hand": lesson5.train_by_hand(by_hand, x, y, **settings)}
+# Epoch by epoch, so that the weights after each are kept: we look at them below.
+histories = {"by_hand": train_by_epochs(by_hand, x, y, **settings)}
 fitted = lesson5.build_model()
 histories["fit"] = lesson5.train_with_fit(fitted, x, y, **settings)
 weights = by_hand.get_weights(), fitted.get_weights()

@@ -11,6 +11,7 @@ from marks import a_few
 from companion import lesson1
 from companion.comparison import Comparison
 from companion.precision import precision
+from companion.report import lesson1 as report
 from companion.report.gap import change_one_by_one, keras_weights, train_as
 from companion.report.runs import Run, Runs, compare
 
@@ -89,17 +90,17 @@ def test_the_pages_call_as_it_stands_is_the_loop_it_is_written_as(seed):
     page = Run(model, model.fit(x, y, epochs=25, batch_size=2, verbose=0).history["loss"])
     for weights, drawn in zip(start, keras_weights(lesson1.build_model, seed), strict=True):
         np.testing.assert_array_equal(weights, drawn)
-    for train in (lesson1.train_by_hand, lesson1.train_as_the_page, lesson1.train_with_fit):
-        comparison = compare(run_as(lesson1.FIT_CALL, train, 25, seed), page, "float32")
+    for train in (lesson1.train_by_hand, report.train_as_the_page, lesson1.train_with_fit):
+        comparison = compare(run_as(report.FIT_CALL, train, 25, seed), page, "float32")
         assert comparison.identical, comparison.verdict()
 
 
 @pytest.mark.parametrize("forward", [True, False])
 def test_every_change_closes_a_part_of_the_gap_and_the_last_closes_it_whole(forward):
     way = lesson1.train_with_fit if forward else lesson1.train_by_hand
-    start, goal = (lesson1.FIT_CALL, LOOP) if forward else (LOOP, lesson1.FIT_CALL)
+    start, goal = (report.FIT_CALL, LOOP) if forward else (LOOP, report.FIT_CALL)
     ends = run_as(start, way, 30).model, run_as(goal, way, 30).model
-    other = lesson1.train_by_hand if forward else lesson1.train_as_the_page
+    other = lesson1.train_by_hand if forward else report.train_as_the_page
     target = run_as(goal, other, 30).history
     losses = change_one_by_one(lambda call: run_as(call, way, 30), start, goal, ends)
     assert list(losses) == ["", *goal]
@@ -113,7 +114,7 @@ def test_without_any_one_of_the_changes_a_gap_stays():
     target = run_as(LOOP, lesson1.train_by_hand, 30).history
     for name in LOOP:
         if name != "order":  # of the rows of a single batch, which only changes how they are rounded
-            left_out = LOOP | {name: lesson1.FIT_CALL[name]}
+            left_out = LOOP | {name: report.FIT_CALL[name]}
             assert run_as(left_out, lesson1.train_with_fit, 30).history != target, name
 
 
@@ -144,14 +145,14 @@ def test_the_report_walks_the_gap_from_both_ends_down_to_exactly_0(whole_run):
 
 
 def test_the_second_pair_decides_the_exit_status_too(lesson_main, monkeypatch):
-    right = lesson1.train_as_the_page
+    right = report.train_as_the_page
 
     def wrong(model, *rows, **how):
         history = right(model, *rows, **how)
         model.history.history["loss"][-1] = float(np.nextafter(np.float32(history[-1]), np.float32(1)))
         return history
 
-    monkeypatch.setattr(lesson1, "train_as_the_page", wrong)
+    monkeypatch.setattr(report, "train_as_the_page", wrong)
     status, out, _ = lesson_main("lesson1", "--epochs", "5", "--json", "-")
     result = json.loads(out)
     assert status == 1

@@ -7,17 +7,16 @@ import pytest
 from marks import a_few
 
 from companion import lesson2
-from companion.precision import precision
-from companion.report.gradients import (
+from companion.lesson2 import (
     WIGGLE,
     by_chain_rule,
     by_tape,
     by_wiggling,
-    flat,
     forward,
     mean_squared_error,
-    names_of,
 )
+from companion.precision import precision
+from companion.report.landscape import flat, names_of
 from companion.report.runs import Runs, compare
 
 IMAGES = {"one": lesson2.load_data, "all": lesson2.load_all_images}
@@ -113,7 +112,7 @@ def test_wiggling_at_the_corner_finds_the_mean_of_the_two_slopes(start):
 def test_the_number_of_forward_passes_of_wiggling_is_two_a_weight(start, monkeypatch):
     passes = []
     right = forward
-    monkeypatch.setattr("companion.report.gradients.forward", lambda *a: passes.append(1) or right(*a))
+    monkeypatch.setattr("companion.lesson2.forward", lambda *a: passes.append(1) or right(*a))
     by_wiggling(start.get_weights(), *lesson2.load_data())
     assert len(passes) == 62
     passes.clear()

@@ -12,12 +12,14 @@ from companion import lesson5
 from companion.comparison import Comparison
 from companion.datasets import digits
 from companion.precision import precision
-from companion.report.gradients import flat, names_of
+from companion.report import lesson5 as report
 from companion.report.landscape import (
     LandscapePoint,
     Survey,
+    flat,
     look_along,
     move,
+    names_of,
     print_lengths,
     steepest_weight,
     step_down,
@@ -38,7 +40,7 @@ def few_digits(all_digits, monkeypatch):
     """Let the lesson's command see only some of the digits."""
     (x, y), (x_test, y_test) = all_digits
     few = (x[:ROWS], y[:ROWS]), (x_test[:300], y_test[:300])
-    monkeypatch.setattr(lesson5, "digits", lambda: few)
+    monkeypatch.setattr(report, "digits", lambda: few)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,8 @@ def test_the_network_has_13002_parameters():
 
 
 def test_the_history_keeps_the_weights_of_each_epoch(runs):
-    two, one = runs(lesson5.train_by_hand), runs(lesson5.train_by_hand, epochs=1)
+    two, one = runs(report.train_by_epochs), runs(lesson5.train_by_hand, epochs=1)
+    assert two.history == runs(lesson5.train_by_hand).history
     first, last = two.model.history.weights
     for kept, array in zip(
         [*first, *last], [*one.model.get_weights(), *two.model.get_weights()], strict=True
@@ -195,7 +198,7 @@ def test_the_first_test_images_are_drawn_and_then_wrong_ones(all_digits):
     _, (x, y) = all_digits
     figure = plots.new_figure(False, 4, 4)
     axes = figure.subplots()
-    lesson5.draw_some_digits(axes, lesson5.build_model(), x[:500], y[:500])
+    report.draw_some_digits(axes, lesson5.build_model(), x[:500], y[:500])
     words = [text.get_text() for text in axes.texts]
     assert len(words) == 40
     assert all(", not " in word for word in words[20:])

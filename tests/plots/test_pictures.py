@@ -6,7 +6,7 @@ from marks import only
 from pictures import CURVES, DIAL, draw_dial
 from PIL import Image
 
-from companion import lesson3
+from companion.report import lesson3
 from companion.terminal.lesson_list import LESSONS
 
 # Shares of pixels that may be others. With the matplotlib that drew the picture none was measured; another

@@ -1,0 +1,143 @@
+"""``python -m companion.lesson1``: what lesson 1 reports."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from companion import lesson1
+from companion.batches import batches_of_fit
+from companion.comparison.history import Comparison
+from companion.comparison.ulp import abs_difference
+from companion.plots import plots
+from companion.plots.curves import steps_up
+from companion.report import parts
+from companion.report.gap import NOTE, change_one_by_one, print_gap, train_as
+from companion.report.options import parse_lesson, settings_of
+from companion.report.rates import print_batch_sizes, print_scan
+from companion.report.result import Printed, Result
+from companion.report.runs import Run, Runs, compare, histories_of
+from companion.terminal.console import Report, command
+from companion.terminal.formats import distance
+from companion.terminal.lesson_list import LESSONS
+from companion.terminal.progress import FitProgress, progress
+
+TITLE = LESSONS["lesson1"].title
+SCANNED_RATES = (0.1, 1.0)
+FEW_EPOCHS = 100  # where many trainings stand beside each other
+# The page's model.fit(X, y, epochs=2000, batch_size=2), compiled with 'sgd', and what it leaves to Keras.
+FIT_CALL: dict[str, Any] = {
+    "initial weights": "Keras'",
+    "learning rate": 0.01,
+    "batch size": 2,
+    "order": "shuffled",
+    "precision": "float32",
+    "clipping": "none (logits)",
+}
+BATCH_SIZES = (4, 2, 1)
+PAGE_SETTINGS = {"learning_rate": lesson1.LEARNING_RATE, "epochs": lesson1.EPOCHS, "seed": 0}
+
+
+def train_as_the_page(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
+) -> list[float]:
+    """Call ``.fit`` as the page does, which reports Keras' loss alone, but on prepared batches."""
+    batches, optimizer = batches_of_fit(x, y, batch_size, shuffle=False), keras.optimizers.SGD(learning_rate)
+    # The page's 'sgd' is SGD(0.01). To hand TensorFlow all steps of an epoch at once is faster, no more.
+    model.compile(optimizer, "binary_crossentropy", steps_per_execution=len(batches))
+    how = {"steps_per_epoch": len(batches), "epochs": epochs, "shuffle": False, "verbose": 0}
+    return model.fit(batches.repeat(), callbacks=[FitProgress("the page's .fit")], **how).history["loss"]
+
+
+@command("python -m companion.lesson1")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
+    options = parse_lesson("lesson1", argv)
+    x, y = lesson1.load_data()
+    settings = settings_of(options, batch_size=len(x))
+    runs = Runs(lesson1.build_model, x, y, settings)
+    fit = lesson1.train_with_textbook_fit if options.textbook_fit else lesson1.train_with_fit
+    out = Report(quiet=options.quiet or options.to_stdout)
+
+    parts.print_what_goes_in(out, f"Lesson 1: {TITLE}", what_goes_in(settings), lesson1.train_by_hand, fit)
+    with progress(not options.quiet):
+        trained = {
+            "numpy": runs(lesson1.train_with_numpy),
+            "by_hand": runs(lesson1.train_by_hand),
+            "fit": runs(fit),
+        }
+    comparison = parts.print_trainings(out, trained, options.dtype)
+    right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y)})
+
+    loop_call = {
+        "initial weights": "the page's" if options.seed == 0 else "NumPy's",
+        "learning rate": options.learning_rate,
+        "order": "as given",
+        "batch size": len(x),
+        "precision": options.dtype,
+        "clipping": "1e-9 in log",
+    }
+    by_hand, few = trained["by_hand"], min(options.epochs, FEW_EPOCHS)
+    with progress(not options.quiet):
+        train = functools.partial(train_as, build_model=lesson1.build_model, rows=(x, y), seed=options.seed)
+        page_fit = train(FIT_CALL, train_as_the_page, epochs=options.epochs)
+        page_loop = train(FIT_CALL, lesson1.train_by_hand, epochs=options.epochs)
+        ends = (page_fit.model, trained["fit"].model), (by_hand.model, page_loop.model)
+        fit_few = functools.partial(train, train=train_as_the_page, epochs=few)
+        loop_few = functools.partial(train, train=lesson1.train_by_hand, epochs=few)
+        to_loop = change_one_by_one(fit_few, FIT_CALL, loop_call, ends[0])
+        to_fit = change_one_by_one(loop_few, loop_call, FIT_CALL, ends[1])
+        kinds = {
+            size: runs(lesson1.train_by_hand, batch_size=size, epochs=few).history for size in BATCH_SIZES
+        }
+        scan = runs.at_rates(lesson1.train_by_hand, SCANNED_RATES)
+    as_loop = compare(page_loop, page_fit, "float32")
+    out.part("The page's .fit call, changed step by step into its loop")
+    targets = {"from the tape loop": by_hand.history, "from that\nin NumPy": trained["numpy"].history}
+    print_gap(out, FIT_CALL, loop_call, to_loop, targets, few)
+    out.print(f"(first {few} epochs. {NOTE})", style="dim")
+    parts.print_verdict(out, comparison, "the page's loop as a .fit call, all epochs")
+    out.part("The page's loop, changed step by step into its .fit call")
+    print_gap(out, loop_call, FIT_CALL, to_fit, {"from .fit": page_fit.history}, few)
+    parts.print_verdict(out, as_loop, "the page's .fit call as a loop, all epochs")
+    print_batch_sizes(out, kinds, len(x))
+    print_scan(out, scan)
+    printed = page_figures(by_hand, page_fit, settings)
+    parts.print_page(out, printed, settings, PAGE_SETTINGS)
+
+    result = Result(
+        1, TITLE, settings, histories_of(trained), comparison, right, scan, printed, {"page_fit": as_loop}
+    )
+    curves = {f"batch size {size}": history for size, history in kinds.items()}
+    first = functools.partial(plots.draw_curves, curves=curves, title="Batch, mini-batch, one example")
+    return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[first]))
+
+
+def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say what is trained on what."""
+    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch of all "
+    return [
+        ("data", "4 students: hours of study, hours of sleep; 2 passed, 2 failed"),
+        ("network", "one neuron: 2 inputs, 1 output (sigmoid): 3 parameters"),
+        ("training", f"{how}4 rows, {settings['dtype']}, seed {settings['seed']}"),
+        ("loss", "as the page reports it, with 1e-9 inside the logarithms"),
+    ]
+
+
+def page_figures(by_hand: Run, page_fit: Run, settings: Mapping[str, Any]) -> list[Printed]:
+    """Set what the chapter says beside what this run gives; it prints no figure."""
+    if not PAGE_SETTINGS.items() <= settings.items():
+        return []
+    apart, ups = Comparison(by_hand.history, page_fit.history).max_abs_diff, steps_up(by_hand.history)
+    z, (_, y) = tf.Variable(np.linspace(-3, 3, 4)[:, None]), lesson1.load_data()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=z))
+    error = float(abs_difference(tape.gradient(loss, z), tf.sigmoid(z) - y).max())
+    return [
+        Printed("the loop's loss", "falls", f"{ups} steps up" if ups else "falls", ups == 0),
+        Printed("its .fit call, as printed", "the same", f"{distance(apart)} apart", apart == 0),
+        Printed("pred - y, and the slope by tape", "the same", f"{distance(error)} apart", error < 1e-15),
+    ]

@@ -1,0 +1,86 @@
+"""``python -m companion.lesson4``: what lesson 4 reports."""
+
+import functools
+from collections.abc import Sequence
+
+import keras
+
+from companion import lesson4
+from companion.batches import order_of_fit
+from companion.datasets import moons
+from companion.plots import panels, plots
+from companion.plots.curves import behavior
+from companion.report import parts
+from companion.report.options import parse_lesson, settings_of
+from companion.report.rates import print_scan
+from companion.report.result import Printed, Result
+from companion.report.runs import Runs, histories_of
+from companion.terminal.console import Report, command
+from companion.terminal.lesson_list import LESSONS
+from companion.terminal.progress import progress
+
+TITLE = LESSONS["lesson4"].title
+PAGE_SETTINGS = {"epochs": lesson4.EPOCHS}
+SCANNED_RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
+
+
+@command("python -m companion.lesson4")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train in two ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
+    options = parse_lesson("lesson4", argv)
+    if options.live or options.browser:
+        from companion.live.app import run_live  # another command, for those who ask for it
+
+        return run_live(options)
+    (x, y), (x_test, y_test) = moons()
+    settings = settings_of(options, lesson4.BATCH_SIZE)
+    runs = Runs(lesson4.build_model, x, y, settings)
+    fit = lesson4.train_with_textbook_fit if options.textbook_fit else lesson4.train_with_fit
+    out = Report(quiet=options.quiet or options.to_stdout)
+
+    facts = what_goes_in(len(x), len(x_test), settings)
+    parts.print_what_goes_in(out, f"Lesson 4: {TITLE}", facts, lesson4.train_by_hand, fit)
+    with progress(not options.quiet):
+        trained = {"by_hand": runs(lesson4.train_by_hand), "fit": runs(fit)}
+    comparison = parts.print_trainings(out, trained, options.dtype)
+    model = trained["by_hand"].model
+    right = parts.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
+    with progress(not options.quiet):
+        scan = runs.at_rates(lesson4.train_by_hand, SCANNED_RATES)
+    print_scan(out, scan, "The dial")
+    printed = page_figures(scan, settings)
+    parts.print_page(out, printed, settings, PAGE_SETTINGS)
+
+    result = Result(4, TITLE, settings, histories_of(trained), comparison, right, scan, printed)
+    boundary = functools.partial(panels.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
+    return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[boundary]))
+
+
+def what_goes_in(rows: int, test_rows: int, settings: dict) -> list[tuple[str, str]]:
+    """Say what is trained on what, in which order."""
+    hidden, steps = settings["hidden"], -(-rows // settings["batch_size"])
+    short = rows - (steps - 1) * settings["batch_size"]
+    keras.utils.set_random_seed(settings["seed"])
+    # Each new pipeline is an epoch to .fit: three of them show whether the order repeats.
+    orders = [order_of_fit(rows) for _ in range(3)]
+    again = "the same" if all((order == orders[0]).all() for order in orders) else "another"
+    begins = ", ".join(str(row) for row in orders[0][:8])
+    network = f"2 inputs, {hidden} hidden units (tanh), 1 output (sigmoid)"
+    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of {steps} batches"
+    return [
+        ("data", f"two half moons: {rows} points to train on, {test_rows} others to test on"),
+        ("network", f"{network}: {4 * hidden + 1} parameters"),
+        ("training", f"{how}, the last of {short} rows, {settings['dtype']}, seed {settings['seed']}"),
+        ("order", f"shuffled: rows {begins}, ...; {again} in every epoch, under this seed"),
+    ]
+
+
+def page_figures(scan: dict[float, list[float]], settings: dict) -> list[Printed]:
+    """Set what the lesson's page says of the dial, in words only, beside what this run gives."""
+    if not PAGE_SETTINGS.items() <= settings.items():
+        return []
+    slow, fast = behavior(scan[SCANNED_RATES[0]]), behavior(scan[SCANNED_RATES[-1]])
+    return [
+        Printed(f"too small a rate ({SCANNED_RATES[0]})", "crawls", slow, slow == "crawls"),
+        Printed(f"too large a rate ({SCANNED_RATES[-1]})", "explodes", fast, fast == "blows up"),
+    ]

@@ -1,0 +1,160 @@
+"""``python -m companion.lesson5``: what lesson 5 reports."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from companion import lesson5
+from companion.batches import batches_of_fit
+from companion.comparison.history import Comparison
+from companion.datasets import digits
+from companion.plots import panels, plots
+from companion.precision import precision
+from companion.report import parts
+from companion.report.landscape import (
+    LandscapePoint,
+    Survey,
+    WeightHistory,
+    look_along,
+    mean_batch_length,
+    print_lengths,
+    print_slice,
+    step_down,
+)
+from companion.report.options import parse_lesson, settings_of
+from companion.report.rates import print_scan
+from companion.report.result import Printed, Result, as_printed
+from companion.report.runs import Runs, histories_of
+from companion.terminal.console import Report, command
+from companion.terminal.lesson_list import LESSONS
+from companion.terminal.progress import progress
+
+TITLE = LESSONS["lesson5"].title
+SCANNED_RATES = (0.1, 1.0)
+PAGE_SETTINGS = {"hidden": lesson5.HIDDEN}
+FEW_ROWS = 3200  # 100 batches
+DRAWN = 20  # test images
+
+
+def train_by_epochs(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
+) -> list[float]:
+    """Call `train_by_hand` for one epoch after the other, and keep the weights that each has left."""
+    record = WeightHistory()
+    record.set_model(model)
+    record.on_train_begin()
+    for epoch in range(epochs):
+        lesson5.train_by_hand(model, x, y, learning_rate=learning_rate, batch_size=batch_size, epochs=1)
+        record.on_epoch_end(epoch, {name: values[0] for name, values in model.history.history.items()})
+    return record.history["loss"]
+
+
+@command("python -m companion.lesson5")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train in two ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
+    options = parse_lesson("lesson5", argv)
+    (x, y), (x_test, y_test) = digits()
+    settings = settings_of(options, lesson5.BATCH_SIZE)
+    runs, rate, dtype = Runs(lesson5.build_model, x, y, settings), options.learning_rate, options.dtype
+    fit = lesson5.train_with_textbook_fit if options.textbook_fit else lesson5.train_with_fit
+    out = Report(quiet=options.quiet or options.to_stdout)
+
+    facts = what_goes_in(len(x), len(x_test), settings)
+    parts.print_what_goes_in(out, f"Lesson 5: {TITLE}", facts, lesson5.train_by_hand, fit)
+    with precision(dtype):
+        model, loss_function = (
+            lesson5.build_model(options.seed, options.hidden),
+            keras.losses.SparseCategoricalCrossentropy(),
+        )
+        start, survey = model.get_weights(), Survey(model, loss_function, x, y)
+        one_weight = look_along(survey, start, rate)
+    print_slice(out, *one_weight, rate)
+    with progress(not options.quiet):
+        trained = {"by_hand": runs(train_by_epochs), "fit": runs(fit)}
+    comparison = parts.print_trainings(out, trained, dtype)
+    accuracies = {name: run.model.history.history["accuracy"] for name, run in trained.items()}
+    same_accuracy = Comparison(accuracies["by_hand"], accuracies["fit"], dtype=dtype)
+    out.heading("   The accuracy of each epoch, measured likewise")
+    parts.print_side_by_side(out, accuracies)
+    parts.print_verdict(out, same_accuracy, "the accuracy by hand and by .fit")
+    model = trained["by_hand"].model
+    right = parts.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
+    with precision(dtype):
+        places = [survey.place(weights) for weights in (start, *model.history.weights)]
+        steps = [survey.loss(step_down(place, rate)) for place in places]
+        few = batches_of_fit(x[:FEW_ROWS], y[:FEW_ROWS], lesson5.BATCH_SIZE, shuffle=False)
+        batch_length = mean_batch_length(model, loss_function, few)
+    print_lengths(out, places, steps, batch_length, rate, dtype)
+    with progress(not options.quiet):
+        scan = runs.at_rates(train_by_epochs, SCANNED_RATES)
+    print_scan(out, scan)
+    printed = page_figures(model, one_weight[2], places, settings)
+    parts.print_page(out, printed, settings, PAGE_SETTINGS)
+
+    result = Result(
+        5,
+        TITLE,
+        settings,
+        histories_of(trained),
+        comparison,
+        right,
+        scan,
+        printed,
+        {"accuracy": same_accuracy},
+    )
+    name, line, step = one_weight
+    draw = [
+        functools.partial(draw_some_digits, model=model, x=x_test, y=y_test),
+        functools.partial(panels.draw_slice, name=name, line=line, step=step),
+        functools.partial(panels.draw_accuracies, accuracies=accuracies),
+    ]
+    return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=draw))
+
+
+def what_goes_in(rows: int, test_rows: int, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say what is trained on what."""
+    hidden, steps = settings["hidden"], -(-rows // settings["batch_size"])
+    network = f"784 inputs, {hidden} and {hidden} hidden units (ReLU), 10 outputs (softmax)"
+    parameters = 785 * hidden + (hidden + 1) * hidden + (hidden + 1) * 10
+    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of {steps} batches of"
+    return [
+        ("data", f"images of digits, 28 by 28: {rows} to train on, {test_rows} others to test on"),
+        ("network", f"{network}: {parameters:,} parameters"),
+        (
+            "training",
+            f"{how} {settings['batch_size']}, shuffled, {settings['dtype']}, seed {settings['seed']}",
+        ),
+    ]
+
+
+def draw_some_digits(axes: Any, model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
+    """Draw the first test images and, below them, the first that the network gets wrong."""
+    answers = model(x).numpy().argmax(axis=1)
+    chosen = np.concatenate([np.arange(DRAWN), np.flatnonzero(answers != y)[:DRAWN]])
+    chosen = chosen[: len(chosen) // 10 * 10]
+    panels.draw_digits(axes, x[chosen].reshape(-1, 28, 28), answers[chosen], y[chosen])
+
+
+def page_figures(
+    model: keras.Model,
+    step: Mapping[str, float],
+    places: Sequence[LandscapePoint],
+    settings: Mapping[str, Any],
+) -> list[Printed]:
+    """Set what the page says beside what this run gives."""
+    if not PAGE_SETTINGS.items() <= settings.items():
+        return []
+    change = step["new_loss"] - step["loss"]
+    share = float(np.linalg.norm(places[-1].gradient) / np.linalg.norm(places[0].gradient))
+    length = f"{share:.0%} of the start" if np.isfinite(share) else "not finite"
+    return [
+        as_printed("inputs", "784", model.input_shape[1]),
+        as_printed("answers", "10", model.output_shape[1]),
+        as_printed("parameters", "13002", model.count_params()),
+        as_printed("weights of the first neuron", "784", model.layers[0].kernel.shape[0]),
+        Printed("a step against the slope", "lowers the cost", f"{change:+.2g}", change < 0),
+        Printed("gradient when training ends", "very small", length, share < 0.01),
+    ]
