@@ -1,5 +1,8 @@
 """The very batches that ``model.fit`` feeds, in the very order in which it feeds them."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -49,7 +52,38 @@ def _shuffled(rows: int) -> np.ndarray:
     return next(iter(pipeline)).numpy()
 
 
-def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bool) -> tf.data.Dataset:
+class Batches:
+    """The batches of an epoch, made once: a loop that goes through them again need not make them again.
+
+    Whatever else is asked for is the Dataset's that they come from, such as ``element_spec``, and
+    ``repeat()`` for ``.fit``.
+
+    Parameters
+    ----------
+    dataset : tf.data.Dataset
+        Gives ``(x_batch, y_batch)``; its length is known.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset) -> None:
+        self.dataset = dataset
+        self._made: list[tuple[tf.Tensor, tf.Tensor]] = []
+
+    def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        self._made = self._made or list(self.dataset)
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dataset, name)
+
+    def compiled(self, step: Callable[[tf.Tensor, tf.Tensor], Any]) -> Callable[[tf.Tensor, tf.Tensor], Any]:
+        """Compile ``step(x_batch, y_batch)`` for batches of these shapes: a ``tf.function``, traced once."""
+        return tf.function(step, input_signature=self.element_spec).get_concrete_function()
+
+
+def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bool) -> Batches:
     """Cut `x` and `y` into the batches of one epoch of ``model.fit(x, y, batch_size=..., shuffle=...)``.
 
     Two more habits of ``.fit`` are copied because each can change the last bit of a
@@ -72,7 +106,7 @@ def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bo
 
     Returns
     -------
-    tf.data.Dataset
+    Batches
         Pairs ``(x_batch, y_batch)``; its length is the number of batches. For a hand-written
         loop, and with ``.repeat()`` and ``steps_per_epoch`` for ``.fit`` itself, which
         need not build a pipeline an epoch then.
@@ -91,7 +125,7 @@ def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bo
         order = order_of_fit(len(x))
         x, y = x[order], y[order]
     rows = tf.data.Dataset.from_tensor_slices((_cast(x), _cast(y)))
-    return rows.batch(batch_size, drop_remainder=len(x) % batch_size == 0).cache()
+    return Batches(rows.batch(batch_size, drop_remainder=len(x) % batch_size == 0).cache())
 
 
 def _cast(array: np.ndarray) -> np.ndarray:

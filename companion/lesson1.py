@@ -15,7 +15,6 @@ import numpy as np
 import tensorflow as tf
 
 from companion.batches import batches_of_fit
-from companion.terminal.progress import FitProgress, track
 
 LEARNING_RATE = 0.1
 EPOCHS = 2000
@@ -77,7 +76,7 @@ def train_by_hand(
     loss_function = keras.losses.BinaryCrossentropy()  # [2] the loss
     batches = batches_of_fit(x, y, batch_size, shuffle=False)  # [3] the batches
 
-    @tf.function(input_signature=batches.element_spec)  # [4] compiled, for batches of these shapes
+    @batches.compiled  # [4] a tf.function, traced for batches of these shapes
     def step(xb: tf.Tensor, yb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             probability = model(xb, training=True)
@@ -86,14 +85,13 @@ def train_by_hand(
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))  # [7] update
         return loss, tf.reduce_sum(chapter_loss(yb, probability))  # both as before the update
 
-    prepared, compiled_step = list(batches), step.get_concrete_function()  # made once, used in every epoch
     record = keras.callbacks.History()  # what .fit leaves as model.history
     record.set_model(model)
     record.on_train_begin()
-    for epoch in track(range(epochs), f"by hand, learning rate {learning_rate:g}"):  # [8] the epochs
+    for epoch in range(epochs):  # [8] the epochs
         keras_total = chapter_total = 0
-        for xb, yb in prepared:
-            loss, reported = compiled_step(xb, yb)
+        for xb, yb in batches:
+            loss, reported = step(xb, yb)
             keras_total += loss.numpy() * len(xb)  # a batch's loss is a mean over its rows
             chapter_total += reported.numpy()
         losses = {"loss": float(keras_total / len(x)), "chapter_loss": float(chapter_total / len(x))}
@@ -105,29 +103,20 @@ def train_with_fit(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
 ) -> list[float]:
     """Train `model` with ``model.fit``; return the loss of each epoch."""
-    optimizer = keras.optimizers.SGD(learning_rate)  # [1]
-    model.compile(optimizer, loss=keras.losses.BinaryCrossentropy(), metrics=[chapter_loss])  # [2]
-    batches = batches_of_fit(x, y, batch_size, shuffle=False)  # [3]
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate),  # [1]
+        loss=keras.losses.BinaryCrossentropy(),  # [2]
+        metrics=[chapter_loss],
+    )
     history = model.fit(  # [4] [5] [6] [7] in here, unseen
-        batches.repeat(),  # faster than model.fit(x, y, batch_size=...), which is train_with_textbook_fit
-        steps_per_epoch=len(batches),
+        x,
+        y,
+        batch_size=batch_size,  # [3]
         shuffle=False,
         epochs=epochs,  # [8]
-        callbacks=[FitProgress(f".fit, learning rate {learning_rate:g}")],
         verbose=0,
     )
     return history.history["chapter_loss"]  # [9]
-
-
-def train_with_textbook_fit(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
-) -> list[float]:
-    """Call ``.fit`` on the arrays: slower, since Keras builds an input pipeline twice an epoch."""
-    optimizer, loss = keras.optimizers.SGD(learning_rate), keras.losses.BinaryCrossentropy()
-    model.compile(optimizer, loss, metrics=[chapter_loss])
-    bar = FitProgress(f"textbook .fit, learning rate {learning_rate:g}")
-    model.fit(x, y, batch_size=batch_size, epochs=epochs, shuffle=False, callbacks=[bar], verbose=0)
-    return model.history.history["chapter_loss"]
 
 
 if __name__ == "__main__":

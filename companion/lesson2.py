@@ -19,7 +19,6 @@ import numpy as np
 import tensorflow as tf
 
 from companion.batches import batches_of_fit
-from companion.terminal.progress import FitProgress, track
 
 LEARNING_RATE = 0.1
 EPOCHS = 200
@@ -140,7 +139,7 @@ def train_by_hand(
     loss_function = keras.losses.MeanSquaredError()  # [2] the loss
     batches = batches_of_fit(x, y, batch_size, shuffle=False)  # [3] the batches
 
-    @tf.function(input_signature=batches.element_spec)  # [4] compiled, for batches of these shapes
+    @batches.compiled  # [4] a tf.function, traced for batches of these shapes
     def step(xb: tf.Tensor, yb: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = loss_function(yb, model(xb, training=True))  # [5] forward
@@ -148,12 +147,11 @@ def train_by_hand(
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))  # [7] update
         return loss  # as it was before the update
 
-    prepared, compiled_step = list(batches), step.get_concrete_function()  # made once, used in every epoch
     history = []
-    for _ in track(range(epochs), f"by hand, learning rate {learning_rate:g}"):  # [8] the epochs
+    for _ in range(epochs):  # [8] the epochs
         total = 0
-        for xb, yb in prepared:
-            total += compiled_step(xb, yb).numpy() * len(xb)  # a batch's loss is a mean over its rows
+        for xb, yb in batches:
+            total += step(xb, yb).numpy() * len(xb)  # a batch's loss is a mean over its rows
         history.append(float(total / len(x)))  # [9] record
     return history
 
@@ -166,26 +164,15 @@ def train_with_fit(
         optimizer=keras.optimizers.SGD(learning_rate),  # [1]
         loss=keras.losses.MeanSquaredError(),  # [2]
     )
-    batches = batches_of_fit(x, y, batch_size, shuffle=False)  # [3]
     history = model.fit(  # [4] [5] [6] [7] in here, unseen
-        batches.repeat(),  # faster than model.fit(x, y, batch_size=...), which is train_with_textbook_fit
-        steps_per_epoch=len(batches),
+        x,
+        y,
+        batch_size=batch_size,  # [3]
         shuffle=False,
         epochs=epochs,  # [8]
-        callbacks=[FitProgress(f".fit, learning rate {learning_rate:g}")],
         verbose=0,
     )
     return history.history["loss"]  # [9]
-
-
-def train_with_textbook_fit(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
-) -> list[float]:
-    """Call ``.fit`` on the arrays: slower, since Keras builds an input pipeline twice an epoch."""
-    model.compile(optimizer=keras.optimizers.SGD(learning_rate), loss=keras.losses.MeanSquaredError())
-    bar = FitProgress(f"textbook .fit, learning rate {learning_rate:g}")
-    history = model.fit(x, y, batch_size=batch_size, epochs=epochs, shuffle=False, callbacks=[bar], verbose=0)
-    return history.history["loss"]
 
 
 if __name__ == "__main__":

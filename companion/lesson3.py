@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from companion.batches import batches_of_fit
 from companion.datasets import diabetes
-from companion.terminal.progress import FitProgress, track
 
 LEARNING_RATE = 0.1
 EPOCHS = 2000
@@ -50,7 +49,7 @@ def train_with_numpy(
     w1, b1, w2, b2 = model.get_weights()
     x, y = x.astype(w1.dtype), y.astype(w1.dtype)
     history = []
-    for _ in track(range(epochs), f"NumPy, learning rate {learning_rate:g}"):
+    for _ in range(epochs):
         total = 0
         for start in range(0, len(x), batch_size):
             xb, yb = x[start : start + batch_size], y[start : start + batch_size]
@@ -79,7 +78,7 @@ def train_by_hand(
     loss_function = keras.losses.BinaryCrossentropy()  # [2] the loss
     batches = batches_of_fit(x, y, batch_size, shuffle=False)  # [3] the batches
 
-    @tf.function(input_signature=batches.element_spec)  # [4] compiled, for batches of these shapes
+    @batches.compiled  # [4] a tf.function, traced for batches of these shapes
     def step(xb: tf.Tensor, yb: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = loss_function(yb, model(xb, training=True))  # [5] forward
@@ -87,12 +86,11 @@ def train_by_hand(
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))  # [7] update
         return loss  # as it was before the update
 
-    prepared, compiled_step = list(batches), step.get_concrete_function()  # made once, used in every epoch
     history = []
-    for _ in track(range(epochs), f"by hand, learning rate {learning_rate:g}"):  # [8] the epochs
+    for _ in range(epochs):  # [8] the epochs
         total = 0
-        for xb, yb in prepared:
-            total += compiled_step(xb, yb).numpy() * len(xb)  # a batch's loss is a mean over its rows
+        for xb, yb in batches:
+            total += step(xb, yb).numpy() * len(xb)  # a batch's loss is a mean over its rows
         history.append(float(total / len(x)))  # [9] record
     return history
 
@@ -105,26 +103,15 @@ def train_with_fit(
         optimizer=keras.optimizers.SGD(learning_rate),  # [1]
         loss=keras.losses.BinaryCrossentropy(),  # [2]
     )
-    batches = batches_of_fit(x, y, batch_size, shuffle=False)  # [3]
     history = model.fit(  # [4] [5] [6] [7] in here, unseen
-        batches.repeat(),  # faster than model.fit(x, y, batch_size=...), which is train_with_textbook_fit
-        steps_per_epoch=len(batches),
+        x,
+        y,
+        batch_size=batch_size,  # [3]
         shuffle=False,
         epochs=epochs,  # [8]
-        callbacks=[FitProgress(f".fit, learning rate {learning_rate:g}")],
         verbose=0,
     )
     return history.history["loss"]  # [9]
-
-
-def train_with_textbook_fit(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
-) -> list[float]:
-    """Call ``.fit`` on the arrays: slower, since Keras builds an input pipeline twice an epoch."""
-    model.compile(optimizer=keras.optimizers.SGD(learning_rate), loss=keras.losses.BinaryCrossentropy())
-    bar = FitProgress(f"textbook .fit, learning rate {learning_rate:g}")
-    history = model.fit(x, y, batch_size=batch_size, epochs=epochs, shuffle=False, callbacks=[bar], verbose=0)
-    return history.history["loss"]
 
 
 if __name__ == "__main__":

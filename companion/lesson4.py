@@ -20,7 +20,6 @@ import tensorflow as tf
 
 from companion.batches import batches_of_fit
 from companion.datasets import moons
-from companion.terminal.progress import FitProgress, track
 
 if TYPE_CHECKING:
     from companion.live.app import LiveDial
@@ -51,7 +50,7 @@ def train_by_hand(
     loss_function = keras.losses.BinaryCrossentropy()  # [2] the loss
     batches = batches_of_fit(x, y, batch_size, shuffle=True)  # [3] the batches, shuffled
 
-    @tf.function(input_signature=batches.element_spec)  # [4] compiled, for batches of these shapes
+    @batches.compiled  # [4] a tf.function, traced for batches of these shapes
     def step(xb: tf.Tensor, yb: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = loss_function(yb, model(xb, training=True))  # [5] forward
@@ -59,13 +58,11 @@ def train_by_hand(
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))  # [7] update
         return loss  # as it was before the update
 
-    prepared = list(batches)  # made once: under a seed .fit keeps this order in every epoch
-    compiled_step = step.get_concrete_function()
     history = []
-    for _ in track(range(epochs), f"by hand, learning rate {learning_rate:g}"):  # [8] the epochs
+    for _ in range(epochs):  # [8] the epochs
         total = 0
-        for xb, yb in prepared:
-            total += compiled_step(xb, yb).numpy() * len(xb)  # the short last batch counts for its rows only
+        for xb, yb in batches:
+            total += step(xb, yb).numpy() * len(xb)  # the short last batch counts for its rows only
         history.append(float(total / len(x)))  # [9] record
     return history
 
@@ -78,25 +75,15 @@ def train_with_fit(
         optimizer=keras.optimizers.SGD(learning_rate),  # [1]
         loss=keras.losses.BinaryCrossentropy(),  # [2]
     )
-    batches = batches_of_fit(x, y, batch_size, shuffle=True)  # [3]
     history = model.fit(  # [4] [5] [6] [7] in here, unseen
-        batches.repeat(),  # faster than model.fit(x, y, epochs=...), which is train_with_textbook_fit
-        steps_per_epoch=len(batches),
-        shuffle=False,  # the batches are shuffled already
+        x,
+        y,
+        batch_size=batch_size,  # [3]
+        shuffle=True,
         epochs=epochs,  # [8]
-        callbacks=[FitProgress(f".fit, learning rate {learning_rate:g}")],
         verbose=0,
     )
     return history.history["loss"]  # [9]
-
-
-def train_with_textbook_fit(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
-) -> list[float]:
-    """Call ``.fit`` on the arrays: slower, since Keras builds an input pipeline twice an epoch."""
-    model.compile(optimizer=keras.optimizers.SGD(learning_rate), loss="binary_crossentropy")
-    bar = FitProgress(f"textbook .fit, learning rate {learning_rate:g}")
-    return model.fit(x, y, batch_size=batch_size, epochs=epochs, callbacks=[bar], verbose=0).history["loss"]
 
 
 def live_dial(**choices: Any) -> "LiveDial":

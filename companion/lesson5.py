@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from companion.batches import batches_of_fit
 from companion.datasets import digits
-from companion.terminal.progress import FitBatchProgress, track, track_batches
 
 LEARNING_RATE = 0.1
 EPOCHS = 3
@@ -49,7 +48,7 @@ def train_by_hand(
     loss_function = keras.losses.SparseCategoricalCrossentropy()  # [2] the loss, and the accuracy beside it
     batches = batches_of_fit(x, y, batch_size, shuffle=True)  # [3] the batches, shuffled
 
-    @tf.function(input_signature=batches.element_spec)  # [4] compiled, for batches of these shapes
+    @batches.compiled  # [4] a tf.function, traced for batches of these shapes
     def step(xb: tf.Tensor, yb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             probabilities = model(xb, training=True)
@@ -59,15 +58,13 @@ def train_by_hand(
         right = keras.metrics.sparse_categorical_accuracy(yb, probabilities)  # a row: 1 or 0
         return loss, tf.reduce_sum(right)  # both as before the update
 
-    prepared = list(batches)  # made once: under a seed .fit keeps this order in every epoch
-    compiled_step = step.get_concrete_function()
     record = keras.callbacks.History()  # what .fit leaves as model.history
     record.set_model(model)
     record.on_train_begin()
-    for epoch in track(range(epochs), f"by hand, learning rate {learning_rate:g}"):  # [8] the epochs
+    for epoch in range(epochs):  # [8] the epochs
         total = total_right = 0
-        for xb, yb in track_batches(prepared):
-            loss, right = compiled_step(xb, yb)
+        for xb, yb in batches:
+            loss, right = step(xb, yb)
             total += loss.numpy() * len(xb)  # a batch's loss is a mean over its rows
             total_right += right.numpy()
         logs = {"loss": float(total / len(x)), "accuracy": float(total_right / len(x))}
@@ -79,29 +76,20 @@ def train_with_fit(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
 ) -> list[float]:
     """Train `model` with ``model.fit``; return the loss of each epoch."""
-    optimizer = keras.optimizers.SGD(learning_rate)  # [1]
-    model.compile(optimizer, loss=keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy"])  # [2]
-    batches = batches_of_fit(x, y, batch_size, shuffle=True)  # [3]
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate),  # [1]
+        loss=keras.losses.SparseCategoricalCrossentropy(),  # [2]
+        metrics=["accuracy"],
+    )
     history = model.fit(  # [4] [5] [6] [7] in here, unseen
-        batches.repeat(),  # faster than model.fit(x, y, epochs=...), which is train_with_textbook_fit
-        steps_per_epoch=len(batches),
-        shuffle=False,  # the batches are shuffled already
+        x,
+        y,
+        batch_size=batch_size,  # [3]
+        shuffle=True,
         epochs=epochs,  # [8]
-        callbacks=[FitBatchProgress(f".fit, learning rate {learning_rate:g}")],
         verbose=0,
     )
     return history.history["loss"]  # [9]
-
-
-def train_with_textbook_fit(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
-) -> list[float]:
-    """Call ``.fit`` on the arrays, which it shuffles itself."""
-    optimizer, loss = keras.optimizers.SGD(learning_rate), keras.losses.SparseCategoricalCrossentropy()
-    model.compile(optimizer, loss, metrics=["accuracy"])
-    bar = FitBatchProgress(f"textbook .fit, learning rate {learning_rate:g}")
-    history = model.fit(x, y, batch_size=batch_size, epochs=epochs, callbacks=[bar], verbose=0)
-    return history.history["loss"]
 
 
 if __name__ == "__main__":

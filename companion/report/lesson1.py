@@ -19,11 +19,11 @@ from companion.report.gap import NOTE, change_one_by_one, print_gap, train_as
 from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_batch_sizes, print_scan
 from companion.report.result import Printed, Result
-from companion.report.runs import Run, Runs, compare, histories_of
+from companion.report.runs import Run, Runs, compare, fast, histories_of
 from companion.terminal.console import Report, command
 from companion.terminal.formats import distance
 from companion.terminal.lesson_list import LESSONS
-from companion.terminal.progress import FitProgress, progress
+from companion.terminal.progress import progress
 
 TITLE = LESSONS["lesson1"].title
 SCANNED_RATES = (0.1, 1.0)
@@ -38,6 +38,7 @@ FIT_CALL: dict[str, Any] = {
     "clipping": "none (logits)",
 }
 BATCH_SIZES = (4, 2, 1)
+TEXTBOOK_EPOCHS = 50  # some two seconds
 PAGE_SETTINGS = {"learning_rate": lesson1.LEARNING_RATE, "epochs": lesson1.EPOCHS, "seed": 0}
 
 
@@ -49,7 +50,7 @@ def train_as_the_page(
     # The page's 'sgd' is SGD(0.01). To hand TensorFlow all steps of an epoch at once is faster, no more.
     model.compile(optimizer, "binary_crossentropy", steps_per_execution=len(batches))
     how = {"steps_per_epoch": len(batches), "epochs": epochs, "shuffle": False, "verbose": 0}
-    return model.fit(batches.repeat(), callbacks=[FitProgress("the page's .fit")], **how).history["loss"]
+    return model.fit(batches.repeat(), **how).history["loss"]
 
 
 @command("python -m companion.lesson1")
@@ -59,10 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     x, y = lesson1.load_data()
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(lesson1.build_model, x, y, settings)
-    fit = lesson1.train_with_textbook_fit if options.textbook_fit else lesson1.train_with_fit
+    fit = lesson1.train_with_fit if options.textbook_fit else fast(lesson1.train_with_fit)
     out = Report(quiet=options.quiet or options.to_stdout)
 
-    parts.print_what_goes_in(out, f"Lesson 1: {TITLE}", what_goes_in(settings), lesson1.train_by_hand, fit)
+    parts.print_what_goes_in(
+        out, f"Lesson 1: {TITLE}", what_goes_in(settings), lesson1.train_by_hand, lesson1.train_with_fit
+    )
     with progress(not options.quiet):
         trained = {
             "numpy": runs(lesson1.train_with_numpy),
@@ -70,6 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             "fit": runs(fit),
         }
     comparison = parts.print_trainings(out, trained, options.dtype)
+    if not options.textbook_fit:
+        with progress(not options.quiet):
+            parts.print_textbook(out, runs, lesson1.train_by_hand, lesson1.train_with_fit, TEXTBOOK_EPOCHS)
     right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y)})
 
     loop_call = {
@@ -109,7 +115,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts.print_page(out, printed, settings, PAGE_SETTINGS)
 
     result = Result(
-        1, TITLE, settings, histories_of(trained), comparison, right, scan, printed, {"page_fit": as_loop}
+        1,
+        TITLE,
+        settings,
+        histories_of(trained),
+        comparison,
+        right,
+        scan,
+        printed,
+        {"page_fit": as_loop},
     )
     curves = {f"batch size {size}": history for size, history in kinds.items()}
     first = functools.partial(plots.draw_curves, curves=curves, title="Batch, mini-batch, one example")

@@ -15,13 +15,14 @@ from companion.report.landscape import flat, names_of
 from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result, as_printed
-from companion.report.runs import Runs, accuracy, compare, histories_of
+from companion.report.runs import Runs, accuracy, compare, fast, histories_of
 from companion.terminal.console import Report, command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
 TITLE = LESSONS["lesson2"].title
 SCANNED_RATES = (0.001, 0.1, 1.0, 10.0)
+TEXTBOOK_EPOCHS = 50  # some two seconds
 PAGE_SETTINGS = {"epochs": lesson2.EPOCHS, "hidden": lesson2.HIDDEN, "seed": 0}
 PREDICTION = "0.1", "-0.1", "-0.05", "-0.25"
 
@@ -36,10 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         Runs(lesson2.build_model, x, y, settings),
         Runs(lesson2.build_model, all_x, all_y, settings | {"batch_size": 16}),
     )
-    fit = lesson2.train_with_textbook_fit if options.textbook_fit else lesson2.train_with_fit
+    fit = lesson2.train_with_fit if options.textbook_fit else fast(lesson2.train_with_fit)
     out = Report(quiet=options.quiet or options.to_stdout)
 
-    parts.print_what_goes_in(out, f"Lesson 2: {TITLE}", what_goes_in(settings), lesson2.train_by_hand, fit)
+    parts.print_what_goes_in(
+        out, f"Lesson 2: {TITLE}", what_goes_in(settings), lesson2.train_by_hand, lesson2.train_with_fit
+    )
     with precision(options.dtype):
         start = lesson2.build_model(options.seed, options.hidden)
         weights = start.get_weights()
@@ -56,6 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         on_all = {"by_hand": all_runs(lesson2.train_by_hand), "fit": all_runs(fit)}
         scan = runs.at_rates(lesson2.train_by_hand, SCANNED_RATES)
     comparison = parts.print_trainings(out, trained, options.dtype)
+    textbook = None
+    if not options.textbook_fit:
+        with progress(not options.quiet):
+            textbook = parts.print_textbook(
+                out, runs, lesson2.train_by_hand, lesson2.train_with_fit, TEXTBOOK_EPOCHS
+            )
     model, others = trained["by_hand"].model, (all_x != x).any(axis=1)
     sets = {"train": (x, y), "test": (all_x[others], all_y[others])}
     right = parts.print_accuracy(out, model, sets)
@@ -84,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         scan,
         printed,
         {"all_images": all_comparison},
+        textbook,
     )
     names, slopes = names_of(weights), flat(gradients)
     first = functools.partial(panels.draw_gradient, names=names, slopes=slopes)

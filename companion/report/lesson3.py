@@ -11,13 +11,14 @@ from companion.report import parts
 from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_rounding, print_scan
 from companion.report.result import Printed, Result, as_printed
-from companion.report.runs import Runs, accuracy, compare, histories_of
+from companion.report.runs import Runs, accuracy, compare, fast, histories_of
 from companion.terminal.console import Report, command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
 TITLE = LESSONS["lesson3"].title
 SCANNED_RATES = (0.01, 0.1, 1.0)
+TEXTBOOK_EPOCHS = 50  # some two seconds
 PAGE_SETTINGS = {"epochs": lesson3.EPOCHS, "hidden": lesson3.HIDDEN, "seed": 0, "dtype": "float64"}
 
 
@@ -28,11 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     (x, y), (x_test, y_test) = diabetes()
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(lesson3.build_model, x, y, settings)
-    fit = lesson3.train_with_textbook_fit if options.textbook_fit else lesson3.train_with_fit
+    fit = lesson3.train_with_fit if options.textbook_fit else fast(lesson3.train_with_fit)
     out = Report(quiet=options.quiet or options.to_stdout)
 
     facts = what_goes_in(y, y_test, settings)
-    parts.print_what_goes_in(out, f"Lesson 3: {TITLE}", facts, lesson3.train_by_hand, fit)
+    parts.print_what_goes_in(out, f"Lesson 3: {TITLE}", facts, lesson3.train_by_hand, lesson3.train_with_fit)
     with progress(not options.quiet):
         trained = {
             "numpy": runs(lesson3.train_with_numpy),
@@ -40,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             "fit": runs(fit),
         }
     comparison = parts.print_trainings(out, trained, options.dtype)
+    textbook = None
+    if not options.textbook_fit:
+        with progress(not options.quiet):
+            textbook = parts.print_textbook(
+                out, runs, lesson3.train_by_hand, lesson3.train_with_fit, TEXTBOOK_EPOCHS
+            )
     right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):
         scan = runs.at_rates(lesson3.train_by_hand, SCANNED_RATES)
@@ -53,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         too_fast = {"learning_rate": SCANNED_RATES[-1], "dtype": "float32"}
         three = [
             runs(train, **too_fast)
-            for train in (lesson3.train_with_numpy, lesson3.train_by_hand, lesson3.train_with_fit)
+            for train in (lesson3.train_with_numpy, lesson3.train_by_hand, fast(lesson3.train_with_fit))
         ]
         in_float32 = [compare(three[k], three[k + 1], "float32") for k in (0, 1)]
         printed = page_figures(runs, x_test, y_test, options.exercises)
@@ -62,7 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts.print_page(out, printed, settings, PAGE_SETTINGS)
 
     return parts.deliver(
-        Result(3, TITLE, settings, histories_of(trained), comparison, right, scan, printed), options
+        Result(
+            3, TITLE, settings, histories_of(trained), comparison, right, scan, printed, textbook=textbook
+        ),
+        options,
     )
 
 

@@ -14,12 +14,13 @@ from companion.report import parts
 from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result
-from companion.report.runs import Runs, histories_of
+from companion.report.runs import Runs, fast, histories_of
 from companion.terminal.console import Report, command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
 TITLE = LESSONS["lesson4"].title
+TEXTBOOK_EPOCHS = 50  # some two seconds
 PAGE_SETTINGS = {"epochs": lesson4.EPOCHS}
 SCANNED_RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 
@@ -35,14 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     (x, y), (x_test, y_test) = moons()
     settings = settings_of(options, lesson4.BATCH_SIZE)
     runs = Runs(lesson4.build_model, x, y, settings)
-    fit = lesson4.train_with_textbook_fit if options.textbook_fit else lesson4.train_with_fit
+    fit = lesson4.train_with_fit if options.textbook_fit else fast(lesson4.train_with_fit)
     out = Report(quiet=options.quiet or options.to_stdout)
 
     facts = what_goes_in(len(x), len(x_test), settings)
-    parts.print_what_goes_in(out, f"Lesson 4: {TITLE}", facts, lesson4.train_by_hand, fit)
+    parts.print_what_goes_in(out, f"Lesson 4: {TITLE}", facts, lesson4.train_by_hand, lesson4.train_with_fit)
     with progress(not options.quiet):
         trained = {"by_hand": runs(lesson4.train_by_hand), "fit": runs(fit)}
     comparison = parts.print_trainings(out, trained, options.dtype)
+    textbook = None
+    if not options.textbook_fit:
+        with progress(not options.quiet):
+            textbook = parts.print_textbook(
+                out, runs, lesson4.train_by_hand, lesson4.train_with_fit, TEXTBOOK_EPOCHS
+            )
     model = trained["by_hand"].model
     right = parts.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):
@@ -51,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     printed = page_figures(scan, settings)
     parts.print_page(out, printed, settings, PAGE_SETTINGS)
 
-    result = Result(4, TITLE, settings, histories_of(trained), comparison, right, scan, printed)
+    result = Result(
+        4, TITLE, settings, histories_of(trained), comparison, right, scan, printed, textbook=textbook
+    )
     boundary = functools.partial(panels.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
     return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[boundary]))
 

@@ -27,7 +27,7 @@ from companion.report.landscape import (
 from companion.report.options import parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result, as_printed
-from companion.report.runs import Runs, histories_of
+from companion.report.runs import Runs, fast, histories_of
 from companion.terminal.console import Report, command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
@@ -59,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     (x, y), (x_test, y_test) = digits()
     settings = settings_of(options, lesson5.BATCH_SIZE)
     runs, rate, dtype = Runs(lesson5.build_model, x, y, settings), options.learning_rate, options.dtype
-    fit = lesson5.train_with_textbook_fit if options.textbook_fit else lesson5.train_with_fit
+    fit = lesson5.train_with_fit if options.textbook_fit else fast(lesson5.train_with_fit)
     out = Report(quiet=options.quiet or options.to_stdout)
 
     facts = what_goes_in(len(x), len(x_test), settings)
-    parts.print_what_goes_in(out, f"Lesson 5: {TITLE}", facts, lesson5.train_by_hand, fit)
+    parts.print_what_goes_in(out, f"Lesson 5: {TITLE}", facts, lesson5.train_by_hand, lesson5.train_with_fit)
     with precision(dtype):
         model, loss_function = (
             lesson5.build_model(options.seed, options.hidden),
@@ -75,6 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     with progress(not options.quiet):
         trained = {"by_hand": runs(train_by_epochs), "fit": runs(fit)}
     comparison = parts.print_trainings(out, trained, dtype)
+    textbook = None
+    if not options.textbook_fit:
+        with progress(not options.quiet):
+            textbook = parts.print_textbook(
+                out, runs, train_by_epochs, lesson5.train_with_fit, settings["epochs"]
+            )
     accuracies = {name: run.model.history.history["accuracy"] for name, run in trained.items()}
     same_accuracy = Comparison(accuracies["by_hand"], accuracies["fit"], dtype=dtype)
     out.heading("   The accuracy of each epoch, measured likewise")
@@ -104,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         scan,
         printed,
         {"accuracy": same_accuracy},
+        textbook,
     )
     name, line, step = one_weight
     draw = [

@@ -98,7 +98,7 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
         "--textbook-fit",
         action="store_true",
         default=off,
-        help="call model.fit(x, y, ...) on the arrays: slower",
+        help="call model.fit(x, y, ...) on the arrays in all epochs: slower",
     )
     add_quiet(parser)
     if lesson.dial is not None:

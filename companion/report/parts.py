@@ -13,7 +13,7 @@ import numpy as np
 from companion.comparison.history import Comparison
 from companion.plots import plots
 from companion.report.result import Printed, Result, side_by_side
-from companion.report.runs import Run, accuracy, compare, histories_of
+from companion.report.runs import Run, Runs, Train, accuracy, compare, histories_of
 from companion.terminal.console import Report
 from companion.terminal.formats import distance, loss_text, settings_text
 
@@ -78,6 +78,21 @@ def print_trainings(report: Report, runs: Mapping[str, Run], dtype: str) -> Comp
     print_verdict(report, comparison)
     if "numpy" in runs:
         print_closeness(report, compare(runs["numpy"], runs["by_hand"], dtype, ("NumPy", "by hand")))
+    return comparison
+
+
+def print_textbook(report: Report, runs: Runs, by_hand: Train, with_fit: Train, most: int) -> Comparison:
+    """Say whether by hand also equals the call as it stands, on the arrays, for `most` epochs: it is slow.
+
+    Returns
+    -------
+    Comparison
+        By hand against ``.fit``.
+    """
+    epochs = min(most, runs.settings["epochs"])
+    comparison = compare(runs(by_hand, epochs=epochs), runs(with_fit, epochs=epochs), runs.settings["dtype"])
+    report.print("The .fit above had its batches ready made, which is faster. The call as it stands:")
+    print_verdict(report, comparison, "by hand and model.fit(x, y, ...)")
     return comparison
 
 

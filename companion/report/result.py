@@ -93,6 +93,9 @@ class Result:
     others : mapping of str to Comparison
         What else was trained or recorded both ways, by hand against ``.fit``: the
         accuracy beside the loss, a second training.
+    textbook : Comparison, optional
+        By hand against ``model.fit(x, y, ...)`` as it stands in the lesson, for the first epochs, if that was
+        not trained over all of them.
     """
 
     lesson: int
@@ -104,11 +107,13 @@ class Result:
     scan: Mapping[float, list[float]]
     printed: Sequence[Printed]
     others: Mapping[str, Comparison] = field(default_factory=dict)
+    textbook: Comparison | None = None
 
     @property
     def comparisons(self) -> dict[str, Comparison]:
         """All that by hand and ``.fit`` were compared in, the loss of the lesson's own training first."""
-        return {"loss": self.comparison, **self.others}
+        textbook = {} if self.textbook is None else {"model.fit(x, y, ...)": self.textbook}
+        return {"loss": self.comparison, **textbook, **self.others}
 
     @property
     def identical(self) -> bool:
@@ -128,6 +133,9 @@ class Result:
                 | {"by_hand": other.first.tolist(), "fit": other.second.tolist()}
                 for name, other in self.others.items()
             },
+            "textbook_fit": None
+            if self.textbook is None
+            else {"epochs": len(self.textbook.second)} | comparison_as_dict(self.textbook),
             "metrics": dict(self.metrics),
             "scan": [
                 {"learning_rate": rate, "final_loss": history[-1], "steps_up": steps_up(history)}

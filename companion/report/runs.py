@@ -1,13 +1,19 @@
 """One training for each way and setting, however many parts of a report ask for it."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
 from companion.precision import precision
+from companion.terminal.progress import training
+from companion.terminal.quiet_start import expect_retracing
+
+Train = Callable[..., list[float]]
 
 
 class Run(NamedTuple):
@@ -41,7 +47,7 @@ class Runs:
         self.build_model, self.x, self.y, self.settings = build_model, x, y, dict(settings)
         self._known: dict[tuple, Run] = {}
 
-    def __call__(self, train: Callable[..., list[float]], **changes: Any) -> Run:
+    def __call__(self, train: Train, **changes: Any) -> Run:
         """Train a new network with `train`, one of the lesson's functions.
 
         Parameters
@@ -60,15 +66,46 @@ class Runs:
         key = (train, *(settings[name] for name in sorted(settings)))
         if key not in self._known:
             how = {name: settings[name] for name in ("learning_rate", "batch_size", "epochs")}
-            with precision(settings["dtype"]):
+            told = f"{words_for(train)}, learning rate {settings['learning_rate']:g}"
+            with precision(settings["dtype"]), training(told), expect_retracing():
                 model = self.build_model(settings["seed"], settings["hidden"])
                 self._known[key] = Run(model, train(model, self.x, self.y, **how))
         return self._known[key]
 
-    def at_rates(self, train: Callable[..., list[float]], rates: Sequence[float]) -> dict[float, list[float]]:
+    def at_rates(self, train: Train, rates: Sequence[float]) -> dict[float, list[float]]:
         """Train at each of `rates`, and at the usual learning rate; give the histories by ascending rate."""
         own = self.settings["learning_rate"]
         return {rate: self(train, learning_rate=rate).history for rate in sorted({*rates, own})}
+
+
+def words_for(train: Train) -> str:
+    """Say by what a function of a lesson trains."""
+    ways = {"train_with_numpy": "NumPy", "train_with_fit": ".fit", "fast_fit": ".fit on ready-made batches"}
+    return ways.get(train.__name__, "by hand")
+
+
+@functools.cache
+def fast(train_with_fit: Train) -> Train:
+    """Return the same training by the same call, but that ``.fit`` is given its batches ready made.
+
+    On arrays Keras builds an input pipeline twice an epoch, which takes far longer than a small network.
+    """
+
+    def fast_fit(model: keras.Model, x: np.ndarray, y: np.ndarray, **how: Any) -> list[float]:
+        def fit(
+            x: np.ndarray, y: np.ndarray, *, batch_size: int, shuffle: bool, **rest: Any
+        ) -> keras.callbacks.History:
+            batches = batches_of_fit(x, y, batch_size, shuffle=shuffle)
+            steps = {"steps_per_epoch": len(batches), "shuffle": False}
+            return keras.Model.fit(model, batches.repeat(), **steps, **rest)
+
+        model.fit = fit  # for this call
+        try:
+            return train_with_fit(model, x, y, **how)
+        finally:
+            del model.fit
+
+    return fast_fit
 
 
 def compare(first: Run, second: Run, dtype: str, names: tuple[str, str] = ("by hand", ".fit")) -> Comparison:

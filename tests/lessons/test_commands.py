@@ -42,6 +42,7 @@ def test_the_command_gives_report_picture_json_and_csv(whole_run, lesson):
     assert result["settings"]["batch_size"] == batch_size
     assert result["comparison"]["identical"] is True
     assert all(other["identical"] for other in result["others"].values())
+    assert result["textbook_fit"]["identical"] is True
     rows = list(csv.DictReader(io.StringIO(run.csv)))
     assert [float(row["fit"]) for row in rows] == result["histories"]["by_hand"]
     for name, other in result["others"].items():

@@ -13,7 +13,7 @@ from companion.comparison import Comparison
 from companion.precision import precision
 from companion.report import lesson1 as report
 from companion.report.gap import change_one_by_one, keras_weights, train_as
-from companion.report.runs import Run, Runs, compare
+from companion.report.runs import Run, Runs, compare, fast
 
 LOOP = {
     "initial weights": "the page's",
@@ -37,7 +37,7 @@ def run_as(call, train, epochs, seed=0):
 
 def test_the_chapters_figures_come_out_in_all_three_ways(runs):
     """As its own code, run alone, gives them in float64."""
-    for train in (lesson1.train_with_numpy, lesson1.train_by_hand, lesson1.train_with_fit):
+    for train in (lesson1.train_with_numpy, lesson1.train_by_hand, fast(lesson1.train_with_fit)):
         run = runs(train)
         assert run.history[0] == pytest.approx(0.6330428616771039, rel=1e-15)
         assert run.history[-1] == pytest.approx(0.06295268959401422, rel=1e-14)
@@ -65,7 +65,7 @@ def test_hand_loop_equals_both_fits_in_what_they_report_and_in_keras_loss(
 ):
     changes = dict(learning_rate=learning_rate, batch_size=batch_size, dtype=dtype, epochs=12)
     by_hand = runs(lesson1.train_by_hand, **changes)
-    for fit in (lesson1.train_with_fit, lesson1.train_with_textbook_fit):
+    for fit in (fast(lesson1.train_with_fit), lesson1.train_with_fit):
         other = runs(fit, **changes)
         comparison = compare(by_hand, other, dtype)
         assert comparison.identical, comparison.verdict()
@@ -90,14 +90,14 @@ def test_the_pages_call_as_it_stands_is_the_loop_it_is_written_as(seed):
     page = Run(model, model.fit(x, y, epochs=25, batch_size=2, verbose=0).history["loss"])
     for weights, drawn in zip(start, keras_weights(lesson1.build_model, seed), strict=True):
         np.testing.assert_array_equal(weights, drawn)
-    for train in (lesson1.train_by_hand, report.train_as_the_page, lesson1.train_with_fit):
+    for train in (lesson1.train_by_hand, report.train_as_the_page, fast(lesson1.train_with_fit)):
         comparison = compare(run_as(report.FIT_CALL, train, 25, seed), page, "float32")
         assert comparison.identical, comparison.verdict()
 
 
 @pytest.mark.parametrize("forward", [True, False])
 def test_every_change_closes_a_part_of_the_gap_and_the_last_closes_it_whole(forward):
-    way = lesson1.train_with_fit if forward else lesson1.train_by_hand
+    way = fast(lesson1.train_with_fit) if forward else lesson1.train_by_hand
     start, goal = (report.FIT_CALL, LOOP) if forward else (LOOP, report.FIT_CALL)
     ends = run_as(start, way, 30).model, run_as(goal, way, 30).model
     other = lesson1.train_by_hand if forward else report.train_as_the_page
@@ -115,7 +115,7 @@ def test_without_any_one_of_the_changes_a_gap_stays():
     for name in LOOP:
         if name != "order":  # of the rows of a single batch, which only changes how they are rounded
             left_out = LOOP | {name: report.FIT_CALL[name]}
-            assert run_as(left_out, lesson1.train_with_fit, 30).history != target, name
+            assert run_as(left_out, fast(lesson1.train_with_fit), 30).history != target, name
 
 
 def test_the_neuron_starts_from_the_chapters_weights_and_takes_no_hidden_units():

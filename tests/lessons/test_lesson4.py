@@ -10,7 +10,7 @@ from marks import a_few, only
 from companion import lesson4
 from companion.batches import order_of_fit
 from companion.plots import panels, plots
-from companion.report.runs import Runs, compare
+from companion.report.runs import Runs, compare, fast
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def equal(runs, fit, **changes):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("learning_rate", a_few([0.1, 0.001, 1000.0, 10.0], 2))
 def test_hand_loop_equals_fit_although_shuffled(runs, learning_rate, dtype):
-    assert equal(runs, lesson4.train_with_fit, learning_rate=learning_rate, dtype=dtype)[0]
+    assert equal(runs, fast(lesson4.train_with_fit), learning_rate=learning_rate, dtype=dtype)[0]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_hand_loop_equals_fit_although_shuffled(runs, learning_rate, dtype):
 )
 def test_hand_loop_equals_the_textbook_call_for_other_seeds_batches_and_sizes(runs, seed, batch_size, hidden):
     changes = dict(seed=seed, batch_size=batch_size, hidden=hidden, epochs=3)
-    assert equal(runs, lesson4.train_with_textbook_fit, **changes)[0]
+    assert equal(runs, lesson4.train_with_fit, **changes)[0]
 
 
 def test_the_pages_call_as_it_stands_gives_the_losses_of_the_hand_loop(runs):
@@ -55,7 +55,7 @@ def test_a_loop_that_does_not_shuffle_is_not_fit(runs, monkeypatch):
     model = lesson4.build_model()
     x, y = lesson4.load_data()
     history = lesson4.train_by_hand(model, x, y, learning_rate=0.1, batch_size=32, epochs=20)
-    assert history != runs(lesson4.train_with_fit).history
+    assert history != runs(fast(lesson4.train_with_fit)).history
 
 
 def test_the_data_are_two_balanced_classes_and_the_test_points_are_others():
@@ -107,10 +107,8 @@ def test_json_has_the_promised_keys_without_numpy(lesson4_main):
 
 def test_the_textbook_call_is_what_the_option_runs(lesson4_main, monkeypatch):
     called = []
-    right = lesson4.train_with_textbook_fit
-    monkeypatch.setattr(
-        lesson4, "train_with_textbook_fit", lambda *a, **k: called.append(k) or right(*a, **k)
-    )
+    right = lesson4.train_with_fit
+    monkeypatch.setattr(lesson4, "train_with_fit", lambda *a, **k: called.append(k) or right(*a, **k))
     assert lesson4_main("--epochs", "2", "--textbook-fit")[0] == 0
     assert called == [dict(learning_rate=0.1, batch_size=32, epochs=2)]
 

@@ -24,7 +24,7 @@ from companion.report.landscape import (
     steepest_weight,
     step_down,
 )
-from companion.report.runs import Runs, accuracy, compare
+from companion.report.runs import Runs, accuracy, compare, fast
 from companion.terminal.console import Report
 
 ROWS = 1000  # of 60,000: no multiple of 32
@@ -65,7 +65,7 @@ def runs(all_digits):
 )
 def test_hand_loop_equals_both_fits_in_loss_accuracy_and_all_parameters(runs, changes):
     by_hand = runs(lesson5.train_by_hand, **changes)
-    for fit in (lesson5.train_with_fit, lesson5.train_with_textbook_fit):
+    for fit in (fast(lesson5.train_with_fit), lesson5.train_with_fit):
         other = runs(fit, **changes)
         dtype = changes.get("dtype", "float32")
         comparison = compare(by_hand, other, dtype)
@@ -79,7 +79,7 @@ def test_a_loop_whose_accuracy_is_measured_after_the_update_is_not_fit(runs, mon
     with monkeypatch.context() as patched:
         patched.setattr(keras.metrics, "sparse_categorical_accuracy", lambda y, p: right(y, p) * 0.5)
         wrong = Runs(lesson5.build_model, runs.x, runs.y, runs.settings)(lesson5.train_by_hand)
-    fit = runs(lesson5.train_with_fit)
+    fit = runs(fast(lesson5.train_with_fit))
     assert wrong.history == fit.history
     assert wrong.model.history.history["accuracy"] != fit.model.history.history["accuracy"]
 
