@@ -80,7 +80,9 @@ class Batches:
 
     def compiled(self, step: Callable[[tf.Tensor, tf.Tensor], Any]) -> Callable[[tf.Tensor, tf.Tensor], Any]:
         """Compile ``step(x_batch, y_batch)`` for batches of these shapes: a ``tf.function``, traced once."""
-        return tf.function(step, input_signature=self.element_spec).get_concrete_function()
+        function = tf.function(step, input_signature=self.element_spec)
+        # What is called then is faster; it cannot be run eagerly, as who looks into a step wants to.
+        return function if tf.config.functions_run_eagerly() else function.get_concrete_function()
 
 
 def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bool) -> Batches:

@@ -9,7 +9,7 @@ from companion.check.catalogue import Mistake, mistake
 from companion.check.judge import Judge
 from companion.check.learner.file import check_train
 from companion.check.learner.isolation import unchanged
-from companion.check.learner.lines import Location, line_of_report, text_of
+from companion.check.learner.lines import Location, file_is_own, line_of_report, text_of
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Problem
 from companion.check.problems import lesson_problem, revealing_problem
@@ -72,7 +72,7 @@ def check_loop(
     started = time.perf_counter()
     try:
         for number, judge in enumerate(judges):
-            with unchanged():
+            with unchanged(), file_is_own(train):
                 check.problems.append(_check_on(train, judge, first=number == 0))
     except UserError as error:
         check.error = error

@@ -1,14 +1,16 @@
 """``check_loop`` in Python: its report, problems of one's own, wrong arguments."""
 
+import importlib
 import json
 import re
 import shutil
 
 import numpy as np
 import pytest
+from marks import one_of_each
 from mistaken_loops import FOLDER, SMOOTHED, source
 
-from companion import LoopCheck, Problem, check_loop, lesson3
+from companion import LoopCheck, Problem, check_loop
 from companion.precision import precision
 
 
@@ -97,7 +99,17 @@ def test_what_is_rounding_depends_on_the_type(off, verdict):
         losses = trained(model, x, y, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs)
         return [loss + off for loss in losses]
 
-    trained = lesson3.train_by_hand
+    space = {}
+    exec(source("compiled", []), space)
+    trained = space["train"]
     with precision("float64"):
         assert check_loop(train, 3, problem="lesson").verdict == verdict
     assert check_loop(train, 3, problem="lesson").verdict in ("identical", "close")
+
+
+@pytest.mark.parametrize("lesson", one_of_each([3, 4], kind=lambda _: "a lesson"))
+def test_the_loop_of_a_lesson_can_be_watched(lesson):
+    """Its networks have no penalties, so it leaves them out: that shows where its step can be seen."""
+    check = check_loop(importlib.import_module(f"companion.lesson{lesson}").train_by_hand, lesson)
+    assert [mistake.name for mistake in check.mistakes] == ["penalty-left-out"]
+    assert [one.unwatched for one in check.problems] == [[], []]

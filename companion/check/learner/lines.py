@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -43,10 +44,26 @@ _PACKAGES = (
 _CONVERTED = "__autograph_generated_file"  # a learner's function as tf.function has rewritten it
 
 
+_own_files: set[str] = set()
+
+
+@contextmanager
+def file_is_own(train: Callable[..., Any]) -> Iterator[None]:
+    """Count the file of ``train`` as the learner's in the ``with`` block, though it be a lesson's of ours."""
+    file = getattr(getattr(inspect.unwrap(train), "__code__", None), "co_filename", "")
+    _own_files.add(file)
+    try:
+        yield
+    finally:
+        _own_files.discard(file)
+
+
 def is_library(file: str) -> bool:
     """Say whether a file is none of the learner's: Python's, an installed package's, the companion's."""
     # These two may be installed elsewhere; they are not imported here, as reading a file needs neither.
     loaded = [sys.modules[name].__file__ for name in ("keras", "tensorflow") if name in sys.modules]
+    if file in _own_files:
+        return False
     folders = (
         _COMPANION,
         *_PYTHON,
