@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import companion
 from companion.errors import UserError
+from companion.terminal.arguments import did_you_mean
 from companion.terminal.console import Report, command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.quiet_start import begin
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     known = [*LESSONS, *TOOLS]
     if words[0] not in known:
-        raise UserError(f"{words[0]!r} is not one of {', '.join(known)}; try 'companion lesson3'")
+        meant = did_you_mean(words[0], known) or "try 'companion lesson3'"
+        raise UserError(f"{words[0]!r} is not one of {', '.join(known)}; {meant.rstrip()}")
     if words[0] in LESSONS:
         from companion.report.options import parse_lesson
 

@@ -171,11 +171,27 @@ def test_the_index_lists_every_lesson_that_there_is(command, pytestconfig):
 
 
 def test_an_unknown_name_gets_one_line_and_status_2(command):
-    done = command("companion", "lesson99")
+    done = command("companion", "nonsense")
     assert (done.returncode, done.stdout) == (2, "")
     names = "lesson1, lesson2, lesson3, lesson4, lesson5, check, quiz, mistakes, notebooks, grade, compare, "
     names += "conformance"
-    assert done.stderr == f"companion: error: 'lesson99' is not one of {names}; try 'companion lesson3'\n"
+    assert done.stderr == f"companion: error: 'nonsense' is not one of {names}; try 'companion lesson3'\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["companion", "chek"], "check"),
+        (["companion.lesson3", "--epoch", "3"], "--epochs"),
+        (["companion.check", "lesson33", "x.py"], "lesson3"),
+        (["companion.grade", "lesson3", "in", "--ouput", "out"], "--output"),
+        (["companion.mistakes", "no-updat"], "no-update"),
+    ],
+)
+def test_a_misspelt_word_is_told_with_the_nearest(command, words, meant):
+    done = command(*words)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"did you mean {meant}?" in done.stderr
 
 
 def test_the_command_companion_hands_options_on_to_the_lesson(capsys):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from companion.check.catalogue import MISTAKES
 from companion.errors import UserError
 from companion.mistakes.broken_loops import ALSO_NEEDED, broken_loop, right_loop
-from companion.terminal.arguments import OneLineParser, check_outputs, whole_number
+from companion.terminal.arguments import OneLineParser, check_outputs, did_you_mean, whole_number
 from companion.terminal.console import Report, command
 from companion.terminal.outputs import STDOUT, holds_other, write
 
@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if options.mistake not in MISTAKES:
         word = options.mistake.lower()
-        near = [name for name in MISTAKES if word in name] or difflib.get_close_matches(word, MISTAKES, 1)
-        meant = f"did you mean {near[0]}? " if near else ""
+        within = next((name for name in MISTAKES if word in name), None)
+        meant = f"did you mean {within}? " if within else did_you_mean(word, MISTAKES)
         raise UserError(f"{options.mistake!r} is no mistake known here: {meant}'{NAME}' lists them")
     text = broken_loop(options.mistake)
     labeled = _labeled(text, options.mistake).encode()

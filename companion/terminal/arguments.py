@@ -1,8 +1,10 @@
 """The options that several commands take, and what is refused about them."""
 
 import argparse
+import difflib
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,8 +22,22 @@ class OneLineParser(argparse.ArgumentParser):
         """Print `message` on standard error and end with status 2."""
         message = message.removeprefix("argument ")
         if ";" not in message:
-            message += f"; '{self.prog} --help' lists what is allowed"
+            message += f"; {self._meant(message)}'{self.prog} --help' lists what is allowed"
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+    def _meant(self, message: str) -> str:
+        """Ask about the option or the choice that is nearest to a misspelt one; "" if none is near."""
+        if option := re.match(r"unrecognized arguments: .*?(-[\w-]+)", message):
+            return did_you_mean(option[1], self._option_string_actions)
+        if choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            return did_you_mean(choice[1], re.findall(r"[\w.-]+", choice[2]))
+        return ""
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Return a question about what is allowed and nearest to a word, and a space; "" if nothing is near."""
+    near = difflib.get_close_matches(word, list(allowed), 1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def whole_number(least: int, most: int | None, example: int) -> Callable[[str], int]:
