@@ -51,10 +51,11 @@ def _begin(module: str, words: Sequence[str]) -> None:
     @command(f"python -m {module}")
     def begin_command(words: Sequence[str] | None) -> int:
         if name in LESSONS:
-            from companion.report.options import parse_lesson
+            from companion.report.options import begin_report, parse_lesson
 
-            parse_lesson(name, words)  # --help and usage errors end here
+            options = parse_lesson(name, words)  # --help and usage errors end here
             refuse_other_backends()
+            begin_report(name, options)
         begin(f"python -m {module}")
         return 0
 

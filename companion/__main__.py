@@ -58,9 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         meant = did_you_mean(words[0], known) or "try 'companion lesson3'"
         raise UserError(f"{words[0]!r} is not one of {', '.join(known)}; {meant.rstrip()}")
     if words[0] in LESSONS:
-        from companion.report.options import parse_lesson
+        from companion.report.options import begin_report, parse_lesson
 
-        parse_lesson(words[0], words[1:])  # --help and usage errors need not wait for TensorFlow
+        # --help, usage errors and the title need not wait for TensorFlow
+        begin_report(words[0], parse_lesson(words[0], words[1:]))
     return importlib.import_module(home_of(words[0])).main(words[1:])
 
 

@@ -16,11 +16,11 @@ from companion.plots import plots
 from companion.plots.curves import steps_up
 from companion.report import parts
 from companion.report.gap import NOTE, change_one_by_one, print_gap, train_as
-from companion.report.options import parse_lesson, settings_of
+from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_batch_sizes, print_scan
 from companion.report.result import Printed, Result
 from companion.report.runs import Run, Runs, compare, fast, histories_of
-from companion.terminal.console import Report, command
+from companion.terminal.console import command
 from companion.terminal.formats import distance
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
@@ -61,11 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(lesson1.build_model, x, y, settings)
     fit = lesson1.train_with_fit if options.textbook_fit else fast(lesson1.train_with_fit)
-    out = Report(quiet=options.quiet or options.to_stdout)
+    out = open_report("lesson1", options)
 
-    parts.print_what_goes_in(
-        out, f"Lesson 1: {TITLE}", what_goes_in(settings), lesson1.train_by_hand, lesson1.train_with_fit
-    )
+    parts.print_what_goes_in(out, what_goes_in(settings), lesson1.train_by_hand, lesson1.train_with_fit)
     with progress(not options.quiet):
         trained = {
             "numpy": runs(lesson1.train_with_numpy),

@@ -12,11 +12,11 @@ from companion.plots.curves import behavior
 from companion.precision import precision
 from companion.report import parts, trace
 from companion.report.landscape import flat, names_of
-from companion.report.options import parse_lesson, settings_of
+from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result, as_printed
 from companion.report.runs import Runs, accuracy, compare, fast, histories_of
-from companion.terminal.console import Report, command
+from companion.terminal.console import command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
@@ -38,11 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         Runs(lesson2.build_model, all_x, all_y, settings | {"batch_size": 16}),
     )
     fit = lesson2.train_with_fit if options.textbook_fit else fast(lesson2.train_with_fit)
-    out = Report(quiet=options.quiet or options.to_stdout)
+    out = open_report("lesson2", options)
 
-    parts.print_what_goes_in(
-        out, f"Lesson 2: {TITLE}", what_goes_in(settings), lesson2.train_by_hand, lesson2.train_with_fit
-    )
+    parts.print_what_goes_in(out, what_goes_in(settings), lesson2.train_by_hand, lesson2.train_with_fit)
     with precision(options.dtype):
         start = lesson2.build_model(options.seed, options.hidden)
         weights = start.get_weights()

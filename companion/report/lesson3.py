@@ -8,11 +8,11 @@ import numpy as np
 from companion import lesson3
 from companion.datasets import diabetes
 from companion.report import parts
-from companion.report.options import parse_lesson, settings_of
+from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_rounding, print_scan
 from companion.report.result import Printed, Result, as_printed
 from companion.report.runs import Runs, accuracy, compare, fast, histories_of
-from companion.terminal.console import Report, command
+from companion.terminal.console import command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
@@ -30,10 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(lesson3.build_model, x, y, settings)
     fit = lesson3.train_with_fit if options.textbook_fit else fast(lesson3.train_with_fit)
-    out = Report(quiet=options.quiet or options.to_stdout)
+    out = open_report("lesson3", options)
 
     facts = what_goes_in(y, y_test, settings)
-    parts.print_what_goes_in(out, f"Lesson 3: {TITLE}", facts, lesson3.train_by_hand, lesson3.train_with_fit)
+    parts.print_what_goes_in(out, facts, lesson3.train_by_hand, lesson3.train_with_fit)
     with progress(not options.quiet):
         trained = {
             "numpy": runs(lesson3.train_with_numpy),

@@ -11,11 +11,11 @@ from companion.datasets import moons
 from companion.plots import panels, plots
 from companion.plots.curves import behavior
 from companion.report import parts
-from companion.report.options import parse_lesson, settings_of
+from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result
 from companion.report.runs import Runs, fast, histories_of
-from companion.terminal.console import Report, command
+from companion.terminal.console import command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
@@ -37,10 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = settings_of(options, lesson4.BATCH_SIZE)
     runs = Runs(lesson4.build_model, x, y, settings)
     fit = lesson4.train_with_fit if options.textbook_fit else fast(lesson4.train_with_fit)
-    out = Report(quiet=options.quiet or options.to_stdout)
+    out = open_report("lesson4", options)
 
     facts = what_goes_in(len(x), len(x_test), settings)
-    parts.print_what_goes_in(out, f"Lesson 4: {TITLE}", facts, lesson4.train_by_hand, lesson4.train_with_fit)
+    parts.print_what_goes_in(out, facts, lesson4.train_by_hand, lesson4.train_with_fit)
     with progress(not options.quiet):
         trained = {"by_hand": runs(lesson4.train_by_hand), "fit": runs(fit)}
     comparison = parts.print_trainings(out, trained, options.dtype)

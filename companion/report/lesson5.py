@@ -24,11 +24,11 @@ from companion.report.landscape import (
     print_slice,
     step_down,
 )
-from companion.report.options import parse_lesson, settings_of
+from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result, as_printed
 from companion.report.runs import Runs, fast, histories_of
-from companion.terminal.console import Report, command
+from companion.terminal.console import command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
@@ -60,10 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = settings_of(options, lesson5.BATCH_SIZE)
     runs, rate, dtype = Runs(lesson5.build_model, x, y, settings), options.learning_rate, options.dtype
     fit = lesson5.train_with_fit if options.textbook_fit else fast(lesson5.train_with_fit)
-    out = Report(quiet=options.quiet or options.to_stdout)
+    out = open_report("lesson5", options)
 
     facts = what_goes_in(len(x), len(x_test), settings)
-    parts.print_what_goes_in(out, f"Lesson 5: {TITLE}", facts, lesson5.train_by_hand, lesson5.train_with_fit)
+    parts.print_what_goes_in(out, facts, lesson5.train_by_hand, lesson5.train_with_fit)
     with precision(dtype):
         model, loss_function = (
             lesson5.build_model(options.seed, options.hidden),

@@ -13,6 +13,7 @@ from companion.terminal.arguments import (
     parse,
     whole_number,
 )
+from companion.terminal.console import Report
 from companion.terminal.formats import settings_text
 from companion.terminal.lesson_list import LESSONS
 
@@ -145,6 +146,29 @@ def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
 
         check_display()
     return options
+
+
+def open_report(name: str, options: argparse.Namespace) -> Report:
+    """Return the report of a lesson, with its title: it is printed once, before TensorFlow is imported.
+
+    Whoever reads it sees at once that something happens.
+    """
+    live = options.live or options.browser
+    report = Report(quiet=options.quiet or options.to_stdout or live)
+    if name in _titled:
+        _titled.remove(name)
+    else:
+        report.heading(f"Lesson {name[-1]}: {LESSONS[name].title}")
+    return report
+
+
+def begin_report(name: str, options: argparse.Namespace) -> None:
+    """Print the title of a lesson's report; who opens the report afterwards does not print it again."""
+    open_report(name, options)
+    _titled.append(name)
+
+
+_titled: list[str] = []
 
 
 def _check_dial(

@@ -24,25 +24,21 @@ NUMPY_TOLERANCE = 4  # times the machine epsilon; up to 1.75 was measured where 
 
 def print_what_goes_in(
     report: Report,
-    lesson: str,
     facts: Sequence[tuple[str, str]],
     by_hand: Callable[..., list[float]],
     fit: Callable[..., list[float]],
 ) -> None:
-    """Open the report: what is trained on what, and by what.
+    """Say what is trained on what, and by what.
 
     Parameters
     ----------
     report : Report
         Where to.
-    lesson : str
-        The number and the title, such as "Lesson 4: the learning-rate dial".
     facts : sequence of pair of str
         What only this lesson has: a word and what it stands for.
     by_hand, fit : callable
         The lesson's functions that are compared.
     """
-    report.heading(lesson)
     report.part("What goes in")
     file = f"companion/{Path(inspect.unwrap(by_hand).__code__.co_filename).name}"
     report.facts(
