@@ -1,7 +1,7 @@
 """From one call to another, one change at a time: what is it that makes two trainings differ?"""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from companion.batches import order_of_fit
 from companion.comparison.history import Comparison
 from companion.precision import precision
-from companion.report.runs import Run
+from companion.report.runs import Run, Train
 from companion.terminal.console import Report
 from companion.terminal.formats import distance
 from companion.terminal.quiet_start import expect_retracing
@@ -17,6 +17,14 @@ from companion.terminal.quiet_start import expect_retracing
 # A training by its settings: "initial weights" ("Keras'" or not), "learning rate", "order" ("shuffled" or
 # not), "batch size", "precision", "clipping" ("none (logits)" or not).
 FitCall = Mapping[str, Any]
+
+
+class Ways(NamedTuple):
+    """Two functions that train alike and report another loss: Keras' own, or the chapter's."""
+
+    keras_loss: Train
+    chapter_loss: Train
+
 
 NOTE = (
     "The page shows no model for its call: this is the same neuron. Under a seed .fit shuffles alike in all "
@@ -27,7 +35,7 @@ NOTE = (
 
 def train_as(
     call: FitCall,
-    train: Callable[..., list[float]],
+    ways: Ways,
     build_model: Callable[[int], keras.Model],
     rows: tuple[np.ndarray, np.ndarray],
     seed: int,
@@ -38,10 +46,10 @@ def train_as(
     Parameters
     ----------
     call : FitCall
-        Its "clipping" only decides which loss is reported: see `reported`.
-    train : callable
-        ``train(model, x, y, *, learning_rate, batch_size, epochs)``, which feeds the rows
-        as they are and leaves a `keras.callbacks.History` as ``model.history``.
+        Its "clipping" only decides which loss is reported.
+    ways : Ways
+        Two times ``train(model, x, y, *, learning_rate, batch_size, epochs)``, which feeds the rows as
+        they are.
     build_model : callable
         From a seed, which it also sets, to the network.
     rows : pair of ndarray
@@ -64,8 +72,9 @@ def train_as(
             # Under a seed .fit shuffles alike in every epoch: rows in that order are what it feeds.
             order = order_of_fit(len(x))
             x, y = x[order], y[order]
-        train(model, x, y, learning_rate=call["learning rate"], batch_size=call["batch size"], epochs=epochs)
-    return Run(model, reported(model, call))
+        train = ways.keras_loss if call["clipping"] == "none (logits)" else ways.chapter_loss
+        how = {"learning_rate": call["learning rate"], "batch_size": call["batch size"], "epochs": epochs}
+        return Run(model, train(model, x, y, **how))
 
 
 def keras_weights(build_model: Callable[[int], keras.Model], seed: int) -> list[np.ndarray]:
@@ -76,13 +85,8 @@ def keras_weights(build_model: Callable[[int], keras.Model], seed: int) -> list[
         return keras.models.clone_model(model).get_weights()
 
 
-def reported(model: keras.Model, call: FitCall) -> list[float]:
-    """Give the losses that a training reported: Keras' or the chapter's."""
-    return model.history.history["loss" if call["clipping"] == "none (logits)" else "chapter_loss"]
-
-
 def change_one_by_one(
-    train: Callable[[FitCall], Run], start: FitCall, goal: FitCall, ends: tuple[keras.Model, keras.Model]
+    train: Callable[[FitCall], Run], start: FitCall, goal: FitCall, ends: tuple[Run, Run]
 ) -> dict[str, list[float]]:
     """Train as `start` says, then with one setting after the other as `goal` says.
 
@@ -92,8 +96,8 @@ def change_one_by_one(
         From a call to a run.
     start, goal : FitCall
         With the same names; they are changed in the order of `goal`.
-    ends : pair of keras.Model
-        The trained networks of the two.
+    ends : pair of Run
+        What the two give.
 
     Returns
     -------
@@ -101,15 +105,11 @@ def change_one_by_one(
         The losses as they stand at the start, under "", and after each setting that
         differs has been changed too, under its name. The last are those of `goal`.
     """
-    call, model = dict(start), ends[0]
-    losses = {"": reported(model, call)}
+    call, losses = dict(start), {"": ends[0].history}
     for name, value in goal.items():
-        if call[name] == value:
-            continue
-        call[name] = value
-        there = all(call[other] == goal[other] for other in call if other != "clipping")
-        model = ends[1] if there else train(dict(call)).model
-        losses[name] = reported(model, call)
+        if call[name] != value:
+            call[name] = value
+            losses[name] = (ends[1] if call == dict(goal) else train(dict(call))).history
     return losses
 
 

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion import lesson1
+from companion import lesson1, lesson3
 from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
 from companion.comparison.ulp import abs_difference
 from companion.plots import plots
 from companion.plots.curves import steps_up
 from companion.report import parts
-from companion.report.gap import NOTE, change_one_by_one, print_gap, train_as
+from companion.report.gap import NOTE, Ways, change_one_by_one, print_gap, train_as
 from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_batch_sizes, print_scan
 from companion.report.result import Printed, Result
@@ -53,6 +53,11 @@ def train_as_the_page(
     return model.fit(batches.repeat(), **how).history["loss"]
 
 
+# By the loss that is reported: Keras' own, or the chapter's. Lesson 3's loop reports the one, and lesson 1's the other.
+BY_HAND = Ways(lesson3.train_by_hand, lesson1.train_by_hand)
+BY_FIT = Ways(train_as_the_page, fast(lesson1.train_with_fit))
+
+
 @command("python -m companion.lesson1")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
@@ -71,9 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             "fit": runs(fit),
         }
     comparison = parts.print_trainings(out, trained, options.dtype)
+    textbook = None
     if not options.textbook_fit:
         with progress(not options.quiet):
-            parts.print_textbook(out, runs, lesson1.train_by_hand, lesson1.train_with_fit, TEXTBOOK_EPOCHS)
+            textbook = parts.print_textbook(
+                out, runs, lesson1.train_by_hand, lesson1.train_with_fit, TEXTBOOK_EPOCHS
+            )
     right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y)})
 
     loop_call = {
@@ -87,13 +95,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     by_hand, few = trained["by_hand"], min(options.epochs, FEW_EPOCHS)
     with progress(not options.quiet):
         train = functools.partial(train_as, build_model=lesson1.build_model, rows=(x, y), seed=options.seed)
-        page_fit = train(FIT_CALL, train_as_the_page, epochs=options.epochs)
-        page_loop = train(FIT_CALL, lesson1.train_by_hand, epochs=options.epochs)
-        ends = (page_fit.model, trained["fit"].model), (by_hand.model, page_loop.model)
-        fit_few = functools.partial(train, train=train_as_the_page, epochs=few)
-        loop_few = functools.partial(train, train=lesson1.train_by_hand, epochs=few)
-        to_loop = change_one_by_one(fit_few, FIT_CALL, loop_call, ends[0])
-        to_fit = change_one_by_one(loop_few, loop_call, FIT_CALL, ends[1])
+        page_fit = train(FIT_CALL, BY_FIT, epochs=options.epochs)
+        page_loop = train(FIT_CALL, BY_HAND, epochs=options.epochs)
+        fit_few = functools.partial(train, ways=BY_FIT, epochs=few)
+        loop_few = functools.partial(train, ways=BY_HAND, epochs=few)
+        to_loop = change_one_by_one(fit_few, FIT_CALL, loop_call, (page_fit, trained["fit"]))
+        to_fit = change_one_by_one(loop_few, loop_call, FIT_CALL, (by_hand, page_loop))
         kinds = {
             size: runs(lesson1.train_by_hand, batch_size=size, epochs=few).history for size in BATCH_SIZES
         }
@@ -122,6 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         scan,
         printed,
         {"page_fit": as_loop},
+        textbook,
     )
     curves = {f"batch size {size}": history for size, history in kinds.items()}
     first = functools.partial(plots.draw_curves, curves=curves, title="Batch, mini-batch, one example")

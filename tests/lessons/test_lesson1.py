@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from marks import a_few
 
-from companion import lesson1
+from companion import lesson1, lesson3
 from companion.comparison import Comparison
 from companion.precision import precision
 from companion.report import lesson1 as report
@@ -31,8 +31,8 @@ def runs():
     return Runs(lesson1.build_model, *lesson1.load_data(), usual)
 
 
-def run_as(call, train, epochs, seed=0):
-    return train_as(call, train, lesson1.build_model, lesson1.load_data(), seed, epochs)
+def run_as(call, ways, epochs, seed=0):
+    return train_as(call, ways, lesson1.build_model, lesson1.load_data(), seed, epochs)
 
 
 def test_the_chapters_figures_come_out_in_all_three_ways(runs):
@@ -60,7 +60,7 @@ def test_the_chapters_figures_come_out_in_all_three_ways(runs):
         3,
     ),
 )
-def test_hand_loop_equals_both_fits_in_what_they_report_and_in_keras_loss(
+def test_hand_loop_equals_both_fits_and_so_does_lesson_3s_in_keras_loss(
     runs, learning_rate, batch_size, dtype
 ):
     changes = dict(learning_rate=learning_rate, batch_size=batch_size, dtype=dtype, epochs=12)
@@ -69,9 +69,11 @@ def test_hand_loop_equals_both_fits_in_what_they_report_and_in_keras_loss(
         other = runs(fit, **changes)
         comparison = compare(by_hand, other, dtype)
         assert comparison.identical, comparison.verdict()
-        for name in ("loss", "chapter_loss"):
-            both = [run.model.history.history[name] for run in (by_hand, other)]
-            assert Comparison(*both).identical, name
+        assert Comparison(runs(lesson3.train_by_hand, **changes).history, keras_loss(other)).identical
+
+
+def keras_loss(run):
+    return run.model.history.history["loss"]
 
 
 def test_numpy_is_within_the_noise(runs):
@@ -90,19 +92,18 @@ def test_the_pages_call_as_it_stands_is_the_loop_it_is_written_as(seed):
     page = Run(model, model.fit(x, y, epochs=25, batch_size=2, verbose=0).history["loss"])
     for weights, drawn in zip(start, keras_weights(lesson1.build_model, seed), strict=True):
         np.testing.assert_array_equal(weights, drawn)
-    for train in (lesson1.train_by_hand, report.train_as_the_page, fast(lesson1.train_with_fit)):
-        comparison = compare(run_as(report.FIT_CALL, train, 25, seed), page, "float32")
+    for ways in (report.BY_HAND, report.BY_FIT):
+        comparison = compare(run_as(report.FIT_CALL, ways, 25, seed), page, "float32")
         assert comparison.identical, comparison.verdict()
 
 
 @pytest.mark.parametrize("forward", [True, False])
 def test_every_change_closes_a_part_of_the_gap_and_the_last_closes_it_whole(forward):
-    way = fast(lesson1.train_with_fit) if forward else lesson1.train_by_hand
+    ways, other = (report.BY_FIT, report.BY_HAND) if forward else (report.BY_HAND, report.BY_FIT)
     start, goal = (report.FIT_CALL, LOOP) if forward else (LOOP, report.FIT_CALL)
-    ends = run_as(start, way, 30).model, run_as(goal, way, 30).model
-    other = lesson1.train_by_hand if forward else report.train_as_the_page
+    ends = run_as(start, ways, 30), run_as(goal, ways, 30)
     target = run_as(goal, other, 30).history
-    losses = change_one_by_one(lambda call: run_as(call, way, 30), start, goal, ends)
+    losses = change_one_by_one(lambda call: run_as(call, ways, 30), start, goal, ends)
     assert list(losses) == ["", *goal]
     apart = [Comparison(history, target).max_abs_diff for history in losses.values()]
     assert min(apart[:-1]) > 1e-9
@@ -111,11 +112,11 @@ def test_every_change_closes_a_part_of_the_gap_and_the_last_closes_it_whole(forw
 
 
 def test_without_any_one_of_the_changes_a_gap_stays():
-    target = run_as(LOOP, lesson1.train_by_hand, 30).history
+    target = run_as(LOOP, report.BY_HAND, 30).history
     for name in LOOP:
         if name != "order":  # of the rows of a single batch, which only changes how they are rounded
             left_out = LOOP | {name: report.FIT_CALL[name]}
-            assert run_as(left_out, fast(lesson1.train_with_fit), 30).history != target, name
+            assert run_as(left_out, report.BY_FIT, 30).history != target, name
 
 
 def test_the_neuron_starts_from_the_chapters_weights_and_takes_no_hidden_units():
@@ -152,7 +153,7 @@ def test_the_second_pair_decides_the_exit_status_too(lesson_main, monkeypatch):
         model.history.history["loss"][-1] = float(np.nextafter(np.float32(history[-1]), np.float32(1)))
         return history
 
-    monkeypatch.setattr(report, "train_as_the_page", wrong)
+    monkeypatch.setattr(report, "BY_FIT", report.BY_FIT._replace(keras_loss=wrong))
     status, out, _ = lesson_main("lesson1", "--epochs", "5", "--json", "-")
     result = json.loads(out)
     assert status == 1
