@@ -149,10 +149,13 @@ def listen_to_ctrl_c():
 )
 def test_ctrl_c_during_the_import_of_tensorflow_ends_a_command_in_one_line(name, seconds, tmp_path):
     words = [sys.executable, "-m", *(word.format(tmp_path) for word in COMMANDS[name])]
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", ""], check=True)
+    startup = time.monotonic() - started  # of Python itself, in which nothing of ours runs
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_ctrl_c
     )
-    time.sleep(seconds)
+    time.sleep(max(seconds, 8 * startup))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     # Python, once interrupted inside an exec, ends by the signal itself; a shell says 130 of both.

@@ -53,7 +53,7 @@ def train_as_the_page(
     return model.fit(batches.repeat(), **how).history["loss"]
 
 
-# By the loss that is reported: Keras' own, or the chapter's. Lesson 3's loop reports the one, and lesson 1's the other.
+# The same loops, reporting Keras' own loss or the chapter's.
 BY_HAND = Ways(lesson3.train_by_hand, lesson1.train_by_hand)
 BY_FIT = Ways(train_as_the_page, fast(lesson1.train_with_fit))
 
