@@ -5,6 +5,7 @@ import re
 
 import pandas as pd
 import pytest
+from marks import a_few
 
 from companion import fit_by_hand
 from companion.compare.__main__ import main
@@ -141,16 +142,16 @@ def test_a_difference_is_told_and_is_status_1(model_file, monkeypatch, capsys):
     assert told.err.startswith("my_model.py: not identical: variable adam")
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        "[x, y]",
-        "(x[:30], y[:30]), (x[30:], y[30:])",
-        "[__import__('tensorflow').data.Dataset.from_tensor_slices((x, y[:, None])).shuffle(9).batch(8)] * 2",
-        "__import__('tensorflow').data.Dataset.from_tensor_slices((x, y[:, None])).shuffle(40).batch(8)",
-        "((x[at:at + 8], y[at:at + 8, None]) for at in range(0, 400, 8) if at < 40)",
-    ],
-)
+FORMS = [
+    "[x, y]",
+    "(x[:30], y[:30]), (x[30:], y[30:])",
+    "[__import__('tensorflow').data.Dataset.from_tensor_slices((x, y[:, None])).shuffle(9).batch(8)] * 2",
+    "__import__('tensorflow').data.Dataset.from_tensor_slices((x, y[:, None])).shuffle(40).batch(8)",
+    "((x[at:at + 8], y[at:at + 8, None]) for at in range(0, 400, 8) if at < 40)",
+]
+
+
+@pytest.mark.parametrize("data", a_few(FORMS, 2))
 @pytest.mark.filterwarnings("ignore:.*data:UserWarning")
 def test_data_may_come_in_any_form(model_file, data):
     file = model_file(MODEL.format(data=data) + "\nfit_arguments = {'epochs': 1}\n")

@@ -35,6 +35,7 @@ def run_as(call, ways, epochs, seed=0):
     return train_as(call, ways, lesson1.build_model, lesson1.load_data(), seed, epochs)
 
 
+@pytest.mark.full
 def test_the_chapters_figures_come_out_in_all_three_ways(runs):
     """As its own code, run alone, gives them in float64."""
     for train in (lesson1.train_with_numpy, lesson1.train_by_hand, fast(lesson1.train_with_fit)):

@@ -96,6 +96,7 @@ def test_json_names_the_first_difference(lesson3_json, wrong_fit):
     )  # fmt: skip
 
 
+@pytest.mark.full
 def test_a_learning_rate_of_30_breaks_neither_report_nor_json(lesson3_main):
     words = ("--learning-rate", "30", "--dtype", "float32", "--epochs", "120")
     status, out, err = lesson3_main(*words)

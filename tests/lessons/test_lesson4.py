@@ -69,6 +69,7 @@ def test_the_data_are_two_balanced_classes_and_the_test_points_are_others():
 
 
 @pytest.mark.xdist_group("lesson4")
+@pytest.mark.full
 def test_the_report_shows_the_order_and_the_dial_and_both_are_those_of_the_run(whole_run):
     out = whole_run("lesson4").out
     words = " ".join(out.split())
