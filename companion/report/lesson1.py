@@ -76,12 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "fit": runs(fit),
         }
     comparison = parts.print_trainings(out, trained, options.dtype)
-    textbook = None
-    if not options.textbook_fit:
-        with progress(not options.quiet):
-            textbook = parts.print_textbook(
-                out, runs, lesson1.train_by_hand, lesson1.train_with_fit, TEXTBOOK_EPOCHS
-            )
+    both = lesson1.train_by_hand, lesson1.train_with_fit
+    textbook = parts.print_textbook(out, runs, *both, TEXTBOOK_EPOCHS, options)
     right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y)})
 
     loop_call = {

@@ -57,12 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         on_all = {"by_hand": all_runs(lesson2.train_by_hand), "fit": all_runs(fit)}
         scan = runs.at_rates(lesson2.train_by_hand, SCANNED_RATES)
     comparison = parts.print_trainings(out, trained, options.dtype)
-    textbook = None
-    if not options.textbook_fit:
-        with progress(not options.quiet):
-            textbook = parts.print_textbook(
-                out, runs, lesson2.train_by_hand, lesson2.train_with_fit, TEXTBOOK_EPOCHS
-            )
+    both = lesson2.train_by_hand, lesson2.train_with_fit
+    textbook = parts.print_textbook(out, runs, *both, TEXTBOOK_EPOCHS, options)
     model, others = trained["by_hand"].model, (all_x != x).any(axis=1)
     sets = {"train": (x, y), "test": (all_x[others], all_y[others])}
     right = parts.print_accuracy(out, model, sets)

@@ -41,12 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "fit": runs(fit),
         }
     comparison = parts.print_trainings(out, trained, options.dtype)
-    textbook = None
-    if not options.textbook_fit:
-        with progress(not options.quiet):
-            textbook = parts.print_textbook(
-                out, runs, lesson3.train_by_hand, lesson3.train_with_fit, TEXTBOOK_EPOCHS
-            )
+    both = lesson3.train_by_hand, lesson3.train_with_fit
+    textbook = parts.print_textbook(out, runs, *both, TEXTBOOK_EPOCHS, options)
     right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):
         scan = runs.at_rates(lesson3.train_by_hand, SCANNED_RATES)

@@ -44,12 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with progress(not options.quiet):
         trained = {"by_hand": runs(lesson4.train_by_hand), "fit": runs(fit)}
     comparison = parts.print_trainings(out, trained, options.dtype)
-    textbook = None
-    if not options.textbook_fit:
-        with progress(not options.quiet):
-            textbook = parts.print_textbook(
-                out, runs, lesson4.train_by_hand, lesson4.train_with_fit, TEXTBOOK_EPOCHS
-            )
+    both = lesson4.train_by_hand, lesson4.train_with_fit
+    textbook = parts.print_textbook(out, runs, *both, TEXTBOOK_EPOCHS, options)
     model = trained["by_hand"].model
     right = parts.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):

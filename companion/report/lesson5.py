@@ -75,12 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with progress(not options.quiet):
         trained = {"by_hand": runs(train_by_epochs), "fit": runs(fit)}
     comparison = parts.print_trainings(out, trained, dtype)
-    textbook = None
-    if not options.textbook_fit:
-        with progress(not options.quiet):
-            textbook = parts.print_textbook(
-                out, runs, train_by_epochs, lesson5.train_with_fit, settings["epochs"]
-            )
+    both = train_by_epochs, lesson5.train_with_fit
+    textbook = parts.print_textbook(out, runs, *both, settings["epochs"], options)
     accuracies = {name: run.model.history.history["accuracy"] for name, run in trained.items()}
     same_accuracy = Comparison(accuracies["by_hand"], accuracies["fit"], dtype=dtype)
     out.heading("   The accuracy of each epoch, measured likewise")

@@ -16,6 +16,7 @@ from companion.report.result import Printed, Result, side_by_side
 from companion.report.runs import Run, Runs, Train, accuracy, compare, histories_of
 from companion.terminal.console import Report
 from companion.terminal.formats import distance, loss_text, settings_text
+from companion.terminal.progress import progress
 
 NAMES = {"numpy": "NumPy", "by_hand": "by hand", "fit": ".fit"}
 ROWS = 11
@@ -77,16 +78,22 @@ def print_trainings(report: Report, runs: Mapping[str, Run], dtype: str) -> Comp
     return comparison
 
 
-def print_textbook(report: Report, runs: Runs, by_hand: Train, with_fit: Train, most: int) -> Comparison:
-    """Say whether by hand also equals the call as it stands, on the arrays, for `most` epochs: it is slow.
+def print_textbook(
+    report: Report, runs: Runs, by_hand: Train, with_fit: Train, epochs: int, options: argparse.Namespace
+) -> Comparison | None:
+    """Say whether by hand also equals the call as it stands, on the arrays, for some epochs: it is slow.
 
     Returns
     -------
-    Comparison
-        By hand against ``.fit``.
+    Comparison or None
+        By hand against ``.fit``; None with ``--textbook-fit``, which has compared all epochs already.
     """
-    epochs = min(most, runs.settings["epochs"])
-    comparison = compare(runs(by_hand, epochs=epochs), runs(with_fit, epochs=epochs), runs.settings["dtype"])
+    if options.textbook_fit:
+        return None
+    epochs = min(epochs, runs.settings["epochs"])
+    with progress(not options.quiet):
+        hand, fit = (runs(train, epochs=epochs) for train in (by_hand, with_fit))
+    comparison = compare(hand, fit, runs.settings["dtype"])
     report.print("The .fit above had its batches ready made, which is faster. The call as it stands:")
     print_verdict(report, comparison, "by hand and model.fit(x, y, ...)")
     return comparison
