@@ -32,11 +32,12 @@ def check_file(path: str) -> Path:
         If there is no such file, or its name ends otherwise.
     """
     file = Path(path)
+    if file.is_dir():
+        raise UserError(f"{path!r} is a folder: name the file in it that defines train")
     if file.suffix not in (".py", ".ipynb"):
         raise UserError(f"{path!r} ends in neither .py nor .ipynb: name the file that defines train")
     if not file.is_file():
-        what = "is a folder" if file.is_dir() else "does not exist"
-        raise UserError(f"{path!r} {what}: give the path of your file, absolute or from {Path.cwd()}")
+        raise UserError(f"{path!r} does not exist: give the path of your file, absolute or from {Path.cwd()}")
     return file
 
 
