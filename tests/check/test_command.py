@@ -194,7 +194,7 @@ def test_what_cannot_be_checked_gets_one_line_and_status_2(loop_file, capsys, te
             ["lesson3", "missing.py"],
             "'missing.py' does not exist: give the path of your file, absolute or from ",
         ),
-        (["lesson3", "."], "'.' ends in neither .py nor .ipynb: name the file that defines train"),
+        (["lesson3", "."], "'.' is a folder: name the file in it that defines train"),
         (["lesson3", "broken.ipynb"], "'broken.ipynb' is no notebook of format 4: save it again in Jupyter"),
         (["lesson3", "latin.py"], "'latin.py' cannot be read ("),
     ],
