@@ -9,9 +9,9 @@ from companion.check.learner.traceback import LoopError
 from companion.check.rules.findings import Divergence, Finding
 from companion.check.verdict import ProblemVerdict
 from companion.errors import UserError
-from companion.report.result import versions
 from companion.terminal.console import Report, as_html, as_plain_text
 from companion.terminal.formats import distance, loss_text, spell_out
+from companion.terminal.versions import versions
 
 NOT_DONE = "not done yet"
 STYLES = {

@@ -156,7 +156,8 @@ def pair(comparison: "FitComparison", key: str) -> dict[str, list[float]]:
 
 def as_dict(comparison: "FitComparison", file: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Give everything as numbers, strings, lists and dicts; the keys are those of the lessons' JSON."""
-    from companion.report.result import comparison_as_dict, versions
+    from companion.report.result import comparison_as_dict
+    from companion.terminal.versions import versions
 
     key = main_key(comparison)
     plain = {name: value for name, value in arguments.items() if isinstance(value, int | float | str)}

@@ -3,22 +3,19 @@
 import argparse
 import json
 import math
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
-import companion
 from companion.comparison.history import Comparison
 from companion.comparison.ulp import abs_difference
 from companion.plots.curves import steps_up
 from companion.terminal.formats import spell_out
 from companion.terminal.outputs import write
+from companion.terminal.versions import versions
 
 
 @dataclass(frozen=True)
@@ -174,17 +171,6 @@ class Result:
             write(options.json, self.as_json().encode())
         if options.csv is not None:
             write(options.csv, self.as_csv().encode())
-
-
-def versions() -> dict[str, str]:
-    """Give the versions of all that decides the bits."""
-    return {
-        "companion": companion.__version__,
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
 
 
 def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:
