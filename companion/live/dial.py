@@ -11,7 +11,7 @@ from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
 from companion.live.trajectory import Trajectory
 from companion.live.worker_process import WorkerProcess
-from companion.plots.curves import behavior, blew_up_at, steps_up
+from companion.report.curves import behavior, blew_up_at, steps_up
 
 BuildModel = Callable[..., keras.Model]
 
@@ -237,20 +237,19 @@ class Dial:
 
     def words(self) -> str:
         """Say in a line what is happening."""
-        # Held against the loss before any update: at a large rate the first epoch's is a mean of wild ones.
-        first, last = self.network.start_loss, self.curve[-1]
-        curve = [first, *self.curve]
-        kind, at = behavior(curve), blew_up_at(curve)
+        first, curve = self.network.start_loss, self.curve
+        kind, at = behavior(first, curve, len(curve) * len(self.network.batches)), blew_up_at(first, curve)
         # Short, for it is drawn at each move of the dial, and text is what takes longest to draw.
-        down = f"{first:.3f} to {last:.3f}"
+        down = f"{first:.3f} to {curve[-1]:.3f}"
         told = {
             "crawls": f"crawls: {down} only",
+            "stuck": f"stuck: {down} only",
             "learns": f"learns: {down}",
-            "bounces": f"bounces: up in {steps_up(curve)} of {self.epochs} epochs, {down}",
+            "bounces": f"bounces: up in {steps_up(curve)} of {self.epochs - 1} steps, {down}",
         }.get(kind, kind)
         if kind == "blows up" and at is not None:
-            verb = "blew" if at <= self.epoch else "blows"
-            told = f"{verb} up at epoch {at - 1}: above {first:.3f}, its start"
+            verb = "blew" if at < self.epoch else "blows"
+            told = f"{verb} up at epoch {at}: above {first:.3f}, its start"
         return f"epoch {self.epoch}, loss {self.losses[-1]:.3g}: {told}" if self.epoch else told
 
     def close(self) -> None:

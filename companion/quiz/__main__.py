@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import UserError
-from companion.quiz.answers import Answers, Mark, choices_of, mark, read_answers, sheet
-from companion.quiz.questions import LETTERS, Question, Quiz, answer_text, read_answer, read_quiz
+from companion.quiz.answers import Answers, read_answers, sheet
+from companion.report.questions import Mark, Question, Quiz, answer_text, ask, mark, read_quiz
 from companion.terminal.arguments import OneLineParser, check_outputs
 from companion.terminal.console import Report, command
 from companion.terminal.lesson_list import FIRST_TO_LAST, LESSONS, lesson_file
@@ -57,7 +57,7 @@ class RightAnswers:
             return question.answer, {}
         self.report.indented("(trains the network to see ...)", "dim")
         if self.predictions is None:
-            from companion.quiz.predictions import Predictions  # TensorFlow: only when a run is needed
+            from companion.report.predictions import Predictions  # TensorFlow: only when a run is needed
 
             self.predictions = Predictions(self.lesson)
         return self.predictions.answer(question)
@@ -165,31 +165,13 @@ def ask_one(
     if question.name in given:
         report.print(f"{number}. (answered before: {answer_text(question, given[question.name])})")
         return mark(question, given[question.name], right_of)
-    report.print(f"{number}. {question.text}", style="bold")
-    for line in choices_of(question):
-        report.indented(line)
-    answer = ask(report, question)
+    answer = ask(report, number, question)
     if answer is not None:
         given[question.name] = answer
         keep(given)
     marked = mark(question, answer, right_of)
     print_mark(report, marked)
     return marked
-
-
-def ask(report: Report, question: Question) -> float | None:
-    """Read an answer, again and again until it is one; None if it is left out."""
-    last = LETTERS[len(question.choices) - 1]
-    wanted = f"a letter from a to {last}" if question.choices else "a number"
-    while True:
-        report.print(f"   {wanted}, or Enter to leave it out: ", end="")
-        text = input().strip()
-        if not text:
-            return None
-        try:
-            return read_answer(question, text)
-        except UserError as error:
-            report.indented(str(error))
 
 
 def print_mark(report: Report, one: Mark) -> None:

@@ -1,61 +1,15 @@
-"""A file of answers to a quiz: how it is written, read and marked."""
+"""A file of answers to a quiz: how it is written and read."""
 
 import difflib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from companion.errors import UserError
-from companion.quiz.questions import LETTERS, Question, Quiz, answer_text, is_right, read_answer
+from companion.report.questions import LETTERS, Quiz, choices_of, read_answer
 from companion.terminal.toml_file import TomlFile
-
-Right = Callable[[Question], tuple[int | float, Mapping[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What became of a question.
-
-    Attributes
-    ----------
-    question : Question
-        Which.
-    given : str
-        The answer, written out; empty if there is none.
-    right_answer : str
-        Likewise.
-    right : bool
-        Whether they are the same.
-    explanation : str
-        With the figures of the run.
-    """
-
-    question: Question
-    given: str
-    right_answer: str
-    right: bool
-    explanation: str
-
-
-def mark(question: Question, answer: float | None, right_of: Right) -> Mark:
-    """Mark an answer.
-
-    Raises
-    ------
-    UserError
-        If the explanation names what there is not.
-    """
-    right, figures = right_of(question)
-    try:
-        explanation = question.explanation.format_map(dict(figures)) if figures else question.explanation
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
-        told = f"question {question.name!r}: its explanation cannot be filled in ({error})"
-        raise UserError(f"{told}; it may name {', '.join(figures)}") from None
-    good = answer is not None and is_right(question, answer, right)
-    given = "" if answer is None else answer_text(question, answer)
-    return Mark(question, given, answer_text(question, right), good, explanation)
 
 
 @dataclass(frozen=True)
@@ -128,8 +82,3 @@ def sheet(lesson: str, quiz: Quiz, answers: Mapping[str, float]) -> str:
 def key_text(name: str) -> str:
     """Write a name as TOML has it on the left of a "="."""
     return name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else json.dumps(name)
-
-
-def choices_of(question: Question) -> Sequence[str]:
-    """Give a line for each choice."""
-    return [answer_text(question, number) for number in range(len(question.choices))]

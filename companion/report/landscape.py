@@ -10,6 +10,7 @@ import tensorflow as tf
 from companion.terminal.console import Report
 from companion.terminal.formats import number_word, short_loss
 
+MOST_TRIED = 50  # weights, among which to find one in a valley
 REACH = 3.0  # how far to look along a weight, to both sides
 POINTS = 31
 SHOWN = 3  # every so many of the points stand in the report
@@ -113,10 +114,15 @@ def move(weights: Sequence[np.ndarray], number: int, by: float) -> list[np.ndarr
     return moved
 
 
-def steepest_weight(weights: Sequence[np.ndarray], gradient: np.ndarray) -> int:
-    """Give the number of the weight, not a bias, along which the loss is steepest."""
-    is_weight = flat([np.full(array.shape, array.ndim > 1) for array in weights])
-    return int(np.argmax(np.abs(gradient) * is_weight))
+def steepest_in_a_valley(survey: Survey, here: LandscapePoint) -> int:
+    """Return the number of the steepest weight, no bias, along which the loss is higher at both ends."""
+    is_weight = flat([np.full(array.shape, array.ndim > 1) for array in here.weights])
+    steepest = np.argsort(-np.abs(here.gradient) * is_weight)[:MOST_TRIED]
+    for number in steepest:
+        ends = [survey.loss(move(here.weights, number, side * REACH)) for side in (-1, 1)]
+        if min(ends) > here.loss:
+            return int(number)
+    return int(steepest[0])  # where no number is finite, say
 
 
 def step_down(place: LandscapePoint, rate: float) -> list[np.ndarray]:
@@ -132,7 +138,7 @@ def step_down(place: LandscapePoint, rate: float) -> list[np.ndarray]:
 def look_along(
     survey: Survey, weights: Sequence[np.ndarray], rate: float
 ) -> tuple[str, dict[str, np.ndarray], dict[str, float]]:
-    """Take the steepest weight, measure the loss along it, and take one step down.
+    """Take the steepest weight that stands in a valley, measure the loss along it, and take one step down.
 
     Parameters
     ----------
@@ -153,7 +159,7 @@ def look_along(
         ``old`` and ``new`` value, ``loss`` and ``new_loss``, ``slope`` by tape and ``wiggled``.
     """
     here = survey.place(weights)
-    number = steepest_weight(weights, here.gradient)
+    number = steepest_in_a_valley(survey, here)
     old, slope = float(flat(weights)[number]), float(here.gradient[number])
     offsets = np.linspace(-REACH, REACH, POINTS)
     losses = np.array([survey.loss(move(weights, number, offset)) for offset in offsets])
@@ -178,7 +184,7 @@ def print_slice(
     rate : float
         The learning rate.
     """
-    report.part(f"One parameter, the steepest weight, {name}: the loss along it")
+    report.part(f"One parameter, {name}: the loss along it, a valley seen from the side")
     pairs = list(zip(line["weight"], line["loss"], strict=True))[::SHOWN]
     report.table(["the weight", "loss"], [[f"{weight:.4f}", short_loss(loss)] for weight, loss in pairs])
     way = "down" if step["slope"] > 0 else "up"

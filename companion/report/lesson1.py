@@ -13,8 +13,8 @@ from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
 from companion.comparison.ulp import abs_difference
 from companion.plots import plots
-from companion.plots.curves import steps_up
 from companion.report import parts
+from companion.report.curves import steps_up
 from companion.report.gap import NOTE, Ways, change_one_by_one, print_gap, train_as
 from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_batch_sizes, print_scan
@@ -38,7 +38,6 @@ FIT_CALL: dict[str, Any] = {
     "clipping": "none (logits)",
 }
 BATCH_SIZES = (4, 2, 1)
-TEXTBOOK_EPOCHS = 50  # some two seconds
 PAGE_SETTINGS = {"learning_rate": lesson1.LEARNING_RATE, "epochs": lesson1.EPOCHS, "seed": 0}
 
 
@@ -65,20 +64,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     x, y = lesson1.load_data()
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(lesson1.build_model, x, y, settings)
-    fit = lesson1.train_with_fit if options.textbook_fit else fast(lesson1.train_with_fit)
     out = open_report("lesson1", options)
+    lead = parts.print_lead(out, runs, lesson1.train_by_hand, lesson1.train_with_fit, options)
+    if options.brief:
+        parts.print_guesses(out, "lesson1", options, runs)
+        return lead.status
 
     parts.print_what_goes_in(out, what_goes_in(settings), lesson1.train_by_hand, lesson1.train_with_fit)
     with progress(not options.quiet):
-        trained = {
-            "numpy": runs(lesson1.train_with_numpy),
-            "by_hand": runs(lesson1.train_by_hand),
-            "fit": runs(fit),
-        }
-    comparison = parts.print_trainings(out, trained, options.dtype)
-    both = lesson1.train_by_hand, lesson1.train_with_fit
-    textbook = parts.print_textbook(out, runs, *both, TEXTBOOK_EPOCHS, options)
-    right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y)})
+        trained = {"numpy": runs(lesson1.train_with_numpy), "by_hand": lead.by_hand, "fit": lead.fit}
+    parts.print_trainings(out, trained, options.dtype)
+    right = parts.print_accuracy(out, lead.by_hand.model, {"train": (x, y)})
 
     loop_call = {
         "initial weights": "the page's" if options.seed == 0 else "NumPy's",
@@ -106,27 +102,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     targets = {"from the tape loop": by_hand.history, "from that\nin NumPy": trained["numpy"].history}
     print_gap(out, FIT_CALL, loop_call, to_loop, targets, few)
     out.print(f"(first {few} epochs. {NOTE})", style="dim")
-    parts.print_verdict(out, comparison, "the page's loop as a .fit call, all epochs")
+    parts.print_verdict(out, lead.comparison, "the page's loop as a .fit call, all epochs")
     out.part("The page's loop, changed step by step into its .fit call")
     print_gap(out, loop_call, FIT_CALL, to_fit, {"from .fit": page_fit.history}, few)
     parts.print_verdict(out, as_loop, "the page's .fit call as a loop, all epochs")
     print_batch_sizes(out, kinds, len(x))
-    print_scan(out, scan)
+    print_scan(out, scan, runs.start_loss(lesson1.train_by_hand), runs.updates())
     printed = page_figures(by_hand, page_fit, settings)
     parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_guesses(out, "lesson1", options, runs)
 
-    result = Result(
-        1,
-        TITLE,
-        settings,
-        histories_of(trained),
-        comparison,
-        right,
-        scan,
-        printed,
-        {"page_fit": as_loop},
-        textbook,
-    )
+    others = {"page_fit": as_loop}
+    result = Result(1, TITLE, settings, histories_of(trained), *lead[2:], right, scan, printed, others)
     curves = {f"batch size {size}": history for size, history in kinds.items()}
     first = functools.partial(plots.draw_curves, curves=curves, title="Batch, mini-batch, one example")
     return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[first]))

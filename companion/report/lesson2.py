@@ -8,7 +8,6 @@ import numpy as np
 
 from companion import lesson2
 from companion.plots import panels, plots
-from companion.plots.curves import behavior
 from companion.precision import precision
 from companion.report import parts, trace
 from companion.report.landscape import flat, names_of
@@ -22,7 +21,6 @@ from companion.terminal.progress import progress
 
 TITLE = LESSONS["lesson2"].title
 SCANNED_RATES = (0.001, 0.1, 1.0, 10.0)
-TEXTBOOK_EPOCHS = 50  # some two seconds
 PAGE_SETTINGS = {"epochs": lesson2.EPOCHS, "hidden": lesson2.HIDDEN, "seed": 0}
 PREDICTION = "0.1", "-0.1", "-0.05", "-0.25"
 
@@ -37,8 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         Runs(lesson2.build_model, x, y, settings),
         Runs(lesson2.build_model, all_x, all_y, settings | {"batch_size": 16}),
     )
-    fit = lesson2.train_with_fit if options.textbook_fit else fast(lesson2.train_with_fit)
     out = open_report("lesson2", options)
+    lead = parts.print_lead(out, runs, lesson2.train_by_hand, lesson2.train_with_fit, options)
+    if options.brief:
+        parts.print_guesses(out, "lesson2", options, runs)
+        return lead.status
 
     parts.print_what_goes_in(out, what_goes_in(settings), lesson2.train_by_hand, lesson2.train_with_fit)
     with precision(options.dtype):
@@ -49,17 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         updated = runs(lesson2.train_by_hand, epochs=1).model.get_weights()
         trace.print_update(out, weights, gradients, updated, x, y, options.learning_rate)
     with progress(not options.quiet):
-        trained = {
-            "numpy": runs(lesson2.train_with_numpy),
-            "by_hand": runs(lesson2.train_by_hand),
-            "fit": runs(fit),
-        }
+        trained = {"numpy": runs(lesson2.train_with_numpy), "by_hand": lead.by_hand, "fit": lead.fit}
+        fit = lesson2.train_with_fit if options.textbook_fit else fast(lesson2.train_with_fit)
         on_all = {"by_hand": all_runs(lesson2.train_by_hand), "fit": all_runs(fit)}
         scan = runs.at_rates(lesson2.train_by_hand, SCANNED_RATES)
-    comparison = parts.print_trainings(out, trained, options.dtype)
-    both = lesson2.train_by_hand, lesson2.train_with_fit
-    textbook = parts.print_textbook(out, runs, *both, TEXTBOOK_EPOCHS, options)
-    model, others = trained["by_hand"].model, (all_x != x).any(axis=1)
+    parts.print_trainings(out, trained, options.dtype)
+    model, others = lead.by_hand.model, (all_x != x).any(axis=1)
     sets = {"train": (x, y), "test": (all_x[others], all_y[others])}
     right = parts.print_accuracy(out, model, sets)
     out.part("All 16 images, in one batch")
@@ -73,22 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     trace.print_units(out, states | {"after\nall 16": all_model.get_weights()}, x, all_x)
     with precision(options.dtype):
         trace.print_corner(out, start, x, y)
-    print_scan(out, scan)
-    printed = page_figures(weights, scan, settings)
+    print_scan(out, scan, runs.start_loss(lesson2.train_by_hand), runs.updates())
+    printed = page_figures(weights, runs)
     parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_guesses(out, "lesson2", options, runs)
 
-    result = Result(
-        2,
-        TITLE,
-        settings,
-        histories_of(trained),
-        comparison,
-        right,
-        scan,
-        printed,
-        {"all_images": all_comparison},
-        textbook,
-    )
+    both = {"all_images": all_comparison}
+    result = Result(2, TITLE, settings, histories_of(trained), *lead[2:], right, scan, printed, both)
     names, slopes = names_of(weights), flat(gradients)
     first = functools.partial(panels.draw_gradient, names=names, slopes=slopes)
     return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[first]))
@@ -110,15 +97,13 @@ def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def page_figures(
-    weights: Sequence[np.ndarray], scan: Mapping[float, list[float]], settings: Mapping[str, Any]
-) -> list[Printed]:
+def page_figures(weights: Sequence[np.ndarray], runs: Runs) -> list[Printed]:
     """Set what the page prints beside what this run gives, and its words beside what the curves do."""
-    if not PAGE_SETTINGS.items() <= settings.items():
+    if not PAGE_SETTINGS.items() <= runs.settings.items():
         return []
-    x, y = lesson2.load_data()
+    x, y = runs.x, runs.y
     output, gradients = lesson2.forward(weights, x)[2][0], lesson2.by_chain_rule(weights, x, y)
-    does = {rate: behavior(scan[rate]) for rate in SCANNED_RATES}
+    does = {rate: runs.behavior(lesson2.train_by_hand, learning_rate=rate) for rate in SCANNED_RATES}
     words = "very slow progress", "steady progress", "fast but unstable", "explodes"
     agree = "crawls", "learns", "bounces or blows up", "blows up"
     return [

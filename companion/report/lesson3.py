@@ -18,7 +18,6 @@ from companion.terminal.progress import progress
 
 TITLE = LESSONS["lesson3"].title
 SCANNED_RATES = (0.01, 0.1, 1.0)
-TEXTBOOK_EPOCHS = 50  # some two seconds
 PAGE_SETTINGS = {"epochs": lesson3.EPOCHS, "hidden": lesson3.HIDDEN, "seed": 0, "dtype": "float64"}
 
 
@@ -29,21 +28,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     (x, y), (x_test, y_test) = diabetes()
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(lesson3.build_model, x, y, settings)
-    fit = lesson3.train_with_fit if options.textbook_fit else fast(lesson3.train_with_fit)
     out = open_report("lesson3", options)
+    lead = parts.print_lead(out, runs, lesson3.train_by_hand, lesson3.train_with_fit, options)
+    if options.brief:
+        parts.print_guesses(out, "lesson3", options, runs)
+        return lead.status
 
     facts = what_goes_in(y, y_test, settings)
     parts.print_what_goes_in(out, facts, lesson3.train_by_hand, lesson3.train_with_fit)
     with progress(not options.quiet):
-        trained = {
-            "numpy": runs(lesson3.train_with_numpy),
-            "by_hand": runs(lesson3.train_by_hand),
-            "fit": runs(fit),
-        }
-    comparison = parts.print_trainings(out, trained, options.dtype)
-    both = lesson3.train_by_hand, lesson3.train_with_fit
-    textbook = parts.print_textbook(out, runs, *both, TEXTBOOK_EPOCHS, options)
-    right = parts.print_accuracy(out, trained["by_hand"].model, {"train": (x, y), "test": (x_test, y_test)})
+        trained = {"numpy": runs(lesson3.train_with_numpy), "by_hand": lead.by_hand, "fit": lead.fit}
+    parts.print_trainings(out, trained, options.dtype)
+    right = parts.print_accuracy(out, lead.by_hand.model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):
         scan = runs.at_rates(lesson3.train_by_hand, SCANNED_RATES)
         in_both = {
@@ -60,14 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         in_float32 = [compare(three[k], three[k + 1], "float32") for k in (0, 1)]
         printed = page_figures(runs, x_test, y_test, options.exercises)
-    print_scan(out, scan)
+    print_scan(out, scan, runs.start_loss(lesson3.train_by_hand), runs.updates())
     print_rounding(out, in_both, *in_float32)
     parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_guesses(out, "lesson3", options, runs)
 
     return parts.deliver(
-        Result(
-            3, TITLE, settings, histories_of(trained), comparison, right, scan, printed, textbook=textbook
-        ),
+        Result(3, TITLE, settings, histories_of(trained), *lead[2:], right, scan, printed),
         options,
     )
 

@@ -9,18 +9,16 @@ from companion import lesson4
 from companion.batches import order_of_fit
 from companion.datasets import moons
 from companion.plots import panels, plots
-from companion.plots.curves import behavior
 from companion.report import parts
 from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result
-from companion.report.runs import Runs, fast, histories_of
+from companion.report.runs import Runs, histories_of
 from companion.terminal.console import command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
 TITLE = LESSONS["lesson4"].title
-TEXTBOOK_EPOCHS = 50  # some two seconds
 PAGE_SETTINGS = {"epochs": lesson4.EPOCHS}
 SCANNED_RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 
@@ -36,27 +34,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     (x, y), (x_test, y_test) = moons()
     settings = settings_of(options, lesson4.BATCH_SIZE)
     runs = Runs(lesson4.build_model, x, y, settings)
-    fit = lesson4.train_with_fit if options.textbook_fit else fast(lesson4.train_with_fit)
     out = open_report("lesson4", options)
+    lead = parts.print_lead(out, runs, lesson4.train_by_hand, lesson4.train_with_fit, options)
+    if options.brief:
+        parts.print_guesses(out, "lesson4", options, runs)
+        return lead.status
 
     facts = what_goes_in(len(x), len(x_test), settings)
     parts.print_what_goes_in(out, facts, lesson4.train_by_hand, lesson4.train_with_fit)
-    with progress(not options.quiet):
-        trained = {"by_hand": runs(lesson4.train_by_hand), "fit": runs(fit)}
-    comparison = parts.print_trainings(out, trained, options.dtype)
-    both = lesson4.train_by_hand, lesson4.train_with_fit
-    textbook = parts.print_textbook(out, runs, *both, TEXTBOOK_EPOCHS, options)
-    model = trained["by_hand"].model
+    trained, model = {"by_hand": lead.by_hand, "fit": lead.fit}, lead.by_hand.model
+    parts.print_trainings(out, trained, options.dtype)
     right = parts.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
     with progress(not options.quiet):
         scan = runs.at_rates(lesson4.train_by_hand, SCANNED_RATES)
-    print_scan(out, scan, "The dial")
-    printed = page_figures(scan, settings)
+        start = runs.start_loss(lesson4.train_by_hand)
+    print_scan(out, scan, start, runs.updates(), "The dial")
+    printed = page_figures(runs)
     parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_guesses(out, "lesson4", options, runs)
 
-    result = Result(
-        4, TITLE, settings, histories_of(trained), comparison, right, scan, printed, textbook=textbook
-    )
+    result = Result(4, TITLE, settings, histories_of(trained), *lead[2:], right, scan, printed)
     boundary = functools.partial(panels.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
     return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[boundary]))
 
@@ -80,11 +77,12 @@ def what_goes_in(rows: int, test_rows: int, settings: dict) -> list[tuple[str, s
     ]
 
 
-def page_figures(scan: dict[float, list[float]], settings: dict) -> list[Printed]:
+def page_figures(runs: Runs) -> list[Printed]:
     """Set what the lesson's page says of the dial, in words only, beside what this run gives."""
-    if not PAGE_SETTINGS.items() <= settings.items():
+    if not PAGE_SETTINGS.items() <= runs.settings.items():
         return []
-    slow, fast = behavior(scan[SCANNED_RATES[0]]), behavior(scan[SCANNED_RATES[-1]])
+    ends = SCANNED_RATES[0], SCANNED_RATES[-1]
+    slow, fast = (runs.behavior(lesson4.train_by_hand, learning_rate=rate) for rate in ends)
     return [
         Printed(f"too small a rate ({SCANNED_RATES[0]})", "crawls", slow, slow == "crawls"),
         Printed(f"too large a rate ({SCANNED_RATES[-1]})", "explodes", fast, fast == "blows up"),

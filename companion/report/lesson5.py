@@ -27,7 +27,7 @@ from companion.report.landscape import (
 from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result, as_printed
-from companion.report.runs import Runs, fast, histories_of
+from companion.report.runs import Runs, histories_of
 from companion.terminal.console import command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
@@ -59,8 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     (x, y), (x_test, y_test) = digits()
     settings = settings_of(options, lesson5.BATCH_SIZE)
     runs, rate, dtype = Runs(lesson5.build_model, x, y, settings), options.learning_rate, options.dtype
-    fit = lesson5.train_with_fit if options.textbook_fit else fast(lesson5.train_with_fit)
     out = open_report("lesson5", options)
+    # The batches are many and the steps long: here the call as it stands takes no longer than another.
+    lead = parts.print_lead(out, runs, train_by_epochs, lesson5.train_with_fit, options, None)
+    if options.brief:
+        parts.print_guesses(out, "lesson5", options, runs)
+        return lead.status
 
     facts = what_goes_in(len(x), len(x_test), settings)
     parts.print_what_goes_in(out, facts, lesson5.train_by_hand, lesson5.train_with_fit)
@@ -72,17 +76,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         start, survey = model.get_weights(), Survey(model, loss_function, x, y)
         one_weight = look_along(survey, start, rate)
     print_slice(out, *one_weight, rate)
-    with progress(not options.quiet):
-        trained = {"by_hand": runs(train_by_epochs), "fit": runs(fit)}
-    comparison = parts.print_trainings(out, trained, dtype)
-    both = train_by_epochs, lesson5.train_with_fit
-    textbook = parts.print_textbook(out, runs, *both, settings["epochs"], options)
+    trained = {"by_hand": lead.by_hand, "fit": lead.fit}
+    parts.print_trainings(out, trained, dtype)
     accuracies = {name: run.model.history.history["accuracy"] for name, run in trained.items()}
     same_accuracy = Comparison(accuracies["by_hand"], accuracies["fit"], dtype=dtype)
     out.heading("   The accuracy of each epoch, measured likewise")
     parts.print_side_by_side(out, accuracies)
     parts.print_verdict(out, same_accuracy, "the accuracy by hand and by .fit")
-    model = trained["by_hand"].model
+    model = lead.by_hand.model
     right = parts.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
     with precision(dtype):
         places = [survey.place(weights) for weights in (start, *model.history.weights)]
@@ -92,22 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_lengths(out, places, steps, batch_length, rate, dtype)
     with progress(not options.quiet):
         scan = runs.at_rates(train_by_epochs, SCANNED_RATES)
-    print_scan(out, scan)
+        before = runs.start_loss(lesson5.train_by_hand)
+    print_scan(out, scan, before, runs.updates())
     printed = page_figures(model, one_weight[2], places, settings)
     parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_guesses(out, "lesson5", options, runs)
 
-    result = Result(
-        5,
-        TITLE,
-        settings,
-        histories_of(trained),
-        comparison,
-        right,
-        scan,
-        printed,
-        {"accuracy": same_accuracy},
-        textbook,
-    )
+    both = {"accuracy": same_accuracy}
+    result = Result(5, TITLE, settings, histories_of(trained), *lead[2:], right, scan, printed, both)
     name, line, step = one_weight
     draw = [
         functools.partial(draw_some_digits, model=model, x=x_test, y=y_test),

@@ -1,6 +1,7 @@
 """The options that all lessons take."""
 
 import argparse
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -81,7 +82,7 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
         type=whole_number(1, MOST_HIDDEN, lesson.hidden) if lesson.hidden else no_hidden_units,
         default=lesson.hidden,
         metavar="N",
-        help="hidden units" if lesson.hidden else "hidden units: one neuron has none",
+        help="hidden units" if lesson.hidden else off,
     )
     add(
         "--seed", type=whole_number(0, LARGEST_SEED, 0), default=0, metavar="N", help="of the initial weights"
@@ -93,19 +94,16 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
         help="precision of the whole training",
     )
     add_outputs(parser)
-    told = "work out the page's exercises too (lesson 3 only)"
-    add("--exercises", action="store_true", default=off, help=told)
-    add(
-        "--textbook-fit",
-        action="store_true",
-        default=off,
-        help="call model.fit(x, y, ...) on the arrays in all epochs: slower",
-    )
+    flag = functools.partial(add, action="store_true", default=off)
+    flag("--predict", help="ask first what will happen; then set each guess beside the result")
+    flag("--brief", help="print the first ten lines only, which end in the verdict, and train no more")
+    told = "work out the page's exercises too" if lesson.exercises_at else off
+    flag("--exercises", help=told)
+    flag("--textbook-fit", help="call model.fit(x, y, ...) on the arrays in all epochs: slower")
     add_quiet(parser)
     if lesson.dial is not None:
-        add("--live", action="store_true", default=off, help="open the dial in a window, and no report")
-        told = "open the dial in a web page (pip install 'companion[live]')"
-        add("--browser", action="store_true", default=off, help=told)
+        flag("--live", help="open the dial in a window, and no report")
+        flag("--browser", help="open the dial in a web page (pip install 'companion[live]')")
     return parser
 
 
@@ -133,7 +131,14 @@ def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
         If a window was asked for and none can be opened.
     """
     parser, lesson = lesson_parser(name), LESSONS[name]
-    options = parse(parser, argv, exercises=False, textbook_fit=False, live=False, browser=False)
+    flags = ("predict", "brief", "exercises", "textbook_fit", "live", "browser")
+    options = parse(parser, argv, **dict.fromkeys(flags, False))
+    if options.predict and (options.quiet or options.to_stdout):
+        other = "--quiet" if options.quiet else "a result on standard output ('-')"
+        parser.error(f"--predict: asks questions and prints what comes of them; leave it out, or {other}")
+    for written in ("plot", "show", "json", "csv", "exercises"):
+        if options.brief and getattr(options, written):
+            parser.error(f"--brief: --{written} needs the whole run; leave one of them out")
     if options.exercises and lesson.exercises_at is None:
         parser.error("--exercises: the page of this lesson has none; leave it out")
     if options.exercises and lesson.exercises_at and not lesson.exercises_at.items() <= vars(options).items():
@@ -149,26 +154,45 @@ def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def open_report(name: str, options: argparse.Namespace) -> Report:
-    """Return the report of a lesson, with its title: it is printed once, before TensorFlow is imported.
+    """Return the report of a lesson, with its first lines, and put the user's guesses into `options`.
 
-    Whoever reads it sees at once that something happens.
+    `begin_report` has printed and asked already where the lesson is run as a command: before TensorFlow is
+    imported, so that one sees at once that something happens.
     """
-    live = options.live or options.browser
-    report = Report(quiet=options.quiet or options.to_stdout or live)
-    if name in _titled:
-        _titled.remove(name)
-    else:
-        report.heading(f"Lesson {name[-1]}: {LESSONS[name].title}")
+    begun = _begun.pop(name) if name in _begun else _open(name, options)
+    report, options.guesses = begun
     return report
 
 
 def begin_report(name: str, options: argparse.Namespace) -> None:
-    """Print the title of a lesson's report; who opens the report afterwards does not print it again."""
-    open_report(name, options)
-    _titled.append(name)
+    """Print the first lines of a lesson's report, and ask what ``--predict`` asks; `open_report` goes on."""
+    _begun[name] = _open(name, options)
 
 
-_titled: list[str] = []
+Guesses = dict[str, float | None]  # by the question's name; None where it was left out
+_begun: dict[str, tuple[Report, Guesses]] = {}
+
+
+def _open(name: str, options: argparse.Namespace) -> tuple[Report, Guesses]:
+    live = options.live or options.browser
+    report, lesson = Report(quiet=options.quiet or options.to_stdout or live), LESSONS[name]
+    report.heading(f"Lesson {name[-1]}: {lesson.title}")
+    report.print(
+        f"{lesson.rows}, {options.epochs} epochs, learning rate {options.learning_rate:g}, {options.dtype}"
+    )
+    guesses: Guesses = {}
+    if options.predict:
+        from companion.report.questions import ask, predictions_of
+
+        report.heading("What do you think will happen?")
+        for number, question in enumerate(predictions_of(name), start=1):
+            report.print()
+            try:
+                guesses[question.name] = ask(report, number, question)
+            except EOFError:  # the other questions are left out
+                report.print()
+                break
+    return report, guesses
 
 
 def _check_dial(
@@ -176,7 +200,7 @@ def _check_dial(
 ) -> None:
     """Refuse what the live dial cannot do: its options beside those of the report, and other rates."""
     dial = "--live" if options.live else "--browser"
-    for name in ("plot", "json", "csv", "show", "quiet", "textbook_fit"):
+    for name in ("plot", "json", "csv", "show", "quiet", "textbook_fit", "predict", "brief"):
         if getattr(options, name):
             option = f"--{name.replace('_', '-')}"
             parser.error(f"{option}: the live dial has no report; leave out {option}, or {dial}")

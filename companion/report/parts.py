@@ -5,15 +5,17 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from companion.comparison.history import Comparison
 from companion.plots import plots
+from companion.report.predictions import Predictions
+from companion.report.questions import mark, predictions_of
 from companion.report.result import Printed, Result, side_by_side
-from companion.report.runs import Run, Runs, Train, accuracy, compare, histories_of
+from companion.report.runs import Run, Runs, Train, accuracy, compare, fast, histories_of
 from companion.terminal.console import Report
 from companion.terminal.formats import distance, loss_text, settings_text
 from companion.terminal.progress import progress
@@ -51,52 +53,99 @@ def print_what_goes_in(
     )
 
 
-def print_trainings(report: Report, runs: Mapping[str, Run], dtype: str) -> Comparison:
-    """Set the trainings side by side, and say whether by hand and ``.fit`` are identical.
+class Lead(NamedTuple):
+    """What the first lines of a report are about: both trainings, and whether they are identical."""
+
+    by_hand: Run
+    fit: Run
+    comparison: Comparison
+    textbook: Comparison  # by hand against the call as it stands, for some epochs or for all
+
+    @property
+    def status(self) -> int:
+        """Return the exit status of a report that ends here."""
+        return 0 if self.comparison.identical and self.textbook.identical else 1
+
+
+def print_lead(
+    report: Report,
+    runs: Runs,
+    by_hand: Train,
+    with_fit: Train,
+    options: argparse.Namespace,
+    textbook_epochs: int | None = 50,  # in lessons 1 to 4 some two seconds
+) -> Lead:
+    """Train both ways, and print what matters: three epochs side by side, and the verdict.
+
+    On arrays ``.fit`` builds an input pipeline twice an epoch, which takes far longer than a small network.
+    So it is given its batches ready made; that this changes nothing is shown for the first epochs.
 
     Parameters
     ----------
     report : Report
-        Where to.
-    runs : mapping of str to Run
-        Keys as in `NAMES`.
-    dtype : str
-        The float type in which all were made.
-
-    Returns
-    -------
-    Comparison
-        By hand against ``.fit``.
+        Printed on.
+    runs : Runs
+        Train.
+    by_hand, with_fit : callable
+        The lesson's two functions.
+    options : Namespace
+        Those of the lesson.
+    textbook_epochs : int or None
+        For how many epochs ``.fit`` is also called as it stands, on the arrays; None for all.
     """
-    comparison = compare(runs["by_hand"], runs["fit"], dtype)
-    report.part("Side by side: the loss of each epoch, each batch's measured before its update")
-    print_side_by_side(report, histories_of(runs))
-    report.part("The verdict")
-    print_verdict(report, comparison)
-    if "numpy" in runs:
-        print_closeness(report, compare(runs["numpy"], runs["by_hand"], dtype, ("NumPy", "by hand")))
-    return comparison
-
-
-def print_textbook(
-    report: Report, runs: Runs, by_hand: Train, with_fit: Train, epochs: int, options: argparse.Namespace
-) -> Comparison | None:
-    """Say whether by hand also equals the call as it stands, on the arrays, for some epochs: it is slow.
-
-    Returns
-    -------
-    Comparison or None
-        By hand against ``.fit``; None with ``--textbook-fit``, which has compared all epochs already.
-    """
-    if options.textbook_fit:
-        return None
-    epochs = min(epochs, runs.settings["epochs"])
+    dtype, epochs = options.dtype, options.epochs
+    in_all = options.textbook_fit or textbook_epochs is None
     with progress(not options.quiet):
-        hand, fit = (runs(train, epochs=epochs) for train in (by_hand, with_fit))
-    comparison = compare(hand, fit, runs.settings["dtype"])
-    report.print("The .fit above had its batches ready made, which is faster. The call as it stands:")
-    print_verdict(report, comparison, "by hand and model.fit(x, y, ...)")
-    return comparison
+        hand, fit = runs(by_hand), runs(with_fit if in_all else fast(with_fit))
+    comparison = compare(hand, fit, dtype)
+    shown = sorted({0, epochs // 2, epochs - 1})
+    pairs = comparison.frame().iloc[shown][["by hand", ".fit", "difference"]].to_numpy()
+    rows = [
+        [str(epoch), loss_text(a), loss_text(b), distance(apart)]
+        for epoch, (a, b, apart) in zip(shown, pairs, strict=True)
+    ]
+    report.print()
+    report.table(["epoch", "by hand", ".fit", "difference"], rows)
+    report.print()
+    print_verdict(report, comparison)
+    if in_all:
+        return Lead(hand, fit, comparison, comparison)
+    few = min(textbook_epochs or epochs, epochs)
+    with progress(not options.quiet):
+        textbook = compare(runs(by_hand, epochs=few), runs(with_fit, epochs=few), dtype)
+    print_verdict(report, textbook, "by hand and fit(x, y, ...)")
+    return Lead(hand, fit, comparison, textbook)
+
+
+def print_trainings(report: Report, trained: Mapping[str, Run], dtype: str) -> None:
+    """Set all trainings side by side, under the keys of `NAMES`; say how close NumPy comes."""
+    report.part("Side by side: the loss of each epoch, each batch's measured before its update")
+    print_side_by_side(report, histories_of(trained))
+    if "numpy" in trained:
+        pair = trained["numpy"], trained["by_hand"]
+        print_closeness(report, compare(*pair, dtype, ("NumPy", "by hand")))
+
+
+def print_guesses(report: Report, name: str, options: argparse.Namespace, runs: Runs) -> None:
+    """Print each guess that ``--predict`` has asked for beside what the run gives."""
+    if not options.guesses:
+        return
+    report.heading("What you thought would happen, and what did")
+    predictions, right = Predictions(name, runs), 0
+    for number, question in enumerate(predictions_of(name), start=1):
+        if question.name not in options.guesses:
+            continue
+        with progress():
+            marked = mark(question, options.guesses[question.name], predictions.answer)
+        right += marked.right
+        report.print()
+        report.print(f"{number}. {question.text}")
+        verdict = ", as you thought" if marked.right else f"; you thought {marked.given or 'nothing'}"
+        report.indented(f"{marked.right_answer}{verdict}", "bold green" if marked.right else "bold")
+        report.indented(marked.explanation)
+    report.print()
+    verb = "was" if right == 1 else "were"
+    report.print(f"{right} of {len(options.guesses)} {verb} as you thought.")
 
 
 def print_side_by_side(

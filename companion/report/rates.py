@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from companion.comparison.history import Comparison
-from companion.plots.curves import RULE, behavior, first_epoch_apart, first_epoch_at, steps_up
+from companion.report.curves import (
+    RULE,
+    behavior,
+    first_epoch_apart,
+    first_epoch_at,
+    standstill,
+    steps_up,
+)
 from companion.terminal.console import Report
 from companion.terminal.formats import distance, short_loss
 
@@ -14,49 +21,46 @@ APART = 0.001  # in units of the loss: a difference that the eye begins to see i
 
 
 def print_scan(
-    report: Report, scan: Mapping[float, Sequence[float]], title: str = "The learning rate"
+    report: Report,
+    scan: Mapping[float, Sequence[float]],
+    start: float,
+    updates: int,
+    title: str = "The learning rate",
 ) -> None:
-    """Say what each learning rate does, worked out from its curve.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    scan : mapping of float to sequence of float
-        The history at each learning rate, all of the same length.
-    title : str
-        Of this part of the report.
-    """
+    """Say what each learning rate does, worked out from its curve, the start loss and the updates in all."""
     report.part(title)
     finals = [history[-1] for history in scan.values() if np.isfinite(history[-1])]
     lowest = min(finals, default=np.inf)
     steps = len(next(iter(scan.values()))) - 1
-    report.table(
-        ["rate", "final loss", f"steps up\n(of {steps})", "what it does"],
-        [[f"{rate}", short_loss(history[-1]), str(steps_up(history)), _what_it_does(history, lowest, scan)]
-         for rate, history in scan.items()],
-        text_columns=(3,),
-    )  # fmt: skip
-    report.print(f"({RULE})", style="dim")
+    rows = []
+    for rate, history in scan.items():
+        word = behavior(start, history, updates) + _more(start, history, updates, scan)
+        if history[-1] == lowest and len(history) > 1:
+            word += (" and still" if word.startswith("bounces") else ",") + " ends lowest"
+        rows.append([f"{rate}", short_loss(history[-1]), str(steps_up(history)), word])
+    columns = ["rate", "final loss", f"steps up\n(of {steps})", "what it does"]
+    report.table(columns, rows, text_columns=(3,))
+    report.print(f"The loss before any update is {short_loss(start)}. {RULE}", style="dim")
 
 
-def _what_it_does(history: Sequence[float], lowest: float, scan: Mapping[float, Sequence[float]]) -> str:
-    word = behavior(history)
-    if word == "crawls" and history[-1] > lowest:
+def _more(start: float, history: Sequence[float], updates: int, scan: Mapping[float, Sequence[float]]) -> str:
+    """Say where in the curve one sees what it does."""
+    word = behavior(start, history, updates)
+    if word == "crawls":
         level = {
             rate: first_epoch_at(other, history[-1]) for rate, other in scan.items() if other is not history
         }
-        epoch, rate = min((epoch, rate) for rate, epoch in level.items() if epoch is not None)
-        word += f": rate {rate} is that low at epoch {epoch} already"
-    elif word == "bounces":
+        sooner = [(epoch, rate) for rate, epoch in level.items() if epoch not in (None, len(history) - 1)]
+        return ": rate {1} is that low at epoch {0} already".format(*min(sooner)) if sooner else ""
+    if word == "stuck" and (still := standstill(start, history)):
+        return f": hardly falls {'from the start' if still[0] < 0 else f'after epoch {still[0]}'}"
+    if word == "bounces":
         first_up = next(k for k, (a, b) in enumerate(itertools.pairwise(history), start=1) if not b <= a)
-        word += f": goes up at epoch {first_up} for the first time"
-    elif word == "blows up":
+        return f": goes up at epoch {first_up} for the first time"
+    if word == "blows up":
         lost = next((epoch for epoch, loss in enumerate(history) if not np.isfinite(loss)), None)
-        word += f": no finite loss at epoch {lost}" if lost is not None else f": up to {max(history):.3g}"
-    if history[-1] == lowest and len(history) > 1:
-        word += (" and still" if word.startswith("bounces") else ",") + " ends lowest"
-    return word
+        return f": no finite loss at epoch {lost}" if lost is not None else f": up to {max(history):.3g}"
+    return f": {updates} updates" if word == "too short to tell" else ""
 
 
 def print_rounding(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from companion.comparison.history import Comparison
 from companion.comparison.ulp import abs_difference
-from companion.plots.curves import steps_up
+from companion.report.curves import steps_up
 from companion.terminal.formats import spell_out
 from companion.terminal.outputs import write
 from companion.terminal.versions import versions
@@ -81,6 +81,8 @@ class Result:
         ``by_hand``, ``fit`` and, in the lessons that have it, ``numpy``: a loss an epoch.
     comparison : Comparison
         By hand against ``.fit``.
+    textbook : Comparison
+        By hand against ``model.fit(x, y, ...)`` as it stands in the lesson, for the first epochs or for all.
     metrics : mapping of str to float
         ``train_accuracy`` and ``test_accuracy``, from 0 to 1.
     scan : mapping of float to list of float
@@ -90,9 +92,6 @@ class Result:
     others : mapping of str to Comparison
         What else was trained or recorded both ways, by hand against ``.fit``: the
         accuracy beside the loss, a second training.
-    textbook : Comparison, optional
-        By hand against ``model.fit(x, y, ...)`` as it stands in the lesson, for the first epochs, if that was
-        not trained over all of them.
     """
 
     lesson: int
@@ -100,17 +99,16 @@ class Result:
     settings: Mapping[str, Any]
     histories: Mapping[str, list[float]]
     comparison: Comparison
+    textbook: Comparison
     metrics: Mapping[str, float]
     scan: Mapping[float, list[float]]
     printed: Sequence[Printed]
     others: Mapping[str, Comparison] = field(default_factory=dict)
-    textbook: Comparison | None = None
 
     @property
     def comparisons(self) -> dict[str, Comparison]:
         """All that by hand and ``.fit`` were compared in, the loss of the lesson's own training first."""
-        textbook = {} if self.textbook is None else {"model.fit(x, y, ...)": self.textbook}
-        return {"loss": self.comparison, **textbook, **self.others}
+        return {"loss": self.comparison, "model.fit(x, y, ...)": self.textbook, **self.others}
 
     @property
     def identical(self) -> bool:
@@ -130,9 +128,7 @@ class Result:
                 | {"by_hand": other.first.tolist(), "fit": other.second.tolist()}
                 for name, other in self.others.items()
             },
-            "textbook_fit": None
-            if self.textbook is None
-            else {"epochs": len(self.textbook.second)} | comparison_as_dict(self.textbook),
+            "textbook_fit": {"epochs": len(self.textbook.second)} | comparison_as_dict(self.textbook),
             "metrics": dict(self.metrics),
             "scan": [
                 {"learning_rate": rate, "final_loss": history[-1], "steps_up": steps_up(history)}

@@ -10,6 +10,7 @@ import numpy as np
 from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
 from companion.precision import precision
+from companion.report.curves import behavior
 from companion.terminal.progress import training
 from companion.terminal.quiet_start import expect_retracing
 
@@ -71,6 +72,22 @@ class Runs:
                 model = self.build_model(settings["seed"], settings["hidden"])
                 self._known[key] = Run(model, train(model, self.x, self.y, **how))
         return self._known[key]
+
+    def start_loss(self, train: Train, **changes: Any) -> float:
+        """Return the loss of all rows before any update, as `train` reports it of a batch of all rows."""
+        if (self.settings | changes)["batch_size"] < len(self.x):
+            changes |= {"batch_size": len(self.x), "epochs": 1}
+        return self(train, **changes).history[0]
+
+    def updates(self, **changes: Any) -> int:
+        """Return how many updates a training makes in all its epochs."""
+        settings = self.settings | changes
+        return settings["epochs"] * -(-len(self.x) // settings["batch_size"])
+
+    def behavior(self, train: Train, **changes: Any) -> str:
+        """Return a word for what a training does: one of `companion.report.curves.BEHAVIORS`."""
+        history = self(train, **changes).history
+        return behavior(self.start_loss(train, **changes), history, self.updates(**changes))
 
     def at_rates(self, train: Train, rates: Sequence[float]) -> dict[float, list[float]]:
         """Train at each of `rates`, and at the usual learning rate; give the histories by ascending rate."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,7 +20,6 @@ from companion.terminal.outputs import leave_stdout, stdout_refused
 from companion.terminal.quiet_start import INTERRUPTED, end_of_start
 
 MISUSE = 2
-NARROWEST = 80  # columns
 PAGE = 100  # columns of a report that is not printed
 
 
@@ -37,8 +37,6 @@ class Report(Console):
     def __init__(self, quiet: bool = False, **options: Any) -> None:
         # Numbers and file names are printed as they are: "[1]" is no color and 0.1 no link.
         super().__init__(quiet=quiet, markup=False, highlight=False, emoji=False, **options)
-        # A narrower terminal wraps the lines itself: cut numbers would be worse.
-        self.width = max(self.width, NARROWEST)
         self.parts = 0
 
     def on_broken_pipe(self) -> None:
@@ -96,13 +94,18 @@ class Report(Console):
         text_columns : sequence of int
             Which columns hold words and are aligned at the left.
         """
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        table, rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False), list(rows)
         for number, column in enumerate(columns):
-            words = number in text_columns
-            table.add_column(column, justify="left" if words else "right", no_wrap=not words)
+            if number in text_columns:
+                table.add_column(column)
+                continue
+            cells = [line for cell in (column, *(row[number] for row in rows)) for line in cell.split("\n")]
+            table.add_column(column, justify="right", no_wrap=True, min_width=max(map(len, cells)))
         for row in rows:
             table.add_row(*row)
-        self.print(table)
+        # Texts wrap to the terminal. Numbers are not cut: where they need more, the terminal wraps the line.
+        needed = Measurement.get(self, self.options.update(max_width=PAGE), table).minimum
+        self.print(table, width=max(self.width, needed), crop=False)
 
 
 @contextmanager

@@ -16,6 +16,8 @@ class Lesson:
         What it is about.
     shows : str
         What only this lesson shows.
+    rows : str
+        What it trains on, and in which batches.
     learning_rate, epochs, hidden, dtype : float, int, int and str
         Its own settings; `hidden` is 0 where there can be no hidden units.
     batch_size : int or None
@@ -32,6 +34,7 @@ class Lesson:
 
     title: str
     shows: str
+    rows: str
     learning_rate: float
     epochs: int
     hidden: int
@@ -48,6 +51,7 @@ LESSONS = {
     "lesson1": Lesson(
         title="one neuron, pass or fail",
         shows="a loop and a .fit call, each as the other",
+        rows="4 students in one batch",
         learning_rate=0.1,
         epochs=2000,
         hidden=0,
@@ -59,6 +63,7 @@ LESSONS = {
     "lesson2": Lesson(
         title="four pixels, 31 parameters",
         shows="every gradient three ways, one update",
+        rows="one image of 4 pixels",
         learning_rate=0.1,
         epochs=200,
         hidden=3,
@@ -70,6 +75,7 @@ LESSONS = {
     "lesson3": Lesson(
         title="gradient descent on diabetes",
         shows="NumPy, a GradientTape loop and .fit",
+        rows="576 patients in one batch",
         learning_rate=0.1,
         epochs=2000,
         hidden=16,
@@ -82,6 +88,7 @@ LESSONS = {
     "lesson4": Lesson(
         title="the learning-rate dial",
         shows="two moons, shuffled batches of 32, six rates",
+        rows="200 points in shuffled batches of 32",
         learning_rate=0.1,
         epochs=200,
         hidden=8,
@@ -94,6 +101,7 @@ LESSONS = {
     "lesson5": Lesson(
         title="handwritten digits, 13,002 parameters",
         shows="MNIST, accuracy beside loss",
+        rows="60,000 digits in shuffled batches of 32",
         learning_rate=0.1,
         epochs=3,
         hidden=16,

@@ -11,7 +11,7 @@ from companion import check_loop, lesson2
 from companion.plots import panels, plots
 from companion.report import landscape
 from companion.comparison import Comparison
-from companion.plots.curves import behavior, steps_up
+from companion.report.curves import behavior, steps_up
 from companion.report.runs import accuracy
 
 import keras
@@ -152,7 +152,8 @@ for axes, (title, (inputs, targets)) in zip(places, data.items(), strict=True):
     for rate in (0.1, 1.0, 4.1):
         changed = settings | {"learning_rate": rate, "batch_size": len(inputs)}
         losses = lesson2.train_by_hand(lesson2.build_model(), inputs, targets, **changed)
-        does = f"{behavior(losses)}, {steps_up(losses)} steps up, ends at {losses[-1]:.3g}"
+        word = behavior(losses[0], losses, updates=len(losses))  # one batch: an epoch is an update
+        does = f"{word}, {steps_up(losses)} steps up, ends at {losses[-1]:.3g}"
         print(f"{title}, rate {rate}: {does}")
         curves[f"rate {rate}"] = losses
     plots.draw_curves(axes, curves, title.capitalize())

@@ -11,7 +11,7 @@ from companion import check_loop, lesson4
 from companion.plots import panels, plots
 from companion.batches import batches_of_fit, order_of_fit
 from companion.comparison import Comparison
-from companion.plots.curves import behavior, steps_up
+from companion.report.curves import behavior, steps_up
 from companion.datasets import moons
 from companion.report.landscape import flat
 from companion.report.lesson4 import SCANNED_RATES
@@ -180,10 +180,12 @@ print("rate     final loss  steps up  what it does   loss and accuracy on test p
 for rate in SCANNED_RATES:
     model = trained[rate] = lesson4.build_model()
     changed = settings | {"learning_rate": rate}
+    start_loss = float(loss_function(y, model(x)))  # before any update
     history = curves[f"rate {rate}"] = lesson4.train_by_hand(model, x, y, **changed)
+    word = behavior(start_loss, history, updates=7 * len(history))
     test_loss = float(loss_function(y_test, model(x_test)))
     print(
-        f"{rate:<7} {history[-1]:>11.4f} {steps_up(history):>9}  {behavior(history):<12}"
+        f"{rate:<7} {history[-1]:>11.4f} {steps_up(history):>9}  {word:<12}"
         f"{test_loss:>10.4f} {accuracy(model, x_test, y_test):.3f}"
     )
 

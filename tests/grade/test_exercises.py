@@ -13,7 +13,7 @@ from companion.grade.marking import exercises
 from companion.grade.marking.quiz_marks import QuizMarks, is_answers, key_of
 from companion.grade.sandbox.inside import ERROR_HEAD
 from companion.quiz.answers import sheet
-from companion.quiz.questions import read_quiz
+from companion.report.questions import read_quiz
 from companion.terminal.lesson_list import lesson_file
 
 SOLVED = (SOLUTIONS / "lesson3.py").read_text()

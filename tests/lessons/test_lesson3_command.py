@@ -13,6 +13,7 @@ import pytest
 from marks import a_few, only
 
 from companion import lesson3
+from companion.report.questions import predictions_of
 from companion.terminal.console import INTERRUPTED
 
 KEYS = {
@@ -40,11 +41,11 @@ def wrong_fit(monkeypatch):
     monkeypatch.setattr(lesson3, "train_with_fit", wrong)
 
 
-def test_the_report_has_its_six_parts_and_the_verdict_of_the_run(lesson3_main):
+def test_the_report_has_its_five_parts_and_the_verdict_of_the_run(lesson3_main):
     status, out, err = lesson3_main("--epochs", "12")
     assert status == 0
     assert err == ""
-    places = [out.index(f"\n{part}. ") for part in range(1, 7)]
+    places = [out.index(f"\n{part}. ") for part in range(1, 6)]
     assert places == sorted(places)
     assert "768 patients" in out
     assert "161 parameters" in out
@@ -190,6 +191,9 @@ REFUSED = [
     ),
     (["--fast"], "unrecognized arguments: --fast; "),
     (["--show"], "--show: no display was found"),
+    (["--brief", "--csv", "c"], "--brief: --csv needs the whole run; leave one of them out"),
+    (["--predict", "--quiet"], "--predict: asks questions and prints what comes of them; leave it out, or"),
+    (["--predict", "--json", "-"], "or a result on standard output"),
 ]
 
 
@@ -308,9 +312,61 @@ def test_extreme_runs_are_drawn_and_reported_without_a_warning(lesson3_main, tmp
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
-def test_a_rate_that_crawls_is_set_beside_another_rate(lesson3_main):
-    out = " ".join(lesson3_main("--learning-rate", "1e-320", "--epochs", "5")[1].split())
-    assert "1e-320 0.6937 0 crawls: rate 0.01 is that low at epoch 0 already" in out
+def test_what_the_rates_do_is_said_with_where_one_sees_it(lesson3_main):
+    out = " ".join(lesson3_main("--learning-rate", "0.005", "--epochs", "100")[1].split())
+    assert "0.005 0.6763 0 crawls: rate 1.0 is that low at epoch 1 already" in out
+    assert "1.0 0.4202 0 too short to tell: 100 updates, ends lowest" in out
+    assert "The loss before any update is 0.6937. Blows up: ends more than 10 % above" in out
+
+
+def test_forty_epochs_are_too_short_to_tell(lesson3_main):
+    out = " ".join(lesson3_main("--epochs", "40")[1].split())
+    assert out.count("too short to tell: 40 updates") == 3
+    assert "crawls: " not in out
+
+
+def test_brief_is_the_first_ten_lines_and_trains_no_more(lesson3_main, monkeypatch):
+    whole = lesson3_main("--epochs", "12")[1].strip().splitlines()
+    rates = []
+    right = lesson3.train_by_hand
+    monkeypatch.setattr(
+        lesson3, "train_by_hand", lambda *a, **k: rates.append(k["learning_rate"]) or right(*a, **k)
+    )
+    status, out, err = lesson3_main("--epochs", "12", "--brief")
+    lines = out.strip().splitlines()
+    assert (status, err, lines) == (0, "", whole[: len(lines)])
+    assert len([line for line in lines if line]) == 9
+    assert "by hand and .fit: identical: 12 of 12 epochs, all 4 weight arrays" in lines
+    assert "by hand and fit(x, y, ...): identical: 12 of 12 epochs, all 4 weight arrays" in lines
+    assert rates == [0.1]
+
+
+def test_brief_ends_with_status_1_where_they_differ(lesson3_main, wrong_fit):
+    assert lesson3_main("--epochs", "3", "--brief")[0] == 1
+
+
+def test_predict_asks_before_it_trains_and_sets_each_guess_beside_the_result(lesson3_main, monkeypatch):
+    asked = [question.text for question in predictions_of("lesson3")]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("c\nx\nb\n\n0.5\n"))
+    status, out, _ = lesson3_main("--predict", "--brief")
+    assert status == 0
+    before, after = " ".join(out.split()).split("epoch by hand .fit difference")
+    for text in asked:
+        assert before.count(text) == after.count(text) == 1
+    assert "'x' is none of the answers" in before
+    assert "c) bounces, as you thought It goes up in " in after
+    assert "c) 1.0; you thought b) 0.1 The final losses are " in after
+    assert "b) different; you thought nothing" in after
+    assert "; you thought 0.5" not in after  # within the 0.03 that are allowed
+    assert "0.501295, as you thought" in after
+    assert "2 of 4 were as you thought." in after
+
+
+def test_predict_goes_on_where_no_more_answers_come(lesson3_main, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("c\n"))
+    status, out, err = lesson3_main("--predict", "--brief")
+    assert (status, err) == (0, "")
+    assert out.rstrip().endswith("1 of 1 was as you thought.")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from marks import a_few, only
 from scipy.special import expit, log_expit
 
 from companion import lesson3
-from companion.plots.curves import first_epoch_apart
 from companion.precision import precision
+from companion.report.curves import first_epoch_apart
 from companion.report.runs import Runs, compare, fast
 
 FULL = 576

@@ -14,6 +14,7 @@ from companion.datasets import digits
 from companion.precision import precision
 from companion.report import lesson5 as report
 from companion.report.landscape import (
+    REACH,
     LandscapePoint,
     Survey,
     flat,
@@ -21,7 +22,7 @@ from companion.report.landscape import (
     move,
     names_of,
     print_lengths,
-    steepest_weight,
+    steepest_in_a_valley,
     step_down,
 )
 from companion.report.runs import Runs, accuracy, compare, fast
@@ -110,7 +111,7 @@ def test_the_gradient_is_the_slope_of_the_loss_along_any_weight(survey):
     at, weights = survey
     here = at.place(weights)
     assert here.gradient.shape == (13_002,)
-    for number in (steepest_weight(weights, here.gradient), 6000, 12_600, 13_001):
+    for number in (steepest_in_a_valley(at, here), 6000, 12_600, 13_001):
         above, below = (at.loss(move(weights, number, side * 1e-6)) for side in (1, -1))
         assert (above - below) / 2e-6 == pytest.approx(here.gradient[number], abs=1e-8)
 
@@ -206,10 +207,18 @@ def test_the_first_test_images_are_drawn_and_then_wrong_ones(all_digits):
     assert [int(word.split(",")[0]) for word in words[:20]] == answers.tolist()
 
 
-def test_the_steepest_weight_is_no_bias():
-    weights = [np.zeros((2, 2)), np.zeros(2), np.zeros((2, 1)), np.zeros(1)]
-    gradient = np.array([0.1, -0.3, 0.2, 0.0, 0.9, -0.8, -0.4, 0.2, 0.7])
-    assert steepest_weight(weights, gradient) == 6
+def test_the_weight_that_is_looked_along_stands_in_a_valley_and_is_the_steepest_that_does(survey):
+    at, weights = survey
+    here = at.place(weights)
+    chosen = steepest_in_a_valley(at, here)
+    assert names_of(weights)[chosen].startswith("W")
+
+    def in_a_valley(number):
+        return all(at.loss(move(weights, number, reach)) > here.loss for reach in (-REACH, REACH))
+
+    steeper = np.flatnonzero(np.abs(here.gradient) > abs(here.gradient[chosen]))
+    assert in_a_valley(chosen)
+    assert not any(in_a_valley(number) for number in steeper if names_of(weights)[number][0] == "W")
 
 
 def test_without_a_finite_loss_nothing_is_claimed_of_the_gradient(capsys):

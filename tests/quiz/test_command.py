@@ -9,9 +9,9 @@ from marks import only
 from quizzes import RUN, STATIC, run
 
 from companion.quiz import __main__ as quiz
-from companion.quiz.answers import Answers, mark, read_answers, sheet
-from companion.quiz.predictions import Predictions
-from companion.quiz.questions import is_right, read_quiz
+from companion.quiz.answers import Answers, read_answers, sheet
+from companion.report.predictions import Predictions
+from companion.report.questions import is_right, mark, read_quiz
 from companion.terminal.lesson_list import LESSONS, lesson_file
 
 

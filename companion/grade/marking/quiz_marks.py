@@ -9,7 +9,7 @@ from companion.errors import UserError
 from companion.grade.clean_text import clean, one_line
 from companion.grade.marking.grade import QuestionMark, QuizMark
 from companion.quiz.answers import Answers, read_answers
-from companion.quiz.questions import Quiz, answer_text, is_right, read_quiz
+from companion.report.questions import Quiz, answer_text, is_right, read_quiz
 from companion.terminal.lesson_list import lesson_file
 
 MOST_NOTES = 10

@@ -4,8 +4,8 @@ import pytest
 from quizzes import RUN, STATIC, run
 
 from companion.errors import UserError
-from companion.quiz.predictions import Predictions
-from companion.quiz.questions import ASKS, LETTERS, is_right, read_answer, read_quiz
+from companion.report.predictions import Predictions
+from companion.report.questions import ASKS, LETTERS, is_right, read_answer, read_quiz
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_malformed_quiz_gets_one_clear_line(own_quiz, capsys, monkeypatch, old
 @pytest.mark.parametrize(
     ("asks", "choices", "told"),
     [
-        ("behavior", ["crawls", "explodes"], "choices of a behavior must be among crawls, learns"),
+        ("behavior", ["crawls", "explodes"], "choices of a behavior must be among blows up, bounces, learns"),
         ("same weights", ["a", "b", "c"], "'same weights' goes with other"),
         ("lowest rate", ["low", "high"], "choices of 'lowest rate' must be learning rates"),
     ],
@@ -101,7 +101,7 @@ def test_a_prediction_that_no_run_answers_gets_one_clear_line(own_quiz, capsys, 
 def test_a_behavior_that_is_not_among_the_choices_is_told(own_quiz):
     text = RUN.replace('"first loss"', '"behavior"').replace("epochs = 1", "epochs = 5")
     path = own_quiz('title = "x"\n' + text.replace("tolerance = 0.001", 'choices = ["learns", "bounces"]'))
-    with pytest.raises(UserError, match="the run crawls, which is none of its choices; add it"):
+    with pytest.raises(UserError, match="'too short to tell', which is none of its choices; add it"):
         Predictions("lesson3").answer(read_quiz(path).questions[0])
 
 

@@ -2,13 +2,14 @@
 
 import importlib
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from companion.errors import UserError
-from companion.plots.curves import behavior, steps_up
-from companion.quiz.questions import Question
+from companion.report.curves import steps_up
+from companion.report.questions import Question
 from companion.report.runs import Run, Runs, accuracy
 from companion.terminal.lesson_list import LESSONS
 
@@ -20,22 +21,17 @@ class Predictions:
     ----------
     lesson : str
         Such as "lesson4".
+    runs : Runs, optional
+        Of the lesson, some of which may be over; used if their settings are the lesson's own, which the
+        questions are about.
     """
 
-    def __init__(self, lesson: str) -> None:
+    def __init__(self, lesson: str, runs: Runs | None = None) -> None:
         self.lesson = lesson
         module = importlib.import_module(f"companion.{lesson}")
-        own = LESSONS[lesson]
-        x, y = module.load_data()
-        settings = {
-            "learning_rate": own.learning_rate,
-            "epochs": own.epochs,
-            "batch_size": own.batch_size or len(x),
-            "seed": 0,
-            "dtype": own.dtype,
-            "hidden": own.hidden,
-        }
-        self.train, self.runs = module.train_by_hand, Runs(module.build_model, x, y, settings)
+        self.train = module.train_by_hand
+        own = own_runs(lesson, module)
+        self.runs = runs if runs is not None and runs.settings == own.settings else own
 
     def answer(self, question: Question) -> tuple[int | float, dict[str, Any]]:
         """Run the lesson and give the right answer.
@@ -59,10 +55,11 @@ class Predictions:
             same = all(np.array_equal(one, two, equal_nan=True) for one, two in pairs)
             return (0 if same else 1), figures | {"other_final_loss": other.history[-1]}
         if question.asks == "behavior":
-            if figures["behavior"] not in question.choices:
-                told = f"the run {figures['behavior']}, which is none of its choices"
+            word = self.runs.behavior(self.train, **question.run)
+            if word not in question.choices:
+                told = f"of the run one says {word!r}, which is none of its choices"
                 raise UserError(f"question {question.name!r} has no right answer: {told}; add it")
-            return question.choices.index(figures["behavior"]), figures
+            return question.choices.index(word), figures | {"behavior": word}
         return figures[question.asks.replace(" ", "_")], figures
 
     def _run(self, question: Question, changes: Mapping[str, Any] | None = None) -> Run:
@@ -77,6 +74,20 @@ class Predictions:
             "final_loss": run.history[-1],
             "first_loss": run.history[0],
             "steps_up": float(steps_up(run.history)),
-            "behavior": behavior(run.history),
             "train_accuracy": accuracy(run.model, self.runs.x, self.runs.y),
         }
+
+
+def own_runs(lesson: str, module: ModuleType) -> Runs:
+    """Return the runs of a lesson with its own settings."""
+    own = LESSONS[lesson]
+    x, y = module.load_data()
+    settings = {
+        "learning_rate": own.learning_rate,
+        "epochs": own.epochs,
+        "batch_size": own.batch_size or len(x),
+        "seed": 0,
+        "dtype": own.dtype,
+        "hidden": own.hidden,
+    }
+    return Runs(module.build_model, x, y, settings)

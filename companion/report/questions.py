@@ -1,16 +1,18 @@
-"""A quiz: its questions, read from a TOML file and checked, and what is a right answer to them."""
+"""A quiz: its questions, read from a TOML file, checked and asked; what is a right answer to them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from companion.errors import UserError
+from companion.report.curves import BEHAVIORS
+from companion.terminal.console import Report
+from companion.terminal.lesson_list import lesson_file
 from companion.terminal.toml_file import TomlFile
 
 LETTERS = "abcdefgh"
-BEHAVIORS = ("crawls", "learns", "bounces", "blows up")
 SETTINGS = ("learning_rate", "epochs", "hidden", "seed", "batch_size", "dtype")
 # What can be asked of a run, and whether the answer is a number.
 ASKS = {
@@ -216,3 +218,79 @@ def answer_text(question: Question, answer: float) -> str:
     if question.choices:
         return f"{LETTERS[int(answer)]}) {question.choices[int(answer)]}"
     return f"{answer:.6g}"
+
+
+def choices_of(question: Question) -> Sequence[str]:
+    """Give a line for each choice."""
+    return [answer_text(question, number) for number in range(len(question.choices))]
+
+
+def ask(report: Report, number: int, question: Question) -> float | None:
+    """Ask a question until the answer can be one; return None where it is left out."""
+    report.print(f"{number}. {question.text}", style="bold")
+    for line in choices_of(question):
+        report.indented(line)
+    last = LETTERS[len(question.choices) - 1]
+    wanted = f"a letter from a to {last}" if question.choices else "a number"
+    while True:
+        report.print(f"   {wanted}, or Enter to leave it out: ", end="")
+        text = input().strip()
+        if not text:
+            return None
+        try:
+            return read_answer(question, text)
+        except UserError as error:
+            report.indented(str(error))
+
+
+Right = Callable[[Question], tuple[int | float, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What became of a question.
+
+    Attributes
+    ----------
+    question : Question
+        Which.
+    given : str
+        The answer, written out; empty if there is none.
+    right_answer : str
+        Likewise.
+    right : bool
+        Whether they are the same.
+    explanation : str
+        With the figures of the run.
+    """
+
+    question: Question
+    given: str
+    right_answer: str
+    right: bool
+    explanation: str
+
+
+def mark(question: Question, answer: float | None, right_of: Right) -> Mark:
+    """Mark an answer.
+
+    Raises
+    ------
+    UserError
+        If the explanation names what there is not.
+    """
+    right, figures = right_of(question)
+    try:
+        explanation = question.explanation.format_map(dict(figures)) if figures else question.explanation
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
+        told = f"question {question.name!r}: its explanation cannot be filled in ({error})"
+        raise UserError(f"{told}; it may name {', '.join(figures)}") from None
+    good = answer is not None and is_right(question, answer, right)
+    given = "" if answer is None else answer_text(question, answer)
+    return Mark(question, given, answer_text(question, right), good, explanation)
+
+
+def predictions_of(lesson: str) -> list[Question]:
+    """Return the questions about a lesson, such as "lesson3", that are answered by running it."""
+    questions = read_quiz(lesson_file(lesson, "quiz.toml")).questions
+    return [question for question in questions if question.kind == "prediction"]
