@@ -11,9 +11,15 @@ from matplotlib.figure import Figure
 
 from companion.plots.plots import HISTORIES, STYLE, draw_differences, draw_histories, label_epochs, new_figure
 
+SEEN = 2.0  # of a weight's axis, 6 long: an arrow of a tenth of this can be seen
+
 
 def draw_boundary(
-    axes: Axes, probability: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray
+    axes: Axes,
+    probability: Callable[[np.ndarray], np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    title: str = "The rows, and where the network answers one half",
 ) -> None:
     """Draw the rows of two classes, and where the network passes from one answer to the other.
 
@@ -27,6 +33,8 @@ def draw_boundary(
         The rows.
     y : ndarray of shape (n, 1)
         Their classes, 0 or 1.
+    title : str
+        Above the axes.
     """
     low, high = x.min(axis=0) - 0.4, x.max(axis=0) + 0.4
     across, up = np.meshgrid(np.linspace(low[0], high[0], 200), np.linspace(low[1], high[1], 200))
@@ -38,9 +46,7 @@ def draw_boundary(
         rows = x[y[:, 0] == label]
         style: Any = dict(marker=marker, color=color, edgecolors="white", label=f"class {label}")
         axes.scatter(rows[:, 0], rows[:, 1], **style)
-    axes.set(
-        title="The rows, and where the network answers one half", xlabel="first input", ylabel="second input"
-    )
+    axes.set(title=title, xlabel="first input", ylabel="second input")
     axes.legend(loc="upper right")
 
 
@@ -101,7 +107,14 @@ def draw_slice(axes: Axes, name: str, line: Mapping[str, np.ndarray], step: Mapp
         step["old"] + reach, tangent, color="#D55E00", linestyle="--", label=f"slope {step['slope']:.3g}"
     )
     axes.plot(step["old"], step["loss"], "o", color="black", label="at the start")
-    axes.plot(step["new"], step["new_loss"], "v", color="#009E73", label="one step down")
+    moved = step["new"] - step["old"]
+    if np.isfinite(moved) and moved != 0:
+        times = max(1, round(10 ** np.floor(np.log10(SEEN / abs(moved)))))
+        size = "" if times == 1 else f", drawn {times} times as long"
+        ahead = step["old"] + times * moved, step["loss"] + times * (step["new_loss"] - step["loss"])
+        arrow = dict(arrowstyle="-|>", color="#009E73", linewidth=2.5, shrinkA=0, shrinkB=0)
+        axes.annotate("", xy=ahead, xytext=(step["old"], step["loss"]), arrowprops=arrow)
+        axes.plot([], [], color="#009E73", linewidth=2.5, label=f"one step{size}")
     axes.set(title=f"The loss along one weight, {name}", xlabel="the weight", ylabel="loss")
     axes.legend(loc="upper center")
 
@@ -185,7 +198,7 @@ def draw_check(curves: Mapping[str, tuple[Mapping[str, Sequence[float]], Any]], 
         figure = new_figure(False, 6.5 * len(curves), 4.8)
         places = np.ravel(figure.subplots(1, len(curves), squeeze=False))
         for (name, (histories, at)), axes in zip(curves.items(), places, strict=True):
-            draw_histories(axes, histories)
+            draw_histories(axes, histories, names={"by_hand": "your loop"})
             axes.set_title(name[:1].upper() + name[1:])
             if at is not None:
                 where = f", batch {at.batch}" if at.batch is not None else ""

@@ -21,7 +21,8 @@ HISTORIES: dict[str, dict[str, Any]] = {
     "fit": dict(label=".fit", color="black", linewidth=1.3, linestyle=(0, (4, 3))),
 }
 DIFFERENCE_WIDTHS = {"numpy": 0.8, "by_hand": 3}  # the noisy one thin, the flat one thick
-EXPLODED = 5  # times the first loss: beyond this a curve would flatten all others
+EXPLODED = 5  # times the first loss: a curve that ends beyond this would flatten all others
+MOST_SIZES = 50  # the largest loss to the smallest that a straight axis still shows
 LARGEST_DRAWN = 1e150  # a log axis over more overflows while it looks for its margins
 STYLES = [
     ("#0072B2", "-"),
@@ -103,23 +104,27 @@ def draw_histories(
     histories: Mapping[str, Sequence[float]],
     what: str = "loss",
     epochs: Sequence[int] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Draw the trainings over each other, the widest line at the bottom, so that all stay visible.
 
     Parameters
     ----------
     axes : Axes
-        Where to.
+        Drawn on.
     histories : mapping of str to sequence of float
         Keys as in `HISTORIES`.
     what : str
         Of what they are: a key of ``History.history``.
     epochs : sequence of int, optional
         Their numbers, where they are not from 0 on.
+    names : mapping of str to str, optional
+        What to call a training, where it is not as in `HISTORIES`.
     """
     for key, history in histories.items():
-        losses = _drawable(history)
-        axes.plot(epochs or range(len(losses)), losses, marker=_marker(losses), **HISTORIES[key])
+        losses, style = _drawable(history), dict(HISTORIES[key])
+        style["label"] = (names or {}).get(key, style["label"])
+        axes.plot(epochs or range(len(losses)), losses, marker=_marker(losses), **style)
     label_epochs(axes, f"The {what}, trained in each way", what)
     if what.endswith("loss") and axes.get_ylim()[1] > EXPLODED * histories["fit"][0]:
         axes.set_yscale("log")
@@ -164,28 +169,50 @@ def draw_differences(
 def draw_curves(axes: Axes, curves: Mapping[str, Sequence[float]], title: str) -> None:
     """Draw several trainings by hand, of the same network otherwise.
 
+    Those that end far above the first loss would flatten all others: they are drawn along the top. Where the
+    others span many sizes, the axis is logarithmic.
+
     Parameters
     ----------
     axes : Axes
-        Where to.
+        Drawn on.
     curves : mapping of str to sequence of float
         The history of each, under what it is to be called.
     title : str
-        Over the axes.
+        Above the axes.
     """
-    top = EXPLODED * next(iter(curves.values()))[0]
-    for (name, history), (color, style) in zip(curves.items(), STYLES, strict=False):
-        losses = _drawable(history)
-        label = name + (" (leaves the picture)" if not np.max(history) <= top else "")
-        axes.plot(losses, label=label, color=color, linestyle=style, linewidth=1.5, marker=_marker(losses))
+    first = next(iter(curves.values()))[0]
+    drawn = {name: _drawable(history) for name, history in curves.items()}
+    inside = {name: losses for name, losses in drawn.items() if curves[name][-1] <= EXPLODED * first}
+    shown = np.concatenate([np.array([first, first]), *inside.values()])
+    shown = shown[np.isfinite(shown) & (shown > 0)]
+    top, logarithmic = max(shown.max(), first) * 1.1, shown.max() > MOST_SIZES * shown.min()
+    if len(inside) < len(drawn):
+        top = max(top, EXPLODED * first)
+    along = top * 0.98
+    for (name, losses), (color, style) in zip(drawn.items(), STYLES, strict=False):
+        label, line = name, losses
+        if name not in inside:
+            label = f"{name}, along the top: {_highest(curves[name])}"
+            line = np.where(losses < along, losses, along)  # what is not a number too
+        axes.plot(line, label=label, color=color, linestyle=style, linewidth=1.5, marker=_marker(line))
     label_epochs(axes, title, "loss")
-    if axes.get_ylim()[1] > top:
+    if logarithmic:
+        axes.set_yscale("log")
+        axes.set_ylim(top=top * 1.3)
+    elif len(inside) < len(drawn):
         axes.set_ylim(0, top)
     axes.legend()
 
 
+def _highest(history: Sequence[float]) -> str:
+    """Say how far up a training goes, or that it stops being a number."""
+    lost = next((epoch for epoch, loss in enumerate(history) if not np.isfinite(loss)), None)
+    return f"up to {max(history):.3g}" if lost is None else f"no number from epoch {lost} on"
+
+
 def draw_lesson(result: Any, show: bool, panels: Sequence[Callable[[Axes], None]] = ()) -> Figure:
-    """Draw the picture of a lesson: the curves, their differences, the learning rates.
+    """Draw the picture of a lesson: the curves, their differences if there are any, the learning rates.
 
     Parameters
     ----------
@@ -194,24 +221,38 @@ def draw_lesson(result: Any, show: bool, panels: Sequence[Callable[[Axes], None]
     show : bool
         Whether it is to open in a window.
     panels : sequence of callable
-        What only this lesson has: up to three, each draws on the axes that it is given.
+        What only this lesson has: up to four, each draws on the axes that it is given.
 
     Returns
     -------
     Figure
     """
-    with matplotlib.rc_context(STYLE):
-        rows = 2 if panels else 1
-        columns = -(-(len(panels) + 3) // rows)
-        figure = new_figure(show, 5 * columns if rows == 1 else 6.5 * columns, 4.8 if rows == 1 else 9)
-        places = list(np.ravel(figure.subplots(rows, columns)))
-        left, middle, right = places[-3:]
-        for draw, axes in zip(panels, places, strict=False):
-            draw(axes)
-        draw_histories(left, result.histories)
-        draw_differences(middle, result.histories)
+    histories = result.histories
+    apart = {key: abs_difference(histories[key], histories["fit"]).max() for key in histories if key != "fit"}
+    exact = apart["by_hand"] == 0
+
+    def draw_both(axes: Axes) -> None:
+        draw_histories(axes, histories)
+        if exact:
+            axes.set_title("The loss: by hand minus .fit is exactly 0 in every epoch")
+
+    def draw_rates(axes: Axes) -> None:
         rates = {f"rate {rate}": history for rate, history in result.scan.items()}
-        draw_curves(right, rates, "The same network at other learning rates")
+        draw_curves(axes, rates, "The same network at other learning rates")
+
+    draws = [*panels, draw_both]
+    if not all(largest == 0 for largest in apart.values()):  # a flat line at 0 is no picture
+        draws.append(lambda axes: draw_differences(axes, histories))
+    draws.append(draw_rates)
+    rows = 1 if len(draws) < 4 else 2
+    above = -(-len(draws) // rows)
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(show, 5.5 * above, 4.8 * rows)
+        grid = figure.add_gridspec(rows, above * (len(draws) - above or 1))
+        for number, draw in enumerate(draws):
+            row, column = divmod(number, above)
+            wide = grid.ncols // (above if row == 0 else len(draws) - above)
+            draw(figure.add_subplot(grid[row, column * wide : (column + 1) * wide]))
         settings = result.settings
         hidden = f"{settings['hidden']} hidden units, " if settings["hidden"] else ""
         figure.suptitle(

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-BEHAVIORS = ("blows up", "bounces", "learns", "too short to tell", "stuck", "crawls")
 BLOWN_UP = 1.1  # times the loss before any update
 BOUNCING_SHARE = 0.01
 DOWN = 0.6  # times the loss before any update
 FEWEST_UPDATES = 100
 SHORT = 3 / 4  # of a third of the epochs is a quarter of them
 STILL = 0.1  # of what a third of the epochs would have to fall if all fell alike
-RULE = (
-    "Blows up: ends more than 10 % above the loss before any update, or not as a number. Bounces: more than "
-    "1 % of its steps go up. Learns: comes down to 60 % of the loss before any update. Of the others, too "
-    "short to tell: one epoch, fewer than 100 updates, or so steep at the end that a quarter as many epochs "
-    "more would do. Stuck: stands still for a third of its epochs. Crawls: falls all the time, slowly."
-)
+# The words for what a training does, in the order in which they are tried.
+BEHAVIORS = {
+    "blows up": "ends more than 10 % above the loss before any update, or not as a number",
+    "bounces": "more than 1 % of its steps go up",
+    "learns": "comes down to 60 % of the loss before any update",
+    "too short to tell": "not down to 60 %, in one epoch, in fewer than 100 updates, or so steep at the end "
+    "that a quarter more epochs would do",
+    "stuck": "not down to 60 %, and stands still for a third of its epochs",
+    "crawls": "not down to 60 %, but falls all the time",
+}
 
 
 def steps_up(history: Sequence[float]) -> int:
@@ -40,7 +43,7 @@ def steps_up(history: Sequence[float]) -> int:
 
 
 def behavior(start: float, history: Sequence[float], updates: int) -> str:
-    """Return a word for what a training does, by `RULE`.
+    """Return a word for what a training does, by the rules of `BEHAVIORS`.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ def behavior(start: float, history: Sequence[float], updates: int) -> str:
     Returns
     -------
     str
-        One of `BEHAVIORS`.
+        A key of `BEHAVIORS`.
     """
     last = history[-1]
     if not last <= BLOWN_UP * start:

@@ -12,8 +12,8 @@ from companion.terminal.formats import number_word, short_loss
 
 MOST_TRIED = 50  # weights, among which to find one in a valley
 REACH = 3.0  # how far to look along a weight, to both sides
-POINTS = 31
-SHOWN = 3  # every so many of the points stand in the report
+POINTS = 21
+SHOWN = 2  # every so many of the points stand in the report
 WIGGLE = 0.01  # wide enough to stand out from float32's rounding of the loss
 
 

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -20,6 +21,7 @@ from companion.terminal.progress import progress
 
 TITLE = LESSONS["lesson4"].title
 PAGE_SETTINGS = {"epochs": lesson4.EPOCHS}
+SEEN_AT = (0.05, 0.3, 0.6, 1)  # of all epochs: what the picture shows of the network
 SCANNED_RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 
 
@@ -54,8 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts.print_guesses(out, "lesson4", options, runs)
 
     result = Result(4, TITLE, settings, histories_of(trained), *lead[2:], right, scan, printed)
-    boundary = functools.partial(panels.draw_boundary, probability=model.predict_on_batch, x=x, y=y)
-    return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=[boundary]))
+    seen = sorted({max(1, round(share * options.epochs)) for share in SEEN_AT})
+    draw = [functools.partial(draw_answers, runs=runs, epochs=epochs) for epochs in seen]
+    return parts.deliver(result, options, functools.partial(plots.draw_lesson, panels=draw))
+
+
+def draw_answers(axes: Any, runs: Runs, epochs: int) -> None:
+    """Draw what the network answers after some epochs by hand, everywhere around the points."""
+    run = runs(lesson4.train_by_hand, epochs=epochs)
+    title = f"After {epochs} epochs: loss {run.history[-1]:.3f}"
+    panels.draw_boundary(axes, run.model.predict_on_batch, runs.x, runs.y, title)
 
 
 def what_goes_in(rows: int, test_rows: int, settings: dict) -> list[tuple[str, str]]:

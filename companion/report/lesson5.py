@@ -27,7 +27,7 @@ from companion.report.landscape import (
 from companion.report.options import open_report, parse_lesson, settings_of
 from companion.report.rates import print_scan
 from companion.report.result import Printed, Result, as_printed
-from companion.report.runs import Runs, histories_of
+from companion.report.runs import Runs, fast, histories_of
 from companion.terminal.console import command
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
@@ -36,20 +36,8 @@ TITLE = LESSONS["lesson5"].title
 SCANNED_RATES = (0.1, 1.0)
 PAGE_SETTINGS = {"hidden": lesson5.HIDDEN}
 FEW_ROWS = 3200  # 100 batches
+TEXTBOOK_ROWS = 3200  # 100 batches: an epoch of all 60,000 takes as long as importing TensorFlow
 DRAWN = 20  # test images
-
-
-def train_by_epochs(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
-) -> list[float]:
-    """Call `train_by_hand` for one epoch after the other, and keep the weights that each has left."""
-    record = WeightHistory()
-    record.set_model(model)
-    record.on_train_begin()
-    for epoch in range(epochs):
-        lesson5.train_by_hand(model, x, y, learning_rate=learning_rate, batch_size=batch_size, epochs=1)
-        record.on_epoch_end(epoch, {name: values[0] for name, values in model.history.history.items()})
-    return record.history["loss"]
 
 
 @command("python -m companion.lesson5")
@@ -60,8 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = settings_of(options, lesson5.BATCH_SIZE)
     runs, rate, dtype = Runs(lesson5.build_model, x, y, settings), options.learning_rate, options.dtype
     out = open_report("lesson5", options)
-    # The batches are many and the steps long: here the call as it stands takes no longer than another.
-    lead = parts.print_lead(out, runs, train_by_epochs, lesson5.train_with_fit, options, None)
+    kept = WeightHistory()
+    both = lesson5.train_by_hand, lesson5.train_with_fit
+    of_all = {"textbook_epochs": options.epochs, "textbook_rows": TEXTBOOK_ROWS, "callbacks": [kept]}
+    lead = parts.print_lead(out, runs, *both, options, **of_all)
     if options.brief:
         parts.print_guesses(out, "lesson5", options, runs)
         return lead.status
@@ -85,22 +75,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts.print_verdict(out, same_accuracy, "the accuracy by hand and by .fit")
     model = lead.by_hand.model
     right = parts.print_accuracy(out, model, {"train": (x, y), "test": (x_test, y_test)})
+    by_fit = fast(lesson5.train_with_fit, kept)
+    runs(by_fit)  # over already, but with --textbook-fit
     with precision(dtype):
-        places = [survey.place(weights) for weights in (start, *model.history.weights)]
+        places = [survey.place(weights) for weights in (start, *kept.weights)]
         steps = [survey.loss(step_down(place, rate)) for place in places]
         few = batches_of_fit(x[:FEW_ROWS], y[:FEW_ROWS], lesson5.BATCH_SIZE, shuffle=False)
         batch_length = mean_batch_length(model, loss_function, few)
     print_lengths(out, places, steps, batch_length, rate, dtype)
     with progress(not options.quiet):
-        scan = runs.at_rates(train_by_epochs, SCANNED_RATES)
-        before = runs.start_loss(lesson5.train_by_hand)
-    print_scan(out, scan, before, runs.updates())
+        scan = runs.at_rates(by_fit, SCANNED_RATES)  # the faster of the two
+    print_scan(out, scan, places[0].loss, runs.updates())
     printed = page_figures(model, one_weight[2], places, settings)
     parts.print_page(out, printed, settings, PAGE_SETTINGS)
     parts.print_guesses(out, "lesson5", options, runs)
 
-    both = {"accuracy": same_accuracy}
-    result = Result(5, TITLE, settings, histories_of(trained), *lead[2:], right, scan, printed, both)
+    others = {"accuracy": same_accuracy}
+    result = Result(5, TITLE, settings, histories_of(trained), *lead[2:], right, scan, printed, others)
     name, line, step = one_weight
     draw = [
         functools.partial(draw_some_digits, model=model, x=x_test, y=y_test),

@@ -22,6 +22,7 @@ from companion.terminal.progress import progress
 
 NAMES = {"numpy": "NumPy", "by_hand": "by hand", "fit": ".fit"}
 ROWS = 11
+TEXTBOOK_EPOCHS = 20  # some one second in lessons 1 to 4
 NUMPY_TOLERANCE = 4  # times the machine epsilon; up to 1.75 was measured where rounding does not grow
 
 
@@ -59,7 +60,8 @@ class Lead(NamedTuple):
     by_hand: Run
     fit: Run
     comparison: Comparison
-    textbook: Comparison  # by hand against the call as it stands, for some epochs or for all
+    textbook: Comparison  # by hand against the call as it stands, for some epochs or rows
+    textbook_rows: int
 
     @property
     def status(self) -> int:
@@ -73,7 +75,9 @@ def print_lead(
     by_hand: Train,
     with_fit: Train,
     options: argparse.Namespace,
-    textbook_epochs: int | None = 50,  # in lessons 1 to 4 some two seconds
+    textbook_epochs: int = TEXTBOOK_EPOCHS,
+    textbook_rows: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Lead:
     """Train both ways, and print what matters: three epochs side by side, and the verdict.
 
@@ -90,13 +94,14 @@ def print_lead(
         The lesson's two functions.
     options : Namespace
         Those of the lesson.
-    textbook_epochs : int or None
-        For how many epochs ``.fit`` is also called as it stands, on the arrays; None for all.
+    textbook_epochs, textbook_rows : int
+        For how many epochs, and on how many rows, ``.fit`` is also called as it stands.
+    callbacks : sequence of Callback
+        For the ``.fit`` on ready-made batches.
     """
     dtype, epochs = options.dtype, options.epochs
-    in_all = options.textbook_fit or textbook_epochs is None
     with progress(not options.quiet):
-        hand, fit = runs(by_hand), runs(with_fit if in_all else fast(with_fit))
+        hand, fit = runs(by_hand), runs(with_fit if options.textbook_fit else fast(with_fit, *callbacks))
     comparison = compare(hand, fit, dtype)
     shown = sorted({0, epochs // 2, epochs - 1})
     pairs = comparison.frame().iloc[shown][["by hand", ".fit", "difference"]].to_numpy()
@@ -108,13 +113,16 @@ def print_lead(
     report.table(["epoch", "by hand", ".fit", "difference"], rows)
     report.print()
     print_verdict(report, comparison)
-    if in_all:
-        return Lead(hand, fit, comparison, comparison)
-    few = min(textbook_epochs or epochs, epochs)
+    if options.textbook_fit:
+        return Lead(hand, fit, comparison, comparison, len(runs.x))
+    few, rows_fed = min(textbook_epochs, epochs), "x"
+    if textbook_rows is not None:
+        runs = Runs(runs.build_model, runs.x[:textbook_rows], runs.y[:textbook_rows], runs.settings)
+        rows_fed = f"x[:{textbook_rows}]"
     with progress(not options.quiet):
         textbook = compare(runs(by_hand, epochs=few), runs(with_fit, epochs=few), dtype)
-    print_verdict(report, textbook, "by hand and fit(x, y, ...)")
-    return Lead(hand, fit, comparison, textbook)
+    print_verdict(report, textbook, f"by hand and fit({rows_fed}, ...)")
+    return Lead(hand, fit, comparison, textbook, len(runs.x))
 
 
 def print_trainings(report: Report, trained: Mapping[str, Run], dtype: str) -> None:

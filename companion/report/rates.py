@@ -7,7 +7,7 @@ import numpy as np
 
 from companion.comparison.history import Comparison
 from companion.report.curves import (
-    RULE,
+    BEHAVIORS,
     behavior,
     first_epoch_apart,
     first_epoch_at,
@@ -33,19 +33,22 @@ def print_scan(
     lowest = min(finals, default=np.inf)
     steps = len(next(iter(scan.values()))) - 1
     rows = []
+    said = {rate: behavior(start, history, updates) for rate, history in scan.items()}
     for rate, history in scan.items():
-        word = behavior(start, history, updates) + _more(start, history, updates, scan)
+        word = said[rate] + _more(said[rate], start, history, updates, scan)
         if history[-1] == lowest and len(history) > 1:
             word += (" and still" if word.startswith("bounces") else ",") + " ends lowest"
         rows.append([f"{rate}", short_loss(history[-1]), str(steps_up(history)), word])
     columns = ["rate", "final loss", f"steps up\n(of {steps})", "what it does"]
     report.table(columns, rows, text_columns=(3,))
-    report.print(f"The loss before any update is {short_loss(start)}. {RULE}", style="dim")
+    rules = "; ".join(f"{word}: {rule}" for word, rule in BEHAVIORS.items() if word in said.values())
+    report.print(f"(The loss before any update is {short_loss(start)}. {rules}.)", style="dim")
 
 
-def _more(start: float, history: Sequence[float], updates: int, scan: Mapping[float, Sequence[float]]) -> str:
+def _more(
+    word: str, start: float, history: Sequence[float], updates: int, scan: Mapping[float, Sequence[float]]
+) -> str:
     """Say where in the curve one sees what it does."""
-    word = behavior(start, history, updates)
     if word == "crawls":
         level = {
             rate: first_epoch_at(other, history[-1]) for rate, other in scan.items() if other is not history
@@ -82,7 +85,8 @@ def print_rounding(
     by_hand_and_fit : Comparison
         Likewise.
     """
-    report.heading("   What rounding does: the same loop in two precisions")
+    epochs = len(next(iter(in_both.values()))[0])
+    report.heading(f"   What rounding does: the same loop in two precisions, {epochs} epochs")
     rows = []
     for rate, (wide, narrow) in in_both.items():
         epoch = first_epoch_apart(wide, narrow, APART)

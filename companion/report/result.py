@@ -82,7 +82,9 @@ class Result:
     comparison : Comparison
         By hand against ``.fit``.
     textbook : Comparison
-        By hand against ``model.fit(x, y, ...)`` as it stands in the lesson, for the first epochs or for all.
+        By hand against ``model.fit(x, y, ...)`` as it stands in the lesson, for some epochs.
+    textbook_rows : int
+        On how many of the rows.
     metrics : mapping of str to float
         ``train_accuracy`` and ``test_accuracy``, from 0 to 1.
     scan : mapping of float to list of float
@@ -100,6 +102,7 @@ class Result:
     histories: Mapping[str, list[float]]
     comparison: Comparison
     textbook: Comparison
+    textbook_rows: int
     metrics: Mapping[str, float]
     scan: Mapping[float, list[float]]
     printed: Sequence[Printed]
@@ -128,7 +131,8 @@ class Result:
                 | {"by_hand": other.first.tolist(), "fit": other.second.tolist()}
                 for name, other in self.others.items()
             },
-            "textbook_fit": {"epochs": len(self.textbook.second)} | comparison_as_dict(self.textbook),
+            "textbook_fit": {"epochs": len(self.textbook.second), "rows": self.textbook_rows}
+            | comparison_as_dict(self.textbook),
             "metrics": dict(self.metrics),
             "scan": [
                 {"learning_rate": rate, "final_loss": history[-1], "steps_up": steps_up(history)}

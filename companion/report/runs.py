@@ -14,6 +14,8 @@ from companion.report.curves import behavior
 from companion.terminal.progress import training
 from companion.terminal.quiet_start import expect_retracing
 
+MOST_STEPS = 25  # at a time: more take longer to compile than they save
+
 Train = Callable[..., list[float]]
 
 
@@ -76,7 +78,8 @@ class Runs:
     def start_loss(self, train: Train, **changes: Any) -> float:
         """Return the loss of all rows before any update, as `train` reports it of a batch of all rows."""
         if (self.settings | changes)["batch_size"] < len(self.x):
-            changes |= {"batch_size": len(self.x), "epochs": 1}
+            own = self.settings["learning_rate"]  # whichever it is: no update comes before
+            changes |= {"batch_size": len(self.x), "epochs": 1, "learning_rate": own}
         return self(train, **changes).history[0]
 
     def updates(self, **changes: Any) -> int:
@@ -102,10 +105,11 @@ def words_for(train: Train) -> str:
 
 
 @functools.cache
-def fast(train_with_fit: Train) -> Train:
-    """Return the same training by the same call, but that ``.fit`` is given its batches ready made.
+def fast(train_with_fit: Train, *callbacks: keras.callbacks.Callback) -> Train:
+    """Return the same training by the same call, but with batches ready made and several steps at a time.
 
-    On arrays Keras builds an input pipeline twice an epoch, which takes far longer than a small network.
+    On arrays Keras builds an input pipeline twice an epoch, which takes far longer than a small network, and
+    between two steps it goes back to Python.
     """
 
     def fast_fit(model: keras.Model, x: np.ndarray, y: np.ndarray, **how: Any) -> list[float]:
@@ -113,7 +117,8 @@ def fast(train_with_fit: Train) -> Train:
             x: np.ndarray, y: np.ndarray, *, batch_size: int, shuffle: bool, **rest: Any
         ) -> keras.callbacks.History:
             batches = batches_of_fit(x, y, batch_size, shuffle=shuffle)
-            steps = {"steps_per_epoch": len(batches), "shuffle": False}
+            model.steps_per_execution = max(k for k in range(1, MOST_STEPS + 1) if len(batches) % k == 0)
+            steps = {"steps_per_epoch": len(batches), "shuffle": False, "callbacks": list(callbacks)}
             return keras.Model.fit(model, batches.repeat(), **steps, **rest)
 
         model.fit = fit  # for this call

@@ -13,7 +13,6 @@ from companion.plots import panels, plots
 from companion.comparison import Comparison
 from companion.report.landscape import Survey, look_along, mean_batch_length, step_down
 from companion.batches import batches_of_fit
-from companion.report.lesson5 import train_by_epochs
 from companion.report.runs import accuracy
 
 import keras
@@ -130,13 +129,15 @@ print(inspect.getsource(lesson5.train_with_fit))
 
 # %%
 settings = {"learning_rate": 0.1, "batch_size": 32, "epochs": 8}
-by_hand = lesson5.build_model()
-# Epoch by epoch, so that the weights after each are kept: we look at them below.
-histories = {"by_hand": train_by_epochs(by_hand, x, y, **settings)}
-fitted = lesson5.build_model()
-histories["fit"] = lesson5.train_with_fit(fitted, x, y, **settings)
+by_hand, fitted = lesson5.build_model(), lesson5.build_model()
+histories = {"by_hand": [], "fit": lesson5.train_with_fit(fitted, x, y, **settings)}
+accuracies, kept = {"by_hand": [], "fit": fitted.history.history["accuracy"]}, []
+# SGD remembers nothing from step to step: one training can be cut into epochs, to keep the weights of each.
+for _ in range(settings["epochs"]):
+    histories["by_hand"] += lesson5.train_by_hand(by_hand, x, y, **settings | {"epochs": 1})
+    accuracies["by_hand"] += by_hand.history.history["accuracy"]
+    kept.append(by_hand.get_weights())
 weights = by_hand.get_weights(), fitted.get_weights()
-accuracies = {"by_hand": by_hand.history.history["accuracy"], "fit": fitted.history.history["accuracy"]}
 print("loss:    ", Comparison(histories["by_hand"], histories["fit"], *weights, dtype="float32").verdict())
 print("accuracy:", Comparison(accuracies["by_hand"], accuracies["fit"], dtype="float32").verdict())
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
@@ -153,7 +154,7 @@ plt.show()
 # %%
 print("after    reported   loss now   gradient's length")
 print(f"start               {here.loss:8.4f}   {length:8.4f}")
-for epoch, then in enumerate(by_hand.history.weights):
+for epoch, then in enumerate(kept):
     place, reported = survey.place(then), histories["by_hand"][epoch]
     print(f"epoch {epoch}    {reported:.4f}   {place.loss:8.4f}   {np.linalg.norm(place.gradient):8.4f}")
 single = mean_batch_length(by_hand, loss_function, batches_of_fit(x, y, 32, shuffle=False))

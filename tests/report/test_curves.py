@@ -3,8 +3,6 @@ import math
 import pytest
 
 from companion.report.curves import (
-    BEHAVIORS,
-    RULE,
     behavior,
     blew_up_at,
     first_epoch_apart,
@@ -59,10 +57,6 @@ def test_what_is_too_short_is_not_judged_unless_it_is_down_or_up():
     assert behavior(1.0, [0.9, 0.8, 0.67], updates=100) == "too short to tell"  # on its way: 0.57 next
     assert behavior(1.0, [0.6], updates=1) == "learns"
     assert behavior(1.0, [1.2], updates=1) == "blows up"
-
-
-def test_the_rule_names_every_word():
-    assert sorted(BEHAVIORS, key=RULE.lower().replace("\n", " ").index) == list(BEHAVIORS)
 
 
 def test_a_standstill_is_said_with_its_epochs():
