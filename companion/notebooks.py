@@ -16,7 +16,7 @@ FIRST_CELL = """\
 *Made from `lessons/{lesson}/walkthrough.py` by `python -m companion.notebooks`: edit that file.*
 
 This notebook needs the package `companion` where it runs. In Colab, upload its wheel
-(`pip wheel . --no-deps` makes it) and run `%pip install companion-*.whl` in a cell of its own first."""
+(`pip wheel . --no-deps` makes it) and run `%pip install fit_by_hand-*.whl` in a cell of its own first."""
 
 
 def notebooks_parser() -> argparse.ArgumentParser:
@@ -103,7 +103,7 @@ def notebook(lesson: str) -> str:
         If jupytext is not installed.
     """
     if importlib.util.find_spec("jupytext") is None:
-        raise UserError("jupytext, which makes the notebooks, is missing; pip install 'companion[notebooks]'")
+        raise UserError("jupytext, which makes the notebooks, is missing; pip install 'fit-by-hand[notebooks]'")
     import jupytext
     from nbformat.v4 import new_markdown_cell
 

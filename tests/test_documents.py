@@ -1,5 +1,8 @@
 """The documents tell the truth: their commands are the ones in use, their output is what is printed."""
 
+import configparser
+import contextlib
+import io
 import re
 from collections import Counter
 
@@ -10,12 +13,27 @@ from right_loops import RIGHT_LOOPS
 from companion.__main__ import index
 from companion.check import __main__ as check
 from companion.conformance import table
-from companion.terminal.lesson_list import LESSONS
+from companion.terminal.lesson_list import LESSONS, course_file
+
+README = "README.md"
+MANUALS = ("check", "compare", "comparison", "conformance", "grade", "live", "mistakes", "quiz")
 
 
 @pytest.fixture(scope="module")
-def readme(pytestconfig):
-    return (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+def document(pytestconfig):
+    """Return the text of a document by its path, or of a command's manual by the command's name."""
+
+    def read(name):
+        path = name if name.endswith(".md") else f"companion/{name}/README.md"
+        return (pytestconfig.rootpath / path).read_text(encoding="utf-8")
+
+    return read
+
+
+def labeled(text, label):
+    """Return the block of output that stands behind ``<!-- label -->``."""
+    (block,) = re.findall(rf"<!-- {label} -->\n```text\n(.*?)```", text, re.DOTALL)
+    return block
 
 
 def blocks(text, language):
@@ -28,33 +46,49 @@ def without_noise(text):
     return "\n".join(re.sub(r"(#|\b0)\s*$", "#", line).rstrip() for line in lines)
 
 
+def test_the_readme_is_one_screen(document):
+    lines = document(README).splitlines()
+    assert len(lines) <= 150
+    assert max(map(len, lines)) <= 100
+    for manual in MANUALS:
+        assert len(document(manual).splitlines()) <= 150, manual
+    assert len(document("lessons/README.md").splitlines()) <= 150
+
+
 @pytest.mark.xdist_group("lesson3")
-def test_the_output_in_the_readme_is_what_the_command_prints(readme, whole_run):
-    printed, pasted = without_noise(whole_run("lesson3").out), blocks(readme, "text")
-    assert len(pasted) == 8
-    for block in pasted[:3]:
-        assert without_noise(block) in printed
+def test_the_output_in_the_readme_is_what_the_command_prints(document, whole_run):
+    assert labeled(document(README), "lesson3").strip() in whole_run("lesson3").out
+
+
+@pytest.mark.parametrize("lesson", ["lesson2", "lesson3"])
+def test_what_is_printed_and_measured_is_what_the_report_says(document, whole_run, lesson):
+    pasted = labeled(document("lessons/printed-and-measured.md"), lesson)
+    assert without_noise(pasted) in without_noise(whole_run(lesson).out)
 
 
 @pytest.mark.full
-@pytest.mark.xdist_group("lesson1")
-def test_lesson_1_closes_the_gap_as_the_readme_says(readme, whole_run):
-    assert without_noise(blocks(readme, "text")[3]) in without_noise(whole_run("lesson1").out)
+@pytest.mark.parametrize("lesson", ["lesson1", "lesson4", "lesson5"])
+def test_what_is_printed_and_measured_is_what_the_longer_reports_say(document, whole_run, lesson):
+    pasted = labeled(document("lessons/printed-and-measured.md"), lesson)
+    assert without_noise(pasted) in without_noise(whole_run(lesson).out)
 
 
-def test_the_check_says_of_the_loop_in_the_readme_what_the_readme_says(readme, tmp_path, monkeypatch, capsys):
+def test_the_check_says_of_the_loop_in_its_manual_what_the_manual_says(
+    document, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "my_loop.py").write_text(blocks(readme, "py")[0])
+    (tmp_path / "my_loop.py").write_text(blocks(document("check"), "py")[0])
     assert check.main(["lesson3", "my_loop.py"]) == 1
-    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    pasted = blocks(readme, "text")[4].splitlines()
-    assert pasted == printed[printed.index("3. The verdict") : -2]
+    printed = "\n".join(line.rstrip() for line in capsys.readouterr().out.splitlines())
+    assert labeled(document("check"), "verdict").strip() in printed
 
 
-def test_the_table_of_loops_in_the_readme_counts_the_loops_there_are(readme):
+def test_the_table_of_loops_in_the_manual_counts_the_loops_there_are(document):
     """That none is named wrongly: tests/check/test_mistakes.py; of all pairs: tests/benchmarks/check.py."""
     rows = re.findall(
-        r"^(\w.*?) {2,}(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$", blocks(readme, "text")[5], re.MULTILINE
+        r"^(\w.*?) {2,}(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$",
+        labeled(document("check"), "figures"),
+        re.MULTILINE,
     )
     counts = {kind: [int(number) for number in numbers] for kind, *numbers in rows}
     assert counts["one mistake"][0] == len(SINGLES)
@@ -63,73 +97,97 @@ def test_the_table_of_loops_in_the_readme_counts_the_loops_there_are(readme):
     assert all(sum(said) == loops for loops, *said in counts.values())
 
 
-def test_the_conformance_table_in_the_readme_counts_the_rows_there_are(readme):
+def test_the_conformance_table_counts_the_rows_there_are(document):
     """That all of them are identical, tests/benchmarks/conformance.py says; here is not the time for it."""
     counts = Counter(
         f"{row.group}: {row.name}" if row.group == "networks" else row.group for row in table.combinations()
     )
-    pasted_table = blocks(readme, "text")[6]
+    pasted_table = labeled(document("conformance"), "table")
     pasted = re.findall(r"^(\w.*?) {2,}(\d+) +(\d+) ", pasted_table, re.MULTILINE)
     assert {option: int(rows) for option, rows, _ in pasted} == counts
     assert re.search(
         rf"in 1, .fit .*, {counts.total() - 1} combinations are identical", pasted_table, re.DOTALL
     )
-    assert f"in {counts.total()} combinations" in readme
+    for place in (README, "conformance"):
+        assert f"{counts.total()} combinations" in document(place)
 
 
-def test_the_options_in_the_readme_are_those_of_help(readme, lesson3_main, monkeypatch):
+def test_the_options_in_the_course_are_those_of_help(document, lesson3_main, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     status, out, _ = lesson3_main("--help")
     assert status == 0
-    described = [" ".join(text.split()) for text in (blocks(readme, "text")[7], out)]
-    assert described[0] == described[1]
+    assert " ".join(labeled(document("lessons/README.md"), "options").split()) == " ".join(out.split())
 
 
-def test_the_python_in_the_readme_runs_and_prints_what_its_comment_says(readme, capsys):
-    for code in blocks(readme, "python"):
-        exec(code, {})
-        assert f"# {capsys.readouterr().out.strip()}\n" in code
+@pytest.mark.parametrize("place", [README, "lessons/README.md", "comparison"])
+def test_the_python_in_a_document_runs_and_prints_what_its_comment_says(document, place):
+    examples = blocks(document(place), "python")
+    assert examples
+    for code in examples:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(code, {})
+        assert f"# {out.getvalue().strip()}\n" in code
 
 
-def test_ci_and_readme_give_the_same_test_command(readme, pytestconfig):
-    run, test = (block.strip() for block in blocks(readme, "sh"))
+def test_ci_and_readme_give_the_same_test_command(document, pytestconfig):
+    run, test = (block.strip() for block in blocks(document(README), "sh"))
     assert f"\n{test}\n" in (pytestconfig.rootpath / ".ci" / "run").read_text(encoding="utf-8")
     assert run.endswith("-m companion.lesson3")
     assert run.split(" && ")[0] == test.split(" && ")[0]
 
 
 @pytest.mark.xdist_group("lesson3")
-def test_every_json_key_is_documented(readme, whole_run):
+def test_every_json_key_is_documented(document, whole_run):
     result = whole_run("lesson3").result
-    section = readme.split("## The JSON")[1].split("\n## ")[0]
+    section = document("lessons/README.md").split("## JSON and CSV")[1].split("\n## ")[0]
     named = set(re.findall(r"`\"?([\w.]+)\"?`", section))
     assert set(result) <= named
-    for part in ("settings", "histories", "comparison", "metrics", "versions"):
+    for part in ("settings", "histories", "comparison", "textbook_fit", "metrics", "versions"):
         assert set(result[part]) <= named, part
     for part in ("scan", "printed"):
         assert set(result[part][0]) <= named, part
 
 
+def anchors(text):
+    """Return what the headings of a document are called in links to them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_in_the_documents_lead_somewhere(pytestconfig):
     root = pytestconfig.rootpath
-    documents = [
-        *root.glob("*.md"),
-        *root.glob("lessons/**/*.md"),
-        *root.glob("companion/**/*.md"),
-        root / "data" / "README.md",
-    ]
+    documents = [*root.glob("*.md"), *root.glob("lessons/**/*.md"), *root.glob("companion/**/*.md")]
     links = [
-        (document, link)
-        for document in documents
-        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+        (path, link)
+        for path in [*documents, root / "data" / "README.md"]
+        for link in re.findall(r"\]\(([^):]+)\)", path.read_text(encoding="utf-8"))
     ]
     assert links
-    for document, link in links:
-        assert (document.parent / link).exists(), f"{document.name}: {link}"
+    for path, link in links:
+        file, _, anchor = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), f"{path}: {link}"
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), f"{path}: {link}"
+
+
+def test_links_in_the_readme_are_whole_addresses_of_files_that_are_there(document, pytestconfig):
+    """A package index shows the README without the files beside it."""
+    setup = configparser.ConfigParser()
+    setup.read(pytestconfig.rootpath / "setup.cfg", encoding="utf-8")
+    text, home = document(README), setup["metadata"]["url"]
+    assert not re.findall(r"\]\(", text)
+    addresses = dict(re.findall(r"^\[(.+)\]: (\S+)$", text, re.MULTILINE))
+    assert set(addresses) == {
+        label or name for name, label in re.findall(r"\[([^\]]+)\](?:\[([^\]]+)\])?(?!:)", text)
+    }
+    for address in addresses.values():
+        place = re.fullmatch(rf"{re.escape(home)}/(?:blob|raw)/main/(.+)", address)
+        assert place, address
+        assert (pytestconfig.rootpath / place[1]).is_file(), address
 
 
 @pytest.mark.parametrize("lesson", LESSONS.values())
-def test_the_lesson_s_title_stands_in_the_index_and_the_course(pytestconfig, lesson):
-    course = (pytestconfig.rootpath / "lessons" / "README.md").read_text(encoding="utf-8")
+def test_the_lesson_s_title_stands_in_the_index_and_the_course(lesson):
     assert lesson.title in index()
-    assert lesson.title in course
+    assert lesson.title in course_file("README.md").read_text(encoding="utf-8")

@@ -213,7 +213,7 @@ def choose_canvas(browser: bool) -> None:
         return
     if importlib.util.find_spec("tornado") is None:
         told = "--browser: tornado, which serves the page, is missing"
-        raise OutputError(f"{told}; pip install 'companion[live]'")
+        raise OutputError(f"{told}; pip install 'fit-by-hand[live]'")
     matplotlib.use("WebAgg")
     from matplotlib.backends.backend_webagg_core import NavigationToolbar2WebAgg
 
@@ -271,7 +271,7 @@ def open_dial(make_dial: Callable[[], Dial], title: str) -> LiveDial:
         figure = pyplot.figure(title, figsize=SIZE)
     if type(figure.canvas) is FigureCanvasAgg:
         pyplot.close(figure)
-        told = "in a notebook, pip install 'companion[live]' and run %matplotlib widget first"
+        told = "in a notebook, pip install 'fit-by-hand[live]' and run %matplotlib widget first"
         raise OutputError(f"the dial needs a figure that can be clicked on, and this one cannot be: {told}")
     return LiveDial(make_dial(), figure, title)
 

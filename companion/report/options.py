@@ -103,7 +103,7 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
     add_quiet(parser)
     if lesson.dial is not None:
         flag("--live", help="open the dial in a window, and no report")
-        flag("--browser", help="open the dial in a web page (pip install 'companion[live]')")
+        flag("--browser", help="open the dial in a web page (pip install 'fit-by-hand[live]')")
     return parser
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from companion.errors import UserError
 from companion.report.curves import steps_up
 from companion.report.questions import Question
-from companion.report.runs import Run, Runs, accuracy
+from companion.report.runs import Run, Runs, Train, accuracy, compare, fast
 from companion.terminal.lesson_list import LESSONS
 
 
@@ -29,7 +29,7 @@ class Predictions:
     def __init__(self, lesson: str, runs: Runs | None = None) -> None:
         self.lesson = lesson
         module = importlib.import_module(f"companion.{lesson}")
-        self.train = module.train_by_hand
+        self.train, self.with_fit = module.train_by_hand, module.train_with_fit
         own = own_runs(lesson, module)
         self.runs = runs if runs is not None and runs.settings == own.settings else own
 
@@ -54,6 +54,10 @@ class Predictions:
             pairs = zip(run.model.get_weights(), other.model.get_weights(), strict=True)
             same = all(np.array_equal(one, two, equal_nan=True) for one, two in pairs)
             return (0 if same else 1), figures | {"other_final_loss": other.history[-1]}
+        if question.asks == "same as fit":
+            fit = self._run(question, by=fast(self.with_fit))
+            same = compare(run, fit, self.runs.settings["dtype"]).identical
+            return (0 if same else 1), figures | {"fit_final_loss": fit.history[-1]}
         if question.asks == "behavior":
             word = self.runs.behavior(self.train, **question.run)
             if word not in question.choices:
@@ -62,9 +66,11 @@ class Predictions:
             return question.choices.index(word), figures | {"behavior": word}
         return figures[question.asks.replace(" ", "_")], figures
 
-    def _run(self, question: Question, changes: Mapping[str, Any] | None = None) -> Run:
+    def _run(
+        self, question: Question, changes: Mapping[str, Any] | None = None, by: Train | None = None
+    ) -> Run:
         try:
-            return self.runs(self.train, **{**question.run, **(changes or {})})
+            return self.runs(by or self.train, **{**question.run, **(changes or {})})
         except (ValueError, TypeError) as error:
             told = f"question {question.name!r} cannot be answered by a run: {error}"
             raise UserError(f"{told}; mend run = {dict(question.run)}") from None

@@ -19,6 +19,7 @@ ASKS = {
     "behavior": False,
     "lowest rate": False,
     "same weights": False,
+    "same as fit": False,
     "final loss": True,
     "first loss": True,
     "steps up": True,
@@ -169,8 +170,8 @@ def _run(table: Mapping[str, Any], asks: str, choices: tuple[str, ...], refuse: 
         raise refuse("asks", "'same weights' goes with other = {...}, the settings of the second training")
     if asks == "behavior" and set(choices) - set(BEHAVIORS):
         raise refuse("choices", f"of a behavior must be among {', '.join(BEHAVIORS)}")
-    if asks == "same weights" and len(choices) != 2:
-        told = "of 'same weights' must be two: the first means the same, the second different"
+    if asks in ("same weights", "same as fit") and len(choices) != 2:
+        told = f"of {asks!r} must be two: the first means the same, the second different"
         raise refuse("choices", told)
     if asks == "lowest rate":
         try:

@@ -152,7 +152,7 @@ def test_what_cannot_be_made_into_notebooks_is_told_in_one_line(tmp_path, capsys
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "lesson2.ipynb"]
     assert "'lesson9' is no lesson: there are lesson1" in told[0]
     assert "cannot be made" in told[1]
-    assert "pip install 'companion[notebooks]'" in told[2]
+    assert "pip install 'fit-by-hand[notebooks]'" in told[2]
 
 
 @pytest.mark.full

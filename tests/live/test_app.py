@@ -240,7 +240,7 @@ def test_what_cannot_be_shown_is_told_in_one_line(lesson4_main, words, told):
 def test_a_missing_tornado_is_told_in_one_line(lesson4_main, monkeypatch):
     monkeypatch.setattr(app.importlib.util, "find_spec", lambda name: None)
     status, _, err = lesson4_main("--browser")
-    assert (status, err.count("\n"), "pip install 'companion[live]'" in err) == (2, 1, True)
+    assert (status, err.count("\n"), "pip install 'fit-by-hand[live]'" in err) == (2, 1, True)
 
 
 def test_a_figure_without_a_mouse_is_refused(dial):

@@ -21,7 +21,7 @@ def cluster_executor(address: str) -> Iterator[tuple[Executor, int]]:
     try:
         from distributed import Client
     except ImportError:
-        told = "--scheduler needs Dask: pip install 'companion[cluster]'"
+        told = "--scheduler needs Dask: pip install 'fit-by-hand[cluster]'"
         raise UserError(told) from None
     try:
         client = Client(address, timeout=CONNECT)
