@@ -15,7 +15,7 @@ PROBE = 64  # rows enough that two chance orders are never the same
 
 
 def order_of_fit(rows: int) -> np.ndarray:
-    """Give the order in which ``model.fit(x, y, shuffle=True)`` goes through `rows` rows.
+    """Return the order in which ``model.fit(x, y, shuffle=True)`` goes through `rows` rows.
 
     ``.fit`` shuffles inside its input pipeline, which it builds anew for every epoch.
     Under a seed each new pipeline starts from that seed again: **the order is the same

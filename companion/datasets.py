@@ -93,7 +93,7 @@ def _read(name: str, path: str | Path | None, sha256: str, what_is_wrong: Callab
 
 
 def _what_is_wrong_with_csv(content: bytes) -> str:
-    """Say in a few words how `content` differs from a sound diabetes.csv."""
+    """Return a few words: how `content` differs from a sound diabetes.csv."""
     try:
         lines = list(csv.reader(content.decode("utf-8").splitlines()))
     except (UnicodeDecodeError, csv.Error):

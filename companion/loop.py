@@ -165,7 +165,7 @@ def fit_by_hand(
 
 
 def train_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
-    """Make one update from one batch; give the epoch's running means so far.
+    """Make one update from one batch; return the epoch's running means so far.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def _rows(x: Any) -> tf.Tensor:
 
 
 def _training(function: Callable, training: bool) -> dict[str, bool]:
-    """Give the argument `training`, if `function` takes it: a model's own `call` need not."""
+    """Return the argument `training`, if `function` takes it: a model's own `call` need not."""
     return {"training": training} if "training" in inspect.signature(function).parameters else {}
 
 
@@ -268,7 +268,7 @@ def _results(model: keras.Model, logs: Logs) -> Logs:
 
 
 def _is_due(epoch: int, validation_freq: int | list[int]) -> bool:
-    """Say whether to validate after `epoch`; `validation_freq` counts from 1, everything else from 0."""
+    """Return whether to validate after `epoch`; `validation_freq` counts from 1, everything else from 0."""
     if isinstance(validation_freq, int):
         return (epoch + 1) % validation_freq == 0
     if isinstance(validation_freq, list):

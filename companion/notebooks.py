@@ -43,7 +43,7 @@ def notebooks_parser() -> argparse.ArgumentParser:
 
 @command(NAME)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the notebooks; give 0."""
+    """Write the notebooks; return 0."""
     parser = notebooks_parser()
     options = parser.parse_intermixed_args(argv)
     if options.output in ("", *LESSONS):
@@ -67,13 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def refuse_to_lose(made: Mapping[Path, str], overwrite: bool) -> None:
-    """Refuse to write where something else stands, unless that is wanted.
-
-    Raises
-    ------
-    OutputError
-        If it does.
-    """
+    """Refuse to write where something else stands, unless that is wanted."""
     for path in made:
         if path.is_dir():
             raise OutputError(f"{str(path)!r} is a folder: name another OUTPUT")
@@ -85,25 +79,11 @@ def refuse_to_lose(made: Mapping[Path, str], overwrite: bool) -> None:
 
 
 def notebook(lesson: str) -> str:
-    """Make the notebook of a lesson; the same walkthrough gives the same text.
-
-    Parameters
-    ----------
-    lesson : str
-        Such as "lesson3".
-
-    Returns
-    -------
-    str
-        In Jupyter's format 4.
-
-    Raises
-    ------
-    UserError
-        If jupytext is not installed.
-    """
+    """Make the notebook of a lesson; the same walkthrough gives the same text."""
     if importlib.util.find_spec("jupytext") is None:
-        raise UserError("jupytext, which makes the notebooks, is missing; pip install 'fit-by-hand[notebooks]'")
+        raise UserError(
+            "jupytext, which makes the notebooks, is missing; pip install 'fit-by-hand[notebooks]'"
+        )
     import jupytext
     from nbformat.v4 import new_markdown_cell
 

@@ -75,7 +75,7 @@ def check_parser() -> argparse.ArgumentParser:
 
 @command(NAME)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the report; give 0 if the loop is ``.fit``, 1 if it differs, 2 if it could not be run."""
+    """Print the report; return 0 if the loop is ``.fit``, 1 if it differs, 2 if it could not be run."""
     parser = check_parser()
     options = argparse.Namespace(plot=None, json=None, quiet=False)
     parser.parse_args(argv, options)

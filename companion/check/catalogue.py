@@ -42,7 +42,7 @@ class Known:
 
     @property
     def link(self) -> str:
-        """Give the path and anchor of the section."""
+        """Return the path and anchor of the section."""
         kept = "".join(c for c in self.section.lower() if c.isalnum() or c in " -_")
         return f"{DOCUMENT}#{kept.replace(' ', '-')}"
 
@@ -334,23 +334,7 @@ class Mistake:
 def mistake(
     name: str, evidence: str, place: Location | None, code: str, problems: Sequence[str] = ()
 ) -> Mistake:
-    """Say all that is known of a mistake.
-
-    Parameters
-    ----------
-    name, evidence : str
-        As found.
-    place : Location or None
-        The line of the learner's code.
-    code : str
-        Its text.
-    problems : sequence of str
-        On which problems it showed.
-
-    Returns
-    -------
-    Mistake
-    """
+    """Return all that is known of a mistake."""
     known = MISTAKES[name]
     file, line = (place.file, place.line) if place else (None, None)
     about = (known.cure, known.link, known.section)

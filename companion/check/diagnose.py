@@ -37,23 +37,7 @@ class Diagnosis:
 
 
 def diagnose(problem: Problem, reference: Reference, recording: Recording, replay: Replay) -> Diagnosis:
-    """Find out where and why a loop is not ``.fit``.
-
-    Parameters
-    ----------
-    problem : Problem
-        What was trained.
-    reference : Reference
-        What ``.fit`` does of it.
-    recording : Recording
-        Of the loop, which need not be at hand any more.
-    replay : Replay
-        Of the same problem.
-
-    Returns
-    -------
-    Diagnosis
-    """
+    """Find out where and why a loop is not ``.fit``."""
     taken = steps_of(recording, problem.epochs)
     warm_up = taken.cut_warm_up(reference.batches)
     case = Case(problem, reference, recording, taken.steps, replay, [])
@@ -107,7 +91,7 @@ def _copied(case: Case, told: str) -> Finding:
 
 
 def _moved_by_ready_made(recording: Recording) -> bool:
-    """Say whether a call of ``.fit``, in which no own code takes a gradient, has moved the weights."""
+    """Return whether a call of ``.fit``, in which no own code takes a gradient, has moved the weights."""
     return any(
         isinstance(called, ReadyMade) and isinstance(then, Update) and then.optimizer is None
         for called, then in itertools.pairwise(recording.events)
@@ -121,7 +105,7 @@ def _too_many(case: Case, more: int) -> Finding:
 
 
 def is_same_result(recording: Recording, reference: Reference) -> bool:
-    """Say whether a run ends with the losses and the variables of ``.fit``, but for rounding."""
+    """Return whether a run ends with the losses and the variables of ``.fit``, but for rounding."""
     fit, noise = reference.recording, reference.noise
     return np.allclose(recording.history, fit.history, rtol=noise, equal_nan=True) and all(
         np.allclose(a, b, rtol=noise, atol=noise, equal_nan=True)
@@ -144,7 +128,7 @@ def _merged(found: list[Finding]) -> list[Finding]:
 
 
 def _without_steps(case: Case) -> list[Finding]:
-    """Say what there is to say of a run in which no gradient was taken by a tape and applied."""
+    """Return what there is to say of a run in which no gradient was taken by a tape and applied."""
     if case.recording.graphs:
         case.unwatched.append(
             "a gradient is taken inside a graph that cannot be run eagerly: only the result was compared"

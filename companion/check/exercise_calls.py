@@ -12,25 +12,7 @@ MOST_NUMBERS = 1000  # of an answer that are kept
 
 
 def call(function: Callable[..., Any], name: str, arguments: Sequence[Any], dtype: str) -> dict[str, Any]:
-    """Call a learner's function; give what comes out, as plain data.
-
-    Parameters
-    ----------
-    function : callable
-        The learner's.
-    name : str
-        Of it.
-    arguments : sequence
-        To call it with.
-    dtype : str
-        Keras' float type meanwhile.
-
-    Returns
-    -------
-    dict
-        ``numbers`` and their ``shape``; or ``type``, of what is no numbers; or ``error``, what it ended in;
-        or ``not_done``, where it is a stub.
-    """
+    """Call a learner's function; return what comes out, as plain data."""
     try:
         with precision(dtype):
             return as_given(function(*arguments))

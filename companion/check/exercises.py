@@ -53,17 +53,17 @@ class Exercise:
 
 
 def cross_entropy(truth: float, probability: float) -> float:
-    """Give the binary cross-entropy of one answer."""
+    """Return the binary cross-entropy of one answer."""
     return float(-np.log(probability if truth else 1 - probability))
 
 
 def final_losses(rates: Sequence[float], epochs: int) -> list[float]:
-    """Give the last loss of lesson 3's network at each of some learning rates."""
+    """Return the last loss of lesson 3's network at each of some learning rates."""
     return [_histories(rate, epochs)[-1] for rate in rates]
 
 
 def loss_and_accuracy(epochs: int, tested: str = "test") -> tuple[float, float]:
-    """Give last loss and accuracy of lesson 3's network at rate 0.1."""
+    """Return last loss and accuracy of lesson 3's network at rate 0.1."""
     sets = dict(zip(("train", "test"), diabetes(), strict=True))
     model = lesson3.build_model()
     return _histories(0.1, epochs, model)[-1], accuracy(model, *sets[tested])
@@ -128,24 +128,12 @@ EXERCISES = (
 
 
 def exercises_of(lesson: int) -> tuple[Exercise, ...]:
-    """Give the exercises of a lesson's page, in its order."""
+    """Return the exercises of a lesson's page, in its order."""
     return tuple(one for one in EXERCISES if one.lesson == lesson)
 
 
 def check_exercise(function: Any, exercise: Exercise) -> ExerciseResult:
-    """Call a learner's function, and compare what it gives with what is right.
-
-    Parameters
-    ----------
-    function : callable or None
-        The learner's, if there is one.
-    exercise : Exercise
-        Which it is to solve.
-
-    Returns
-    -------
-    ExerciseResult
-    """
+    """Call a learner's function, and compare what it gives with what is right."""
     if not callable(function):
         return ExerciseResult(exercise.name, MISSING, f"the file defines no function {exercise.name}")
     for arguments in exercise.calls:
@@ -156,21 +144,7 @@ def check_exercise(function: Any, exercise: Exercise) -> ExerciseResult:
 
 
 def judge_given(exercise: Exercise, arguments: Sequence[Any], given: Mapping[str, Any]) -> ExerciseResult:
-    """Compare what a function gave with what is right.
-
-    Parameters
-    ----------
-    exercise : Exercise
-        Which it was to solve.
-    arguments : sequence
-        With which it was called.
-    given : mapping
-        From `call`.
-
-    Returns
-    -------
-    ExerciseResult
-    """
+    """Compare what a function gave with what is right."""
     if given.get("not_done"):
         return ExerciseResult(exercise.name, NOT_DONE, "")
     if "error" in given:
@@ -194,20 +168,7 @@ def _result(function: Callable[..., Any], arguments: str) -> Any:
 
 
 def compare_answer(given: Mapping[str, Any], right: Any) -> str:
-    """Say what is wrong with an answer.
-
-    Parameters
-    ----------
-    given : mapping
-        From `as_given`.
-    right : float, list or tuple of float
-        What it is to be.
-
-    Returns
-    -------
-    str
-        Empty if it is right, up to `NEAR`.
-    """
+    """Return what is wrong with an answer."""
     several = isinstance(right, list | tuple)
     if "type" in given:
         if given["type"] == "None":

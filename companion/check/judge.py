@@ -21,17 +21,7 @@ Result = tuple[list[float], State]  # losses, and all variables at the end
 
 
 class Judge:
-    """Holds runs of a problem against ``.fit``, whose runs are made once.
-
-    Parameters
-    ----------
-    problem : Problem
-        Of which.
-    reference : Reference, optional
-        ``.fit``, watched, where it has been made already.
-    trace_after : int, optional
-        As in `companion.check.replay.Replay`.
-    """
+    """Holds runs of a problem against ``.fit``, whose runs are made once."""
 
     def __init__(
         self, problem: Problem, reference: Reference | None = None, trace_after: int | None = None
@@ -43,17 +33,17 @@ class Judge:
 
     @functools.cached_property
     def reference(self) -> Reference:
-        """Give ``.fit``, run eagerly and watched."""
+        """Return ``.fit``, run eagerly and watched."""
         return Reference(self.problem)
 
     @functools.cached_property
     def compiled(self) -> Result:
-        """Give the result of ``.fit`` as it is used, in a graph."""
+        """Return the result of ``.fit`` as it is used, in a graph."""
         return self._fit()
 
     @functools.cached_property
     def by_xla(self) -> Result:
-        """Give the result of ``.fit`` with ``jit_compile=True``."""
+        """Return the result of ``.fit`` with ``jit_compile=True``."""
         return self._fit(jit_compile=True)
 
     def _fit(self, **how: bool) -> Result:
@@ -62,17 +52,7 @@ class Judge:
         return losses, [np.array(variable.numpy()) for variable in model.variables]
 
     def judge(self, run: LoopRun) -> ProblemVerdict:
-        """Find out whether a run is that of ``.fit``, and if not, where and why the two part.
-
-        Parameters
-        ----------
-        run : LoopRun
-            Of the same problem.
-
-        Returns
-        -------
-        ProblemVerdict
-        """
+        """Find out whether a run is that of ``.fit``, and if not, where and why the two part."""
         self.replay.forget()
         diagnosis = self._watched(run)
         findings, unwatched = diagnosis.findings, diagnosis.unwatched
@@ -91,12 +71,12 @@ class Judge:
         )
 
     def near(self, a: float | np.ndarray, b: float | np.ndarray) -> bool:
-        """Say whether two numbers, or arrays, are the same but for rounding."""
+        """Return whether two numbers, or arrays, are the same but for rounding."""
         noise = self.reference.noise
         return bool(np.allclose(a, b, rtol=noise, atol=noise, equal_nan=True))
 
     def has_same_end(self, run: LoopRun) -> bool:
-        """Say whether a run ends with the variables of ``.fit``, but for rounding."""
+        """Return whether a run ends with the variables of ``.fit``, but for rounding."""
         return all(self.near(a, b) for a, b in zip(run.end, self.compiled[1], strict=True))
 
     def _watched(self, run: LoopRun) -> Diagnosis:

@@ -81,18 +81,18 @@ class Problem:
         return model
 
     def fit(self, model: keras.Model) -> list[float]:
-        """Train a compiled network by ``.fit``; give the loss of each epoch."""
+        """Train a compiled network by ``.fit``; return the loss of each epoch."""
         how: dict[str, Any] = {"batch_size": self.batch_size, "epochs": self.epochs, "shuffle": self.shuffle}
         how |= {"class_weight": self.class_weight, "callbacks": list(self.callbacks()), "verbose": 0}
         return model.fit(self.x, self.y, **how).history["loss"]
 
     def train(self, train: Train, model: keras.Model) -> Any:
-        """Train a network by a learner's function; give what it returns."""
+        """Train a network by a learner's function; return what it returns."""
         how = {"learning_rate": self.learning_rate, "batch_size": self.batch_size, "epochs": self.epochs}
         return train(model, self.x.copy(), self.y.copy(), **how)
 
     def row_weights(self) -> np.ndarray | None:
-        """Give the weight of each row that comes from `class_weight`."""
+        """Return the weight of each row that comes from `class_weight`."""
         if self.class_weight is None:
             return None
         classes = self.y.reshape(len(self.y), -1)
@@ -100,7 +100,7 @@ class Problem:
         return np.array([self.class_weight.get(int(number), 1.0) for number in numbers], dtype="float32")
 
     def first_of_equal_rows(self) -> np.ndarray:
-        """Give for each row the number of the first one that is equal to it."""
+        """Return for each row the number of the first one that is equal to it."""
         rows = RowNumbers(self.x).of(self.x)
         assert rows is not None  # they are its own
         return rows
@@ -140,7 +140,7 @@ class Reference:
 
     @property
     def rates(self) -> list[float]:
-        """Give the learning rate of each update."""
+        """Return the learning rate of each update."""
         return [update.settings["learning_rate"] for update in self.updates]
 
 

@@ -26,22 +26,7 @@ def lesson_of(number: int) -> tuple[ModuleType, Lesson, type[keras.losses.Loss]]
 
 
 def lesson_problem(number: int, seed: int = 0, epochs: int | None = None) -> Problem:
-    """Give the network, data and settings of a lesson, with few epochs.
-
-    Parameters
-    ----------
-    number : int
-        Of the lesson, from 1 to 5.
-    seed : int
-        Of the initial weights and of the order.
-    epochs : int, optional
-        3 unless told.
-
-    Returns
-    -------
-    Problem
-        Of lesson 5 the first 300 digits only.
-    """
+    """Return the network, data and settings of a lesson, with few epochs."""
     module, lesson, loss = lesson_of(number)
     rows = MOST_ROWS.get(number)
     x, y = (array[:rows] for array in module.load_data())
@@ -62,26 +47,11 @@ def lesson_problem(number: int, seed: int = 0, epochs: int | None = None) -> Pro
 def revealing_problem(
     number: int, seed: int = 0, epochs: int | None = None, batch_size: int = BATCH_SIZE
 ) -> Problem:
-    """Give a small problem with inputs, labels and loss like a lesson's, in which every mistake shows.
+    """Return a small problem with inputs, labels and loss like a lesson's, in which every mistake shows.
 
     All rows are different, the last batch is short, and the network has a penalty, dropout, batch
     normalization, a constraint that binds, and a last layer from whose output Keras cannot tell that it
     is a sigmoid or a softmax.
-
-    Parameters
-    ----------
-    number : int
-        Of the lesson, from 1 to 5.
-    seed : int
-        Of data, initial weights and order.
-    epochs : int, optional
-        3 unless told.
-    batch_size : int
-        Of 22 rows.
-
-    Returns
-    -------
-    Problem
     """
     _, lesson, loss_class = lesson_of(number)
     x, y = first_row(number)
@@ -103,19 +73,7 @@ def revealing_problem(
 
 
 def telling_problem(mistake: str, epochs: int | None = None) -> Problem:
-    """Give a problem on which a mistake shows: the revealing one of lesson 3, or of another kind if need be.
-
-    Parameters
-    ----------
-    mistake : str
-        A name of the catalogue.
-    epochs : int, optional
-        3 unless told.
-
-    Returns
-    -------
-    Problem
-    """
+    """Return a problem on which a mistake shows: lesson 3's revealing one, or one of another kind."""
     problem = revealing_problem(4 if mistake == "not-shuffled" else 3, epochs=epochs)
     if mistake in ("class-weights-left-out", "class-weights-normalized"):
         return replace(problem, class_weight={0: 1.0, 1: 3.0})
@@ -132,13 +90,13 @@ def _halved(epoch: int, rate: float) -> float:
 
 @functools.cache
 def first_row(number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the first row of a lesson's data, for its shape and type."""
+    """Return the first row of a lesson's data, for its shape and type."""
     x, y = lesson_of(number)[0].load_data()
     return x[:1], y[:1]
 
 
 def _last_layer(loss: keras.losses.Loss, y: np.ndarray) -> tuple[int, str | None]:
-    """Give size and activation of the last layer that fits the loss."""
+    """Return size and activation of the last layer that fits the loss."""
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         return 10, "softmax"
     return y.shape[1], None if isinstance(loss, keras.losses.MeanSquaredError) else "sigmoid"

@@ -65,16 +65,7 @@ class Point:
 
 
 class Replay:
-    """A second network to put weights into and compute with.
-
-    Parameters
-    ----------
-    problem : Problem
-        Its network, data and loss are used.
-    trace_after : int, optional
-        After how many computations of a variant to let TensorFlow build a graph of it, which takes as
-        long as twenty of them and is then ten times as fast: for those who judge many runs.
-    """
+    """A second network to put weights into and compute with."""
 
     def __init__(self, problem: Problem, trace_after: int | None = None) -> None:
         self.problem, self.trace_after = problem, trace_after
@@ -127,7 +118,7 @@ class Replay:
         return Point(float(loss), float(penalty), *slopes)
 
     def _function(self, variant: Variant) -> Callable[..., Any]:
-        """Give what differentiates a variant: Python, or once it has been asked for often, a graph."""
+        """Return what differentiates a variant: Python, or once it has been asked for often, a graph."""
         differentiate = functools.partial(self._differentiate, variant)
         self._computed[variant] += 1
         plain = variant.pairing == "row by row" and variant.weights == "fit"
@@ -138,7 +129,7 @@ class Replay:
         return self._traced[variant]
 
     def _differentiate(self, variant: Variant, x: Any, y: Any, weights: Any) -> tuple[Any, ...]:
-        """Give loss and penalty of a batch, and the gradients of both."""
+        """Return loss and penalty of a batch, and the gradients of both."""
         variables = self.twin.trainable_variables
         # Keras warns of a mistaken from_logits, which is tried here on purpose.
         with warnings.catch_warnings(action="ignore"), tf.GradientTape(persistent=True) as tape:
@@ -160,7 +151,7 @@ class Replay:
             variable.assign(value)
 
     def state_after(self, forward: Forward, training: bool) -> State:
-        """Give all variables as the forward pass leaves them: moving averages and seeds move on."""
+        """Return all variables as the forward pass leaves them: moving averages and seeds move on."""
         self.at(forward, Variant(training))
         return self._after[id(forward), training]
 

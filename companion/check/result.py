@@ -55,11 +55,11 @@ class LoopCheck:
 
     @property
     def first_difference(self) -> Divergence | None:
-        """Give the first place where the loop and ``.fit`` part, on the first problem where they do."""
+        """Return the first place where the loop and ``.fit`` part, on the first problem where they do."""
         return next((one.first_difference for one in self.problems if one.findings), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give everything as strings, numbers, lists and dicts, for JSON."""
+        """Return everything as strings, numbers, lists and dicts, for JSON."""
         return _as_dict(self)
 
     def __repr__(self) -> str:
@@ -75,7 +75,7 @@ def print_check(report: Report, check: LoopCheck, *, with_traceback: bool = True
     Parameters
     ----------
     report : Report
-        Where to.
+        Printed on.
     check : LoopCheck
         What was found.
     with_traceback : bool
@@ -136,7 +136,7 @@ def _apart(a: float, b: float) -> float:
 
 
 def verdict_text(check: LoopCheck) -> str:
-    """Say in a sentence or two what came out."""
+    """Return a sentence or two: what came out."""
     if check.verdict == NOT_DONE:
         return f"{NOT_DONE}: train still raises NotImplementedError"
     if check.error is not None:
@@ -194,7 +194,7 @@ def _notes(one: ProblemVerdict) -> list[str]:
 
 
 def _as_dict(check: LoopCheck) -> dict[str, Any]:
-    """Give everything as strings, numbers, lists and dicts."""
+    """Return everything as strings, numbers, lists and dicts."""
     at = check.first_difference
     content = {
         "loop": check.name,
@@ -239,7 +239,7 @@ def _difference(at: Divergence) -> dict[str, Any]:
 
 
 def _nan_note(history: list[float]) -> str | None:
-    """Say where losses stop to be numbers."""
+    """Return where losses stop to be numbers."""
     wrong = [epoch for epoch, loss in enumerate(history) if not math.isfinite(loss)]
     return f"the loss is {history[wrong[0]]} from epoch {wrong[0]} on" if wrong else None
 

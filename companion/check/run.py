@@ -51,24 +51,7 @@ class LoopRun:
 
 
 def run_as_written(train: Train, problem: Problem, *, first: bool = True) -> LoopRun:
-    """Call the learner's function on a new network.
-
-    Parameters
-    ----------
-    train : callable
-        The learner's.
-    problem : Problem
-        On which.
-    first : bool
-        Whether it has not been called before: then its prints are shown.
-
-    Raises
-    ------
-    LoopError
-        If it ends in an exception.
-    UserError
-        If it gives anything but a list of losses.
-    """
+    """Call the learner's function on a new network."""
     model = problem.start()
     try:
         with contextlib.nullcontext() if first else silence(), counted_fits() as fits:
@@ -80,13 +63,7 @@ def run_as_written(train: Train, problem: Problem, *, first: bool = True) -> Loo
 
 
 def run_watched(train: Train, problem: Problem, *, first: bool = False) -> Recording:
-    """Run the loop eagerly, on a new network, and watch it.
-
-    Raises
-    ------
-    LoopError, UserError
-        As `run_as_written`.
-    """
+    """Run the loop eagerly, on a new network, and watch it."""
     model = problem.start()
     with contextlib.nullcontext() if first else silence(), watch(model, problem.x) as recording:
         recording.history = _call(train, problem, model, first=first)
@@ -124,7 +101,7 @@ def _look_closer(train: Train, problem: Problem, error: LoopError) -> None:
 
 @contextlib.contextmanager
 def counted_fits() -> Iterator[list[str]]:
-    """Give a list of the calls of ``fit`` and ``train_on_batch`` in the ``with`` block."""
+    """Return a list of the calls of ``fit`` and ``train_on_batch`` in the ``with`` block."""
     called: list[str] = []
 
     def count(original: Callable, *args: Any, **kwargs: Any) -> Any:

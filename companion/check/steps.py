@@ -36,29 +36,29 @@ class Step:
 
     @property
     def by_tape(self) -> list[np.ndarray | None]:
-        """Give the gradient as the tape gave it, by variable."""
+        """Return the gradient as the tape gave it, by variable."""
         return self.gradient.values
 
     @property
     def used(self) -> list[np.ndarray | None]:
-        """Give the gradient that the update was made with: the optimizer's, or else the tape's."""
+        """Return the gradient that the update was made with: the optimizer's, or else the tape's."""
         return self.updates[0].gradients or self.by_tape
 
     def reaches(self, number: int) -> bool:
-        """Say whether its update is one of this trainable variable too."""
+        """Return whether its update is one of this trainable variable too."""
         if self.updates[0].optimizer is None:
             return bool((self.updates[0].before[number] != self.updates[-1].after[number]).any())
         return self.used[number] is not None
 
     @property
     def is_repeated(self) -> bool:
-        """Say whether all its updates were made with the same gradient."""
+        """Return whether all its updates were made with the same gradient."""
         first = self.updates[0].gradients
         return first is not None and all(_same(first, update.gradients) for update in self.updates[1:])
 
     @property
     def rows(self) -> np.ndarray:
-        """Give the rows of all its forward passes, those of two on the same rows once."""
+        """Return the rows of all its forward passes, those of two on the same rows once."""
         seen: list[np.ndarray] = []
         for forward in self.forwards:
             if forward.rows is not None and not any(np.array_equal(forward.rows, rows) for rows in seen):
@@ -67,7 +67,7 @@ class Step:
 
     @property
     def forward_place(self) -> Location | None:
-        """Give the line of the network's call."""
+        """Return the line of the network's call."""
         return self.forwards[-1].place if self.forwards else self.gradient.place
 
     @property
@@ -104,18 +104,7 @@ class Steps:
             step.epoch, step.batch = divmod(number, max(1, an_epoch))
 
     def cut_warm_up(self, fit: list[list[np.ndarray]]) -> int:
-        """Cut off whole epochs at the beginning that are more than there should be.
-
-        Parameters
-        ----------
-        fit : list of list of ndarray
-            The rows that ``.fit`` feeds, by epoch and batch.
-
-        Returns
-        -------
-        int
-            How many steps were cut off.
-        """
+        """Cut off whole epochs at the beginning that are more than there should be."""
         if len(self.steps) <= sum(len(epoch) for epoch in fit) or len(fit[0]) == 1:
             return 0  # with one batch an epoch, two epochs look like two updates
         rows = [step.rows for step in self.steps]
@@ -198,7 +187,7 @@ def _same_passes(one: list[Forward], other: list[Forward]) -> bool:
 
 
 def _touched(update: Update) -> set[int]:
-    """Give the numbers of the variables that an update was made to."""
+    """Return the numbers of the variables that an update was made to."""
     if update.gradients is not None:
         return {number for number, value in enumerate(update.gradients) if value is not None}
     pairs = enumerate(zip(update.before, update.after, strict=True))
@@ -251,7 +240,7 @@ def _sum(gradients: list[Gradient]) -> Gradient:
 
 
 def _alike(one: list[np.ndarray | None], other: Sequence[np.ndarray | None]) -> float:
-    """Give the cosine of the angle between two gradients, without its sign."""
+    """Return the cosine of the angle between two gradients, without its sign."""
     pairs = [
         (a.ravel(), b.ravel()) for a, b in zip(one, other, strict=True) if a is not None and b is not None
     ]

@@ -41,15 +41,15 @@ class ProblemVerdict:
 
     @property
     def verdict(self) -> str:
-        """Give "identical", "close" or "differs"."""
+        """Return "identical", "close" or "differs"."""
         return "differs" if self.findings else "identical" if self.identical else "close"
 
     @property
     def first_difference(self) -> Divergence | None:
-        """Give the first place where the two part."""
+        """Return the first place where the two part."""
         return self.findings[0].difference if self.findings else None
 
     @property
     def losses_apart(self) -> float:
-        """Give the largest distance of two losses."""
+        """Return the largest distance of two losses."""
         return float(abs_difference(self.learner, self.fit).max())

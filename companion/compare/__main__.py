@@ -67,7 +67,7 @@ def compare_parser() -> argparse.ArgumentParser:
 
 @command(NAME)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the comparison; give 0 if the two trainings are identical, else 1."""
+    """Print the comparison; return 0 if the two trainings are identical, else 1."""
     parser = compare_parser()
     options = parse(parser, argv)
     if options.show:
@@ -96,19 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def print_report(
     report: Report, comparison: "FitComparison", data: ModelData, arguments: dict[str, Any]
 ) -> None:
-    """Print what was trained, the histories side by side, and the verdict.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    comparison : FitComparison
-        Of the two trainings.
-    data : ModelData
-        On what.
-    arguments : dict
-        Those of ``.fit``.
-    """
+    """Print what was trained, the histories side by side, and the verdict."""
     from companion.report.parts import print_side_by_side
 
     model = comparison.fit.model
@@ -149,13 +137,13 @@ def main_key(comparison: "FitComparison") -> str | None:
 
 
 def pair(comparison: "FitComparison", key: str) -> dict[str, list[float]]:
-    """Give one key of both histories under the names that tables and pictures have for them."""
+    """Return one key of both histories under the names that tables and pictures have for them."""
     compared = comparison.histories[key]
     return {"by_hand": compared.first.tolist(), "fit": compared.second.tolist()}
 
 
 def as_dict(comparison: "FitComparison", file: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Give everything as numbers, strings, lists and dicts; the keys are those of the lessons' JSON."""
+    """Return everything as numbers, strings, lists and dicts; the keys are those of the lessons' JSON."""
     from companion.report.result import comparison_as_dict
     from companion.terminal.versions import versions
 
@@ -180,7 +168,7 @@ def as_dict(comparison: "FitComparison", file: str, arguments: dict[str, Any]) -
 
 
 def deliver(comparison: "FitComparison", options: argparse.Namespace, arguments: dict[str, Any]) -> int:
-    """Write the files that were asked for, open the picture if asked, and give the exit status."""
+    """Write the files that were asked for, open the picture if asked, and return the exit status."""
     if options.json is not None:
         content = spell_out(as_dict(comparison, options.file, arguments))
         write(options.json, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())

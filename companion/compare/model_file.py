@@ -37,22 +37,7 @@ class ModelData:
 
 
 def load_model_file(path: str) -> ModuleType:
-    """Run a user's file; files beside it can be imported from it.
-
-    Parameters
-    ----------
-    path : str
-        A Python file with ``build_model()`` and ``load_data()``.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    UserError
-        If it is no readable Python file, fails while it is run, or lacks one of the two functions.
-    """
+    """Run a user's file; files beside it can be imported from it."""
     if not path.endswith(".py"):
         raise UserError(f"{path!r} does not end in .py: name a Python file, such as my_model.py")
     with told_in_one_line(path, all_exceptions=True):
@@ -66,13 +51,7 @@ def load_model_file(path: str) -> ModuleType:
 
 
 def read_data(module: ModuleType, file: str) -> ModelData:
-    """Call ``load_data()`` and take apart what it gives.
-
-    Raises
-    ------
-    UserError
-        If it is nothing that ``.fit`` could be called with.
-    """
+    """Call ``load_data()`` and take apart what it gives."""
     data = module.load_data()
     parts = data if isinstance(data, tuple | list) else (data,)
     kinds = [type(part).__name__ for part in parts]
@@ -97,7 +76,7 @@ def read_data(module: ModuleType, file: str) -> ModelData:
 
 
 def feeds_itself(part: Any) -> bool:
-    """Say whether `part` gives batches of inputs and targets, a Dataset for example."""
+    """Return whether `part` gives batches of inputs and targets, a Dataset for example."""
     import keras
     import tensorflow as tf
 
@@ -115,14 +94,7 @@ def shape_text(part: Any) -> str:
 
 
 def fit_arguments(module: ModuleType, options: argparse.Namespace, data: ModelData) -> dict[str, Any]:
-    """Collect the arguments of ``.fit``: the user's, then those of the command line.
-
-    Raises
-    ------
-    UserError
-        If the user's are no dict of arguments of ``.fit``, or a batch size is given for what
-        gives its batches itself.
-    """
+    """Collect the arguments of ``.fit``: the user's, then those of the command line."""
     from companion.loop import fit_by_hand
 
     own = getattr(module, "fit_arguments", {})
@@ -149,21 +121,7 @@ def fit_arguments(module: ModuleType, options: argparse.Namespace, data: ModelDa
 
 @contextmanager
 def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[None]:
-    """Turn an exception in the ``with`` block that comes from the user's file into one line.
-
-    Parameters
-    ----------
-    path : str
-        The file. An exception that passed through it is told with the line where it did so.
-    all_exceptions : bool
-        Whether one that did not pass through it is the user's too; otherwise only the errors
-        with which Keras and TensorFlow refuse models and data.
-
-    Raises
-    ------
-    UserError
-        In place of the exception.
-    """
+    """Turn an exception in the ``with`` block that comes from the user's file into one line."""
     try:
         yield
     except (UserError, KeyboardInterrupt):

@@ -183,7 +183,7 @@ class Comparison:
         return Difference("dtype" if same_shape else "shape", array=number)
 
     def verdict(self) -> str:
-        """Say in one line whether the two are identical, and if not, where and how far they part."""
+        """Return one line: whether the two are identical, and if not, where and how far they part."""
         epochs = f"{self.epochs_identical} of {max(len(self.first), len(self.second))} epochs"
         arrays = f"all {len(self._pairs)} weight arrays"
         if not self.weights_identical:

@@ -68,7 +68,7 @@ for _when in ("begin", "end"):
 
 
 def epochs_of(training: Training) -> dict[str, list[int]]:
-    """Give the numbers of the epochs in which each key of the history was reported."""
+    """Return the numbers of the epochs in which each key of the history was reported."""
     ends = [(number or 0, logs) for method, number, logs in training.calls if method == "on_epoch_end"]
     reported = {key: [number for number, logs in ends if key in logs] for key in training.history}
     # Where a callback after the recorder changed the logs, the numbers are those from 0 on.
@@ -79,7 +79,7 @@ def epochs_of(training: Training) -> dict[str, list[int]]:
 
 
 def columns(history: Mapping[str, Sequence]) -> dict[str, list[float]]:
-    """Give each key of a history as numbers, one an epoch; a metric that is an array becomes several."""
+    """Return each key of a history as numbers, one an epoch; a metric that is an array becomes several."""
     plain: dict[str, list[float]] = {}
     for key, values in history.items():
         numbers = np.asarray([np.asarray(value, dtype="float64") for value in values])

@@ -35,7 +35,7 @@ def as_numbers(values: Any) -> np.ndarray:
 
 
 def _rank(values: np.ndarray) -> np.ndarray:
-    """Give each float its rank among all floats of its type, from the most negative on."""
+    """Return each float's rank among all floats of its type, from the most negative on."""
     unsigned = np.dtype(f"u{values.dtype.itemsize}")
     bits = values.view(unsigned)
     sign = unsigned.type(1 << (8 * values.dtype.itemsize - 1))

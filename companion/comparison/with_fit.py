@@ -112,7 +112,7 @@ class FitComparison:
         return max((comparison.max_ulp for comparison in self.histories.values()), default=0.0)
 
     def verdict(self) -> str:
-        """Say in one line whether the two are identical, and if not, where they part first."""
+        """Return one line: whether the two are identical, and if not, where they part first."""
         if self.differences:
             more = len(self.differences) - 1
             return f"not identical: {self.differences[0]}" + (f"; {more} more differences" if more else "")
@@ -139,7 +139,7 @@ class FitComparison:
         return pd.concat(frames, axis=1).sort_index().rename_axis("epoch")
 
     def epochs(self, key: str) -> list[int]:
-        """Give the numbers of the epochs in which `key`, one of `histories`, was reported."""
+        """Return the numbers of the epochs in which `key`, one of `histories`, was reported."""
         longer = max(self.by_hand, self.fit, key=lambda training: len(columns(training.history)[key]))
         return epochs_of(longer)[key if key in longer.history else key.rpartition("[")[0]]
 

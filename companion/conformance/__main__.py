@@ -41,7 +41,7 @@ def conformance_parser() -> argparse.ArgumentParser:
 
 @command(NAME)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the conformance table; give 0 if every row is identical, else 1."""
+    """Print the conformance table; return 0 if every row is identical, else 1."""
     parser = conformance_parser()
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
     to_stdout = check_outputs(parser, options, ("json",))

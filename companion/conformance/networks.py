@@ -79,7 +79,7 @@ class WithAddLoss(layers.Layer):
     """A layer that adds a loss of its own, from what passes through it."""
 
     def call(self, x: Any) -> Any:
-        """Give `x` as it is."""
+        """Return `x` as it is."""
         self.add_loss(0.01 * keras.ops.mean(keras.ops.square(x)))
         return x
 
@@ -120,7 +120,7 @@ class OwnLossAndMetrics(Subclassed):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
     ) -> Any:
-        """Give the mean square; the argument `training`, which came later to Keras, is not taken."""
+        """Return the mean square; the argument `training`, which came later to Keras, is not taken."""
         return keras.ops.mean(keras.ops.square(y - y_pred))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
@@ -171,7 +171,7 @@ class TensorFlowNoise(layers.Layer):
     """A layer that draws with ``tf.random``, not with Keras' seed generators."""
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Give `x`, in training with noise."""
+        """Return `x`, in training with noise."""
         return x + tf.random.normal(tf.shape(x), stddev=0.1) if training else x
 
 

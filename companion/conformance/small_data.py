@@ -14,53 +14,53 @@ def _draw(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def rows() -> XAndY:
-    """Give 6 numbers a row and a target of 0 or 1, that of a noisy rule."""
+    """Return 6 numbers a row and a target of 0 or 1, that of a noisy rule."""
     x = _draw(6)
     return x, (x.sum(axis=1, keepdims=True) + 0.5 * _draw(1, seed=1) > 0).astype("float32")
 
 
 def images() -> XAndY:
-    """Give images of 8 by 8 pixels in three colors, from 0 to 1."""
+    """Return images of 8 by 8 pixels in three colors, from 0 to 1."""
     return 1 / (1 + np.exp(-_draw(8, 8, 3))), rows()[1]
 
 
 def sequences() -> XAndY:
-    """Give 5 steps of 3 numbers, the last steps of some rows all 0."""
+    """Return 5 steps of 3 numbers, the last steps of some rows all 0."""
     x = _draw(5, 3)
     x[::3, 3:] = 0
     return x, rows()[1]
 
 
 def films() -> XAndY:
-    """Give 3 images of 5 by 5 pixels in one channel, one after the other."""
+    """Return 3 images of 5 by 5 pixels in one channel, one after the other."""
     return _draw(3, 5, 5, 1), rows()[1]
 
 
 def tokens() -> XAndY:
-    """Give 7 whole numbers from 0 to 10."""
+    """Return 7 whole numbers from 0 to 10."""
     return np.random.default_rng(0).integers(0, 11, size=(ROWS, 7)), rows()[1]
 
 
 def choices() -> XAndY:
-    """Give the rows of `rows` and one of three answers, one-hot."""
+    """Return the rows of `rows` and one of three answers, one-hot."""
     x = rows()[0]
     return x, np.eye(3, dtype="float32")[x[:, :3].argmax(axis=1)]
 
 
 def numbered_choices() -> XAndY:
-    """Give the same, the answers as numbers."""
+    """Return the same, the answers as numbers."""
     x, y = choices()
     return x, y.argmax(axis=1)
 
 
 def pairs() -> XAndY:
-    """Give two inputs and two targets, each in a list."""
+    """Return two inputs and two targets, each in a list."""
     x, y = rows()
     return [x[:, :4], x[:, 4:]], [y, x[:, :2]]
 
 
 def named_pairs() -> XAndY:
-    """Give the same in dicts."""
+    """Return the same in dicts."""
     (left, right), (y, more) = pairs()
     return {"left": left, "right": right}, {"answer": y, "more": more}
 

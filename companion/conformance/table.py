@@ -54,7 +54,7 @@ class Row:
         return self.repeatable and not self.identical
 
     def as_dict(self) -> dict[str, Any]:
-        """Give it as strings, numbers and booleans."""
+        """Return it as strings, numbers and booleans."""
         return asdict(self)
 
 
@@ -73,19 +73,7 @@ def combinations(word: str = "") -> list[Combination]:
 
 
 def train_all(rows: Sequence[Combination], jobs: int) -> Iterator[Row]:
-    """Train rows both ways, in their order; give what comes out, one after the other.
-
-    Parameters
-    ----------
-    rows : sequence of Combination
-        Some of `combinations`.
-    jobs : int
-        Processes at a time. A few rows in one job are trained in this process.
-
-    Yields
-    ------
-    Row
-    """
+    """Train rows both ways, in their order; return what comes out, one after the other."""
     if jobs == 1 and len(rows) <= PER_PROCESS:
         yield from map(train, rows)
         return

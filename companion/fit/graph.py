@@ -24,7 +24,7 @@ def compiled(model: keras.Model, step: Step, like: str) -> Steps:
     model : keras.Model
         Compiled.
     step : callable
-        ``step(model, x, y, sample_weight)``, which gives the logs.
+        ``step(model, x, y, sample_weight)``, which returns the logs.
     like : {"train_function", "test_function"}
         What ``.fit`` has in its place.
 

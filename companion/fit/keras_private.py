@@ -46,7 +46,7 @@ _VERSION = tuple(int(part) for part in keras.__version__.split(".")[:2])
 
 
 def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
-    """Give the running mean of the losses: the history's "loss", which ``model.compile`` makes.
+    """Return the running mean of the losses: the history's "loss", which ``model.compile`` makes.
 
     ``model.metrics[0]`` is the same, but not in a model that overrides ``metrics``.
     """
@@ -54,7 +54,7 @@ def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
 
 
 def kept_with(model: keras.Model, function: str, make: Callable[[], Kept]) -> Kept:
-    """Give what `make` made when the model's `function` was what it is now, or make it now.
+    """Return what `make` made when the model's `function` was what it is now, or make it now.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def kept_with(model: keras.Model, function: str, make: Callable[[], Kept]) -> Ke
 
 
 def was_frozen_after_fit(model: keras.Model) -> bool:
-    """Say whether ``.fit`` has a graph that still trains layers frozen since, or the other way round.
+    """Return whether ``.fit`` has a graph that still trains layers frozen since, or the other way round.
 
     The optimizer remembers what it was built for, when that graph was made.
     """
@@ -99,12 +99,12 @@ def was_frozen_after_fit(model: keras.Model) -> bool:
 
 
 def first_epoch(model: keras.Model, initial_epoch: int) -> int:
-    """Give the epoch to begin with, which `BackupAndRestore` may have moved while training began."""
+    """Return the epoch to begin with, which `BackupAndRestore` may have moved while training began."""
     return model._initial_epoch or initial_epoch
 
 
 def last_step(first_step: int, steps_per_execution: int) -> int:
-    """Give the number under which ``.fit`` reports that a group of steps has ended.
+    """Return the number under which ``.fit`` reports that a group of steps has ended.
 
     Up to Keras 3.10 it was that of the group's first step.
     """

@@ -85,7 +85,7 @@ def _time(text: str) -> datetime:
 
 @command(NAME)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Grade; give 0 if all could be graded."""
+    """Grade; return 0 if all could be graded."""
     parser = grade_parser()
     options = parser.parse_args(argv, argparse.Namespace(quiet=False))
     if options.gradescope:

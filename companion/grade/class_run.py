@@ -152,7 +152,7 @@ def run(session: Session, options: argparse.Namespace, report: Report) -> None:
 
 @contextmanager
 def executor_of(options: argparse.Namespace) -> Iterator[tuple[Executor, int]]:
-    """Give where to grade, and how many at one time."""
+    """Return where to grade, and how many at one time."""
     if options.scheduler:
         with cluster_executor(options.scheduler) as on_cluster:
             yield on_cluster
@@ -174,7 +174,7 @@ def stop(executor: Executor) -> None:
 
 
 def line_of(grade: Grade) -> str:
-    """Tell of a grade in a line."""
+    """Return a grade as a line of the report."""
     score = sum(one.points for one in grade.criteria)
     why = ", ".join(one.name for one in grade.mistakes) or grade.told or ("differs" if grade.unknown else "")
     seconds = f"{grade.seconds:.1f} s" if grade.seconds is not None else ""
@@ -188,7 +188,7 @@ def line_of(grade: Grade) -> str:
 def publish_all(
     folder: Path, session: Session, targets: dict[str, Target], report: Report, seconds: float
 ) -> bool:
-    """Write all pages; give whether something is left that could not be graded or filled in."""
+    """Write all pages; return whether something is left that could not be graded or filled in."""
     assignment = session.assignment
     overrides = read_overrides(folder / FILE, assignment.maximum)
     grades = publish.scored(session.grades(), overrides)

@@ -97,18 +97,7 @@ _starting = threading.Lock()
 
 
 def machine(*, forks: bool = True, sandbox: bool = False) -> Machine:
-    """Give this process's machine.
-
-    Parameters
-    ----------
-    forks, sandbox : bool
-        As in `Job`.
-
-    Raises
-    ------
-    UserError
-        If it cannot be started, or lacks a protection and `sandbox`.
-    """
+    """Return this process's machine."""
     with _starting:
         if forks not in _machines:
             _machines[forks] = Machine(forks=forks)
@@ -129,22 +118,7 @@ def close_machines() -> None:
 
 
 def grade(job: Job) -> Grade:
-    """Run and judge a submission.
-
-    Parameters
-    ----------
-    job : Job
-        Which.
-
-    Returns
-    -------
-    Grade
-
-    Raises
-    ------
-    UserError
-        If nothing can be graded here, whatever is handed in.
-    """
+    """Run and judge a submission."""
     here = _machine_of(job)
     told = ""
     for _ in range(TRIES):
@@ -203,7 +177,7 @@ def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[ExerciseRes
 
 
 def defined(job: Job) -> list[str]:
-    """Give the names of those of the lesson's exercises that a submission defines."""
+    """Return the names of those of the lesson's exercises that a submission defines."""
     stubs = lesson_file(job.task["lesson"], "exercise.py").read_text(encoding="utf-8")
     names = re.findall(r"^def (\w+)\(", stubs, re.MULTILINE)
     text = job.files[job.file].decode("utf-8-sig")
@@ -211,13 +185,7 @@ def defined(job: Job) -> list[str]:
 
 
 def reference_for(job: Job) -> bytes:
-    """Give what ``.fit`` makes of a job's task, for all jobs like it.
-
-    Raises
-    ------
-    UserError
-        As `grade`.
-    """
+    """Return what ``.fit`` makes of a job's task, for all jobs like it."""
     try:
         return _machine_of(job).reference(job.task)
     except MachineError as error:

@@ -11,20 +11,7 @@ from companion.grade.marking.grade import Grade, as_json, grade_of
 
 
 class Journal:
-    """The journal of a folder of grades, open for adding; one process at a time can have it.
-
-    Parameters
-    ----------
-    path : Path
-        Of the file; it is made if need be.
-
-    Raises
-    ------
-    UserError
-        If another grader has it open, or it is not a journal.
-    OutputError
-        If it cannot be written.
-    """
+    """The journal of a folder of grades, open for adding; one process at a time can have it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,13 +52,7 @@ class Journal:
         self.lines.append({"kind": "run"} | about)
 
     def add_grade(self, grade: Grade) -> None:
-        """Add a grade; when this returns it is on the disk.
-
-        Raises
-        ------
-        OutputError
-            If the system refuses, for example because the disk is full.
-        """
+        """Add a grade; when this returns it is on the disk."""
         self._write({"kind": "grade"} | as_json(grade))
         self.lines.append(grade)
 
@@ -100,13 +81,7 @@ class Journal:
 
 
 def _run_of(content: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run began with, if that is what it is.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If it is something else.
-    """
+    """Return what a run began with, if that is what it is."""
     if content["kind"] != "run" or not {"lesson", "seed", "fixed", "force", "only"} <= content.keys():
         raise ValueError("no run")
     return content

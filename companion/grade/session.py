@@ -116,13 +116,13 @@ class Session:
         return other_seed or old.key != self.key(one)
 
     def key(self, one: Submission) -> str:
-        """Give a sum of all that a grade depends on."""
+        """Return a sum of all that a grade depends on."""
         parts = [one.digest, asdict(self.assignment), companion.__version__, self.choices.lesson]
         parts.append(self.quiz.digest)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
     def job(self, one: Submission, files: dict[str, bytes] | None = None) -> Job:
-        """Give what a grader needs to know of a submission."""
+        """Return what a grader needs to know of a submission."""
         assignment, choices = self.assignment, self.choices
         task = {"lesson": choices.lesson, "seed": choices.seed}
         task |= {"epochs": assignment.epochs, "batch_size": assignment.batch_size}
@@ -191,7 +191,7 @@ class Session:
         tell(found)
 
     def grades(self) -> list[Grade]:
-        """Give the last grade of every student, those who have handed in nothing included."""
+        """Return the last grade of every student, those who have handed in nothing included."""
         known = self.journal.grades()
         found = []
         for one in self.submissions:
@@ -203,7 +203,7 @@ class Session:
 
 
 def _result_of(future: Future, job: Job) -> Grade:
-    """Give the grade; where a worker has died of it, again and again, say so."""
+    """Return the grade; where a worker has died of it, again and again, say so."""
     error = future.exception()
     if error is None:
         return future.result()

@@ -41,15 +41,6 @@ class LiveDial:
     Where it is dragged to is drawn at once, or, if the last picture is too new, noted and drawn at a later
     tick, so that a slow machine skips pictures and does not fall behind.
 
-    Parameters
-    ----------
-    dial : Dial
-        What is turned.
-    figure : Figure
-        Empty; one of pyplot's where it is to be shown.
-    title : str
-        Over all of it.
-
     Attributes
     ----------
     dial : Dial
@@ -183,7 +174,7 @@ class LiveDial:
             self._timer.start()
 
     def told(self) -> str:
-        """Say in a sentence where the training stands."""
+        """Return a sentence: where the training stands."""
         dial = self.dial
         right = f"right on {dial.accuracy():.1%} of the rows"
         return f"rate {dial.rate:.3g}, {dial.epoch} of {dial.epochs} epochs trained, {right}; {dial.words()}"
@@ -196,18 +187,7 @@ class LiveDial:
 
 
 def choose_canvas(browser: bool) -> None:
-    """Have figures drawn in web pages, or make sure that windows can be opened.
-
-    Parameters
-    ----------
-    browser : bool
-        Whether it is to be a web page.
-
-    Raises
-    ------
-    OutputError
-        If there is no display, or no tornado to serve the page with.
-    """
+    """Have figures drawn in web pages, or make sure that windows can be opened."""
     if not browser:
         check_display("--live", "use --live --browser, a web page,")
         return
@@ -228,15 +208,7 @@ def _is_no_closed_page(record: logging.LogRecord) -> bool:
 
 
 def show_dial(report: Report, browser: bool) -> None:
-    """Show what `open_dial` has opened, and come back when it is closed.
-
-    Parameters
-    ----------
-    report : Report
-        Where to say how to find and how to end it.
-    browser : bool
-        As for `choose_canvas`.
-    """
+    """Show what `open_dial` has opened, and come back when it is closed."""
     if browser:
         from matplotlib.backends.backend_webagg import WebAggApplication
 
@@ -248,25 +220,7 @@ def show_dial(report: Report, browser: bool) -> None:
 
 
 def open_dial(make_dial: Callable[[], Dial], title: str) -> LiveDial:
-    """Open the dial on a new figure of pyplot's.
-
-    Parameters
-    ----------
-    make_dial : callable
-        Gives what is turned.
-    title : str
-        Over all of it.
-
-    Returns
-    -------
-    LiveDial
-        Keep it: what is thrown away answers no more.
-
-    Raises
-    ------
-    OutputError
-        If the figure is none that can be clicked on.
-    """
+    """Open the dial on a new figure of pyplot's."""
     with matplotlib.rc_context({"toolbar": "None"}):  # to zoom is of no use here
         figure = pyplot.figure(title, figsize=SIZE)
     if type(figure.canvas) is FigureCanvasAgg:
@@ -284,27 +238,7 @@ def live_dial(
     epochs: int = lesson4.EPOCHS,
     seed: int = 0,
 ) -> LiveDial:
-    """Open lesson 4's dial on a figure of pyplot's: in a notebook after ``%matplotlib widget``.
-
-    Parameters
-    ----------
-    learning_rate, hidden, batch_size
-        Where the dial and the two sliders stand to begin with.
-    epochs : int
-        How far the training goes.
-    seed : int
-        As for `companion.lesson4.build_model`; Keras' global seed is set to it.
-
-    Returns
-    -------
-    LiveDial
-        Keep it in a variable: what is thrown away answers no more.
-
-    Raises
-    ------
-    OutputError
-        If the figure is none that can be clicked on.
-    """
+    """Open lesson 4's dial on a figure of pyplot's: in a notebook after ``%matplotlib widget``."""
     choices = {"hidden": hidden, "batch_size": batch_size, "epochs": epochs, "seed": seed}
     x, y = lesson4.load_data()
     make = functools.partial(Dial, lesson4.build_model, x, y, rate=learning_rate, **choices)

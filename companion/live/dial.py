@@ -17,19 +17,7 @@ BuildModel = Callable[..., keras.Model]
 
 
 class Network:
-    """A network and the rows it is trained on, ready to go through any epochs at any rates.
-
-    Parameters
-    ----------
-    build_model : callable
-        ``build_model(seed, hidden)``, which sets the seed.
-    x, y : ndarray of shape (n, 2) and (n, 1)
-        Two classes.
-    seed, hidden : int
-        For `build_model`.
-    batch_size : int
-        Rows an update.
-    """
+    """A network and the rows it is trained on, ready to go through any epochs at any rates."""
 
     def __init__(
         self,
@@ -48,7 +36,7 @@ class Network:
         self.start_loss = float(self.loss(y.astype(keras.config.floatx()), self.model(x)))
 
     def probabilities(self, weights: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Give what the network with these weights answers, shape (len(points),)."""
+        """Return what the network with these weights answers, shape (len(points),)."""
         parts, at = [], 0
         for variable in self.model.trainable_variables:
             size = int(np.prod(variable.shape))
@@ -58,7 +46,7 @@ class Network:
         return self.model(points).numpy()[:, 0]
 
     def by_hand(self, rates: Sequence[float]) -> list[float]:
-        """Train from the start, an epoch a rate; give the losses."""
+        """Train from the start, an epoch a rate; return the losses."""
         return list(self.trajectory.train(self.start, rates)[0])
 
     def with_fit(self, rates: Sequence[float]) -> list[float]:
@@ -71,19 +59,13 @@ class Network:
 
 
 class HandAndFit:
-    """Trains by hand and by ``.fit``, and compares: what the second process does.
-
-    Parameters
-    ----------
-    *of_all
-        What all networks have: the first four arguments of `Network`.
-    """
+    """Trains by hand and by ``.fit``, and compares: what the second process does."""
 
     def __init__(self, *of_all: Any) -> None:
         self._networks = functools.lru_cache(maxsize=4)(functools.partial(Network, *of_all))
 
     def __call__(self, task: tuple[int, int, Sequence[float]]) -> tuple[list[float], list[float], str]:
-        """Give both histories and the verdict, for a number of hidden units, a batch size, and rates."""
+        """Return both histories and the verdict, for a number of hidden units, a batch size, and rates."""
         hidden, batch_size, rates = task
         network = self._networks(hidden, batch_size)
         by_hand, weights = network.by_hand(rates), network.model.get_weights()
@@ -94,17 +76,6 @@ class HandAndFit:
 
 class Dial:
     """A network of two inputs, its training so far, and what its rate would make of the epochs to come.
-
-    Parameters
-    ----------
-    build_model : callable
-        As for `Network`; also imported by the second process.
-    x, y : ndarray of shape (n, 2) and (n, 1)
-        As for `Network`.
-    seed, hidden, batch_size, epochs : int
-        Likewise.
-    rate : float
-        The learning rate to begin with.
 
     Attributes
     ----------
@@ -147,22 +118,22 @@ class Dial:
 
     @property
     def epoch(self) -> int:
-        """Say how many epochs are trained."""
+        """Return how many epochs are trained."""
         return len(self.losses)
 
     @property
     def network(self) -> Network:
-        """Give the network of the present choices."""
+        """Return the network of the present choices."""
         return self._networks(self.hidden, self.batch_size)
 
     @property
     def plan(self) -> list[float]:
-        """Give the rate of each epoch: as trained, then as the dial stands."""
+        """Return the rate of each epoch: as trained, then as the dial stands."""
         return [*self.rates, *[self.rate] * (self.epochs - self.epoch)]
 
     @property
     def curve(self) -> list[float]:
-        """Give the losses of all epochs, those to come too."""
+        """Return the losses of all epochs, those to come too."""
         return [*self.losses, *self.outlook]
 
     def reset(self) -> None:
@@ -193,7 +164,7 @@ class Dial:
             self.verdict = ""
 
     def step(self) -> bool:
-        """Train an epoch; give whether there was one left."""
+        """Train an epoch; return whether there was one left."""
         if self.epoch == self.epochs:
             return False
         losses, weights = self.network.trajectory.train(self.weights, [self.rate])
@@ -204,15 +175,15 @@ class Dial:
         return True
 
     def probabilities(self, points: np.ndarray) -> np.ndarray:
-        """Give what the network answers now, shape (len(points),)."""
+        """Return what the network answers now, shape (len(points),)."""
         return self.network.probabilities(self.weights, points)
 
     def accuracy(self) -> float:
-        """Give the share of rows on which the network is right now."""
+        """Return the share of rows on which the network is right now."""
         return float(np.mean((self.probabilities(self.x) >= 0.5) == (self.y[:, 0] == 1)))
 
     def ask_worker(self) -> bool:
-        """Take what the second process has done, and give it what is to be done; say if there is news."""
+        """Take what the second process has done, and return it what is to be done; say if there is news."""
         if self._lost:
             return False
         wanted = (self.hidden, self.batch_size, tuple(self.plan))
@@ -236,7 +207,7 @@ class Dial:
             self.verdict = "not identical: the epochs trained here are others than in the second process"
 
     def words(self) -> str:
-        """Say in a line what is happening."""
+        """Return a line: what is happening."""
         first, curve = self.network.start_loss, self.curve
         kind, at = behavior(first, curve, len(curve) * len(self.network.batches)), blew_up_at(first, curve)
         # Short, for it is drawn at each move of the dial, and text is what takes longest to draw.

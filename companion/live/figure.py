@@ -28,17 +28,6 @@ class LiveFigure:
     A whole figure takes too long to draw for a dial that is dragged: each moving part is drawn alone, over a
     copy of what is behind it.
 
-    Parameters
-    ----------
-    figure : Figure
-        Empty.
-    title : str
-        Over all of it.
-    x, y : ndarray of shape (n, 2) and (n, 1)
-        The rows and their classes.
-    epochs : int
-        As many as the curves have.
-
     Attributes
     ----------
     figure : Figure
@@ -99,25 +88,7 @@ class LiveFigure:
     def add_slider(
         self, name: str, place: Rectangle, label: str, ends: tuple[float, float], at: float
     ) -> Slider:
-        """Add a slider, of which the label stays and the rest moves.
-
-        Parameters
-        ----------
-        name : str
-            For `show`.
-        place : tuple of float
-            Left, bottom, width and height, from 0 to 1.
-        label : str
-            What stands beside it.
-        ends : pair of float
-            What it goes from and to.
-        at : float
-            Where it stands.
-
-        Returns
-        -------
-        Slider
-        """
+        """Add a slider, of which the label stays and the rest moves."""
         left, low, width, height = place
         whole = width + 2 * KNOB
         axes = self.figure.add_axes((left - KNOB, low, whole, height), animated=True)
@@ -134,21 +105,7 @@ class LiveFigure:
         return slider
 
     def add_button(self, place: Rectangle, label: str, pressed: Callable[[], None]) -> Button:
-        """Add a button.
-
-        Parameters
-        ----------
-        place : tuple of float
-            Left, bottom, width and height, from 0 to 1.
-        label : str
-            On it.
-        pressed : callable
-            Is called without arguments.
-
-        Returns
-        -------
-        Button
-        """
+        """Add a button."""
         axes = self.figure.add_axes(place)
         axes.spines[:].set_visible(False)
         button = Button(axes, label, useblit=True)
@@ -174,7 +131,7 @@ class LiveFigure:
         self._fit.set_data(epochs[: len(fit)], np.fmin(fit, top))
 
     def set_words(self, words: str, verdict: str) -> list[str]:
-        """Set the two lines below the pictures; give the names of those that changed."""
+        """Set the two lines below the pictures; return the names of those that changed."""
         changed = []
         for name, line, text in (("words", self._words, words), ("verdict", self._verdict, verdict)):
             if line.get_text() != text:

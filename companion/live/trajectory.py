@@ -13,15 +13,6 @@ class Trajectory:
     The loop is the lessons' own, with the epochs too in the graph. TensorFlow's plain graph gives the weights
     of ``.fit`` bit for bit. XLA, which is many times faster, gives other last bits: enough for a first look,
     never for a comparison.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Trained in place, by plain SGD.
-    loss_function : keras.losses.Loss
-        A mean over the rows of a batch.
-    batches : sequence of pair of tf.Tensor
-        Of one epoch, in the order in which they are fed; all of one size, the last perhaps shorter.
     """
 
     def __init__(
@@ -44,31 +35,13 @@ class Trajectory:
         self._by_xla = tf.function(self._train, jit_compile=True)
 
     def weights(self) -> np.ndarray:
-        """Give the weights the model has now, one after the other, shape (parameters,)."""
+        """Return the weights the model has now, one after the other, shape (parameters,)."""
         return np.concatenate([variable.numpy().ravel() for variable in self.model.trainable_variables])
 
     def train(
         self, weights: np.ndarray, rates: Sequence[float], *, by_xla: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Train through as many epochs as there are rates.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (parameters,)
-            To begin with.
-        rates : sequence of float
-            The learning rate of each epoch.
-        by_xla : bool
-            Whether speed counts more than the last bit. XLA compiles anew, for a second or so, for each
-            number of epochs.
-
-        Returns
-        -------
-        losses : ndarray of shape (len(rates),), float64
-            The mean loss of each epoch's rows, each measured before its update.
-        weights : ndarray of shape (len(rates), parameters)
-            At the end of each epoch; the model has the last of them.
-        """
+        """Train through as many epochs as there are rates."""
         run = self._by_xla if by_xla else self._as_fit
         cast = tf.constant(rates, self.optimizer.learning_rate.dtype)
         losses, after = (array.numpy() for array in run(tf.constant(weights), cast))

@@ -12,18 +12,7 @@ Work = Callable[[Any], Any]
 
 
 class WorkerProcess:
-    """Does one task after another in a process of its own, which ends with this one.
-
-    Parameters
-    ----------
-    floatx : str
-        Keras' float type there.
-    prepare : callable
-        ``prepare(*arguments)`` gives, in the other process, the function that does a task; can be imported
-        from there, as what it is called with.
-    *arguments
-        For `prepare`.
-    """
+    """Does one task after another in a process of its own, which ends with this one."""
 
     def __init__(self, floatx: str, prepare: Callable[..., Work], *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
@@ -35,7 +24,7 @@ class WorkerProcess:
         self.task: Any = None
 
     def ask(self, task: Any) -> bool:
-        """Hand over a task; give whether it was taken, or another is still being done."""
+        """Hand over a task; return whether it was taken, or another is still being done."""
         if self.task is not None:
             return False
         self._here.send(task)
@@ -43,15 +32,7 @@ class WorkerProcess:
         return True
 
     def answer(self) -> tuple[Any, Any] | None:
-        """Give a task that is done and what came out, if there is one.
-
-        Raises
-        ------
-        RuntimeError
-            If the task could not be done.
-        EOFError
-            If the process has ended.
-        """
+        """Return a task that is done and what came out, if there is one."""
         if self.task is None or not self._here.poll():
             return None
         task, self.task = self.task, None

@@ -41,7 +41,7 @@ def mistakes_parser() -> argparse.ArgumentParser:
 
 @command(NAME)
 def main(argv: Sequence[str] | None = None) -> int:
-    """List the mistakes, or break the loop; give 0."""
+    """List the mistakes, or break the loop; return 0."""
     parser = mistakes_parser()
     options = argparse.Namespace(plot=None, save=None)
     parser.parse_args(argv, options)
@@ -104,7 +104,7 @@ def print_diff(report: Report, mistake: str, text: str) -> None:
 
 
 def _labeled(text: str, mistake: str) -> str:
-    """Say in the first line what is in a broken loop, and where the mistake shows."""
+    """Return the first line: what is in a broken loop, and where the mistake shows."""
     lesson = "lesson4" if mistake == "not-shuffled" else "lesson3"
     where = f"python -m companion.check {lesson} FILE"
     if mistake in ALSO_NEEDED and mistake != "not-shuffled":

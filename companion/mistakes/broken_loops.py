@@ -200,13 +200,7 @@ EDITS: dict[str, list[Edit]] = {
 
 
 def edited(text: str, edits: list[Edit]) -> str:
-    """Replace some of a text; each piece must be there exactly once.
-
-    Raises
-    ------
-    ValueError
-        If one is not.
-    """
+    """Replace some of a text; each piece must be there exactly once."""
     for old, new in edits:
         if text.count(old) != 1:
             raise ValueError(f"the loop has {old!r} {text.count(old)} times")
@@ -215,22 +209,11 @@ def edited(text: str, edits: list[Edit]) -> str:
 
 
 def right_loop(mistake: str = "") -> str:
-    """Give the text of the loop that is right, on the problem where a mistake shows."""
+    """Return the text of the loop that is right, on the problem where a mistake shows."""
     text = course_file("right_loop.py").read_text(encoding="utf-8")
     return edited(text, ALSO_NEEDED.get(mistake, []))
 
 
 def broken_loop(mistake: str) -> str:
-    """Give the text of a loop with one mistake.
-
-    Parameters
-    ----------
-    mistake : str
-        A name of the catalogue.
-
-    Raises
-    ------
-    KeyError
-        If there is no such mistake.
-    """
+    """Return the text of a loop with one mistake."""
     return edited(right_loop(), EDITS[mistake])

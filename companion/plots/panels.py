@@ -26,7 +26,7 @@ def draw_boundary(
     Parameters
     ----------
     axes : Axes
-        Where to.
+        Drawn on.
     probability : callable
         From points, shape (m, 2), to the probability of class 1, shape (m, 1).
     x : ndarray of shape (n, 2)
@@ -56,7 +56,7 @@ def draw_gradient(axes: Axes, names: Sequence[str], slopes: np.ndarray) -> None:
     Parameters
     ----------
     axes : Axes
-        Where to.
+        Drawn on.
     names : sequence of str
         Of the parameters.
     slopes : ndarray of shape (len(names),)
@@ -76,7 +76,7 @@ def draw_accuracies(axes: Axes, accuracies: Mapping[str, Sequence[float]]) -> No
     Parameters
     ----------
     axes : Axes
-        Where to.
+        Drawn on.
     accuracies : mapping of str to sequence of float
         From 0 to 1, under the keys of `companion.plots.plots.HISTORIES`.
     """
@@ -92,7 +92,7 @@ def draw_slice(axes: Axes, name: str, line: Mapping[str, np.ndarray], step: Mapp
     Parameters
     ----------
     axes : Axes
-        Where to.
+        Drawn on.
     name : str
         Of the weight.
     line : mapping
@@ -125,7 +125,7 @@ def draw_digits(axes: Axes, images: np.ndarray, answers: np.ndarray, truth: np.n
     Parameters
     ----------
     axes : Axes
-        Where to.
+        Drawn on.
     images : ndarray of shape (n, 28, 28)
         From 0, the paper, to 1, the ink; n is a multiple of 10.
     answers, truth : ndarray of shape (n,)

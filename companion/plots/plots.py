@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from companion.comparison.ulp import abs_difference
 from companion.errors import OutputError
@@ -142,7 +142,7 @@ def draw_differences(
     Parameters
     ----------
     axes : Axes
-        Where to.
+        Drawn on.
     histories : mapping of str to sequence of float
         With the key "fit".
     what : str
@@ -202,11 +202,22 @@ def draw_curves(axes: Axes, curves: Mapping[str, Sequence[float]], title: str) -
         axes.set_ylim(top=top * 1.3)
     elif len(inside) < len(drawn):
         axes.set_ylim(0, top)
-    axes.legend()
+    if any(_bounces_early(losses) for losses in inside.values()):
+        axes.set_xscale("symlog", linthresh=10)
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+    # Below the axes it covers no curve.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
+
+
+def _bounces_early(losses: np.ndarray) -> bool:
+    """Return whether a curve goes up often, and only in its first tenth: a straight axis has no room."""
+    ups = np.flatnonzero(np.diff(losses) > 0)
+    return len(ups) > 10 and ups[-1] < len(losses) / 10
 
 
 def _highest(history: Sequence[float]) -> str:
-    """Say how far up a training goes, or that it stops being a number."""
+    """Return how far up a training goes, or that it stops being a number."""
     lost = next((epoch for epoch, loss in enumerate(history) if not np.isfinite(loss)), None)
     return f"up to {max(history):.3g}" if lost is None else f"no number from epoch {lost} on"
 
@@ -247,7 +258,7 @@ def draw_lesson(result: Any, show: bool, panels: Sequence[Callable[[Axes], None]
     rows = 1 if len(draws) < 4 else 2
     above = -(-len(draws) // rows)
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(show, 5.5 * above, 4.8 * rows)
+        figure = new_figure(show, 5.8 * above, 4.8 * rows)
         grid = figure.add_gridspec(rows, above * (len(draws) - above or 1))
         for number, draw in enumerate(draws):
             row, column = divmod(number, above)

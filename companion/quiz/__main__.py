@@ -51,7 +51,7 @@ class RightAnswers:
         self.predictions: Any = None
 
     def __call__(self, question: Question) -> tuple[int | float, Mapping[str, Any]]:
-        """Give the right answer to a question, and what its explanation may name."""
+        """Return the right answer to a question, and what its explanation may name."""
         if question.kind != "prediction":
             assert question.answer is not None
             return question.answer, {}
@@ -65,7 +65,7 @@ class RightAnswers:
 
 @command(NAME)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Ask, or mark; give 0."""
+    """Ask, or mark; return 0."""
     parser = quiz_parser()
     options = argparse.Namespace(answers=None, sheet=None, save=None, json=None, quiz=None, key=None)
     parser.parse_args(argv, options)
@@ -114,18 +114,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def is_filled(path: str | None) -> bool:
-    """Say whether something stands in a file."""
+    """Return whether something stands in a file."""
     return path not in (None, STDOUT) and Path(str(path)).is_file() and Path(str(path)).stat().st_size > 0
 
 
 def begun_answers(path: str, quiz: Quiz) -> dict[str, float]:
-    """Read the answers of a quiz that is gone on with.
-
-    Raises
-    ------
-    UserError
-        If something stands in the file that would be lost when it is written anew.
-    """
+    """Read the answers of a quiz that is gone on with."""
     found = read_answers(Path(path), quiz)
     lost = [*(f"{name}: {told}" for name, told in found.refused.items()), *found.notes]
     if lost:
@@ -175,7 +169,7 @@ def ask_one(
 
 
 def print_mark(report: Report, one: Mark) -> None:
-    """Say whether an answer is right, and why."""
+    """Print whether an answer is right, and why."""
     if one.right:
         report.indented("Right.", "bold green")
     else:
@@ -210,7 +204,7 @@ def score(marks: Sequence[Mark]) -> int:
 
 
 def as_dict(marks: Sequence[Mark], quiz: Quiz) -> dict[str, Any]:
-    """Give score and marks as plain data."""
+    """Return score and marks as plain data."""
     questions = [
         {"name": one.question.name, "given": one.given, "right_answer": one.right_answer, "right": one.right}
         for one in marks

@@ -32,13 +32,7 @@ class Answers:
 
 
 def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> Answers:
-    """Read a file of answers.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read at all.
-    """
+    """Read a file of answers."""
     try:
         content = TomlFile(path, data).content
     except UserError as error:

@@ -41,29 +41,7 @@ def train_as(
     seed: int,
     epochs: int,
 ) -> Run:
-    """Train a new network as `call` says.
-
-    Parameters
-    ----------
-    call : FitCall
-        Its "clipping" only decides which loss is reported.
-    ways : Ways
-        Two times ``train(model, x, y, *, learning_rate, batch_size, epochs)``, which feeds the rows as
-        they are.
-    build_model : callable
-        From a seed, which it also sets, to the network.
-    rows : pair of ndarray
-        ``x`` and ``y``.
-    seed : int
-        Of weights and order.
-    epochs : int
-        Passes over the data.
-
-    Returns
-    -------
-    Run
-        With the losses that `call` reports.
-    """
+    """Train a new network as `call` says."""
     with precision(call["precision"]), expect_retracing():
         model, (x, y) = build_model(seed), rows
         if call["initial weights"] == "Keras'":
@@ -88,23 +66,7 @@ def keras_weights(build_model: Callable[[int], keras.Model], seed: int) -> list[
 def change_one_by_one(
     train: Callable[[FitCall], Run], start: FitCall, goal: FitCall, ends: tuple[Run, Run]
 ) -> dict[str, list[float]]:
-    """Train as `start` says, then with one setting after the other as `goal` says.
-
-    Parameters
-    ----------
-    train : callable
-        From a call to a run.
-    start, goal : FitCall
-        With the same names; they are changed in the order of `goal`.
-    ends : pair of Run
-        What the two give.
-
-    Returns
-    -------
-    dict of str to list of float
-        The losses as they stand at the start, under "", and after each setting that
-        differs has been changed too, under its name. The last are those of `goal`.
-    """
+    """Train as `start` says, then with one setting after the other as `goal` says."""
     call, losses = dict(start), {"": ends[0].history}
     for name, value in goal.items():
         if call[name] != value:
@@ -121,19 +83,7 @@ def print_gap(
     targets: Mapping[str, Sequence[float]],
     epochs: int,
 ) -> None:
-    """Say how far each change has left the losses from each target.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    start, goal, losses
-        As for `change_one_by_one`, and what it gave.
-    targets : mapping of str to sequence of float
-        The losses to come to, by the header of their column; it says what they are.
-    epochs : int
-        How many of the first are looked at.
-    """
+    """Print how far each change has left the losses from each target."""
     rows = []
     for name, history in losses.items():
         change = [name, f"{start[name]}", f"{goal[name]}"] if name else ["as it stands", "", ""]

@@ -73,11 +73,11 @@ class Survey:
         self._differentiate = lambda: differentiate(inputs, targets)
 
     def loss(self, weights: Sequence[np.ndarray]) -> float:
-        """Give the mean loss of all rows at `weights`, which are as ``model.get_weights()`` gives them."""
+        """Return the mean loss of all rows at `weights`, which are as ``model.get_weights()`` gives them."""
         return float(self._at(weights, self._measure))
 
     def place(self, weights: Sequence[np.ndarray]) -> LandscapePoint:
-        """Give the loss and the gradient there."""
+        """Return the loss and the gradient there."""
         loss, gradients = self._at(weights, self._differentiate)
         return LandscapePoint(list(weights), float(loss), flat(gradients))
 
@@ -90,7 +90,7 @@ class Survey:
 
 
 def move(weights: Sequence[np.ndarray], number: int, by: float) -> list[np.ndarray]:
-    """Give the weights with one number moved.
+    """Return the weights with one number moved.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def steepest_in_a_valley(survey: Survey, here: LandscapePoint) -> int:
 
 
 def step_down(place: LandscapePoint, rate: float) -> list[np.ndarray]:
-    """Give the weights that one step against the gradient leads to."""
+    """Return the weights that one step against the gradient leads to."""
     weights, start = [], 0
     for array in place.weights:
         slope = place.gradient[start : start + array.size].reshape(array.shape)
@@ -178,7 +178,7 @@ def print_slice(
     Parameters
     ----------
     report : Report
-        Where to.
+        Printed on.
     name, line, step
         As from there.
     rate : float
@@ -208,12 +208,12 @@ def print_lengths(
     rate: float,
     dtype: str,
 ) -> None:
-    """Say how long the gradient is at the start and after each epoch, and what small would be.
+    """Print how long the gradient is at the start and after each epoch, and what small would be.
 
     Parameters
     ----------
     report : Report
-        Where to.
+        Printed on.
     places : sequence of LandscapePoint
         At the start and after each epoch.
     stepped : sequence of float
@@ -259,7 +259,7 @@ def _short(value: float) -> str:
 def mean_batch_length(
     model: keras.Model, loss_function: Callable[..., tf.Tensor], batches: tf.data.Dataset
 ) -> float:
-    """Give the mean length of the gradients of `batches`, each at the model's weights."""
+    """Return the mean length of the gradients of `batches`, each at the model's weights."""
     lengths = []
     for xb, yb in batches:
         with tf.GradientTape() as tape:

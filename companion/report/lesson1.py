@@ -59,7 +59,7 @@ BY_FIT = Ways(fast(train_as_the_page), fast(lesson1.train_with_fit))
 
 @command("python -m companion.lesson1")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
+    """Train in three ways and report; return 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     options = parse_lesson("lesson1", argv)
     x, y = lesson1.load_data()
     settings = settings_of(options, batch_size=len(x))
@@ -131,7 +131,7 @@ def draw_answers(axes: Any, model: keras.Model, x: np.ndarray, y: np.ndarray, ep
 
 
 def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Say what is trained on what."""
+    """Return what is trained on what."""
     how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch of all "
     return [
         ("data", "4 students: hours of study, hours of sleep; 2 passed, 2 failed"),

@@ -27,7 +27,7 @@ PREDICTION = "0.1", "-0.1", "-0.05", "-0.25"
 
 @command("python -m companion.lesson2")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
+    """Train in three ways and report; return 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     options = parse_lesson("lesson2", argv)
     (x, y), (all_x, all_y) = lesson2.load_data(), lesson2.load_all_images()
     settings = settings_of(options, batch_size=len(x))
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Say what is trained on what."""
+    """Return what is trained on what."""
     hidden, weights = settings["hidden"], "drawn by NumPy"
     if (settings["seed"], hidden) == (0, lesson2.HIDDEN):
         weights = "the page's; the first two rows of W2, which it does not determine, were chosen here"

@@ -25,7 +25,7 @@ PAGE_SETTINGS = {"epochs": lesson3.EPOCHS, "hidden": lesson3.HIDDEN, "seed": 0, 
 
 @command("python -m companion.lesson3")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train in three ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
+    """Train in three ways and report; return 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     options = parse_lesson("lesson3", argv)
     (x, y), (x_test, y_test) = diabetes()
     settings = settings_of(options, batch_size=len(x))
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def what_goes_in(y: np.ndarray, y_test: np.ndarray, settings: dict) -> list[tuple[str, str]]:
-    """Say what is trained on what."""
+    """Return what is trained on what."""
     rows, ill, hidden = len(y) + len(y_test), int(y.sum() + y_test.sum()), settings["hidden"]
     shares = f"{y.mean():.1%}", f"{y_test.mean():.1%}"
     how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch of all "

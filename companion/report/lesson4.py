@@ -27,7 +27,7 @@ SCANNED_RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 
 @command("python -m companion.lesson4")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train in two ways and report; give 0 if by hand and ``.fit`` agree bit for bit, else 1."""
+    """Train in two ways and report; return 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     options = parse_lesson("lesson4", argv)
     if options.live or options.browser:
         from companion.live.app import run_live  # another command, for those who ask for it
@@ -69,7 +69,7 @@ def draw_answers(axes: Any, runs: Runs, epochs: int) -> None:
 
 
 def what_goes_in(rows: int, test_rows: int, settings: dict) -> list[tuple[str, str]]:
-    """Say what is trained on what, in which order."""
+    """Return what is trained on what, in which order."""
     hidden, steps = settings["hidden"], -(-rows // settings["batch_size"])
     short = rows - (steps - 1) * settings["batch_size"]
     keras.utils.set_random_seed(settings["seed"])

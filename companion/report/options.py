@@ -40,18 +40,7 @@ def no_hidden_units(text: str) -> int:
 
 
 def lesson_parser(name: str) -> argparse.ArgumentParser:
-    """Make the parser of a lesson's command.
-
-    Parameters
-    ----------
-    name : str
-        The lesson's, such as "lesson3".
-
-    Returns
-    -------
-    ArgumentParser
-        For `parse_lesson`.
-    """
+    """Make the parser of a lesson's command."""
     lesson = LESSONS[name]
     parser = OneLineParser(
         prog=f"python -m companion.{name}",
@@ -108,28 +97,7 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
 
 
 def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read a lesson's options; refuse early what could not be carried out after the training.
-
-    Parameters
-    ----------
-    name : str
-        The lesson's, such as "lesson3".
-    argv : sequence of str or None
-        The words of the command line; None for those of this process.
-
-    Returns
-    -------
-    Namespace
-        One attribute an option; those not given are None or False. ``to_stdout`` says
-        whether a result goes to standard output, which the report must then leave alone.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 on a bad option, 0 after ``--help``.
-    OutputError
-        If a window was asked for and none can be opened.
-    """
+    """Read a lesson's options; refuse early what could not be carried out after the training."""
     parser, lesson = lesson_parser(name), LESSONS[name]
     flags = ("predict", "brief", "exercises", "textbook_fit", "live", "browser")
     options = parse(parser, argv, **dict.fromkeys(flags, False))

@@ -32,17 +32,7 @@ def print_what_goes_in(
     by_hand: Callable[..., list[float]],
     fit: Callable[..., list[float]],
 ) -> None:
-    """Say what is trained on what, and by what.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    facts : sequence of pair of str
-        What only this lesson has: a word and what it stands for.
-    by_hand, fit : callable
-        The lesson's functions that are compared.
-    """
+    """Print what is trained on what, and by what."""
     report.part("What goes in")
     file = f"companion/{Path(inspect.unwrap(by_hand).__code__.co_filename).name}"
     report.facts(
@@ -83,21 +73,6 @@ def print_lead(
 
     On arrays ``.fit`` builds an input pipeline twice an epoch, which takes far longer than a small network.
     So it is given its batches ready made; that this changes nothing is shown for the first epochs.
-
-    Parameters
-    ----------
-    report : Report
-        Printed on.
-    runs : Runs
-        Train.
-    by_hand, with_fit : callable
-        The lesson's two functions.
-    options : Namespace
-        Those of the lesson.
-    textbook_epochs, textbook_rows : int
-        For how many epochs, and on how many rows, ``.fit`` is also called as it stands.
-    callbacks : sequence of Callback
-        For the ``.fit`` on ready-made batches.
     """
     dtype, epochs = options.dtype, options.epochs
     with progress(not options.quiet):
@@ -159,17 +134,7 @@ def print_guesses(report: Report, name: str, options: argparse.Namespace, runs: 
 def print_side_by_side(
     report: Report, histories: Mapping[str, Sequence[float]], epochs: Sequence[int] | None = None
 ) -> None:
-    """Print the losses of about ten epochs, spread over the run, in one column a training.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    histories : mapping of str to sequence of float
-        Keys as in `NAMES`; all of the same length.
-    epochs : sequence of int, optional
-        Their numbers, where they are not from 0 on.
-    """
+    """Print the losses of about ten epochs, spread over the run, in one column a training."""
     frame = side_by_side(histories)
     spread = np.linspace(0, len(frame), ROWS).round().astype(int)
     shown = np.unique(np.minimum(spread, len(frame) - 1))
@@ -182,31 +147,13 @@ def print_side_by_side(
 
 
 def print_verdict(report: Report, comparison: Comparison, what: str = "") -> None:
-    """Say whether by hand and ``.fit`` are identical.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    comparison : Comparison
-        By hand against ``.fit``.
-    what : str
-        Which training, where it is not the lesson's own.
-    """
+    """Print whether by hand and ``.fit`` are identical."""
     style = "bold green" if comparison.identical else "bold red"
     report.print(f"{what or 'by hand and .fit'}: {comparison.verdict()}", style=style)
 
 
 def print_closeness(report: Report, comparison: Comparison) -> None:
-    """Say how close NumPy comes, in the lessons that have a NumPy loop.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    comparison : Comparison
-        NumPy against by hand.
-    """
+    """Print how close NumPy comes, in the lessons that have a NumPy loop."""
     tolerance = NUMPY_TOLERANCE * float(np.finfo(comparison.dtype).eps)
     frame = comparison.frame()
     # Where both are NaN the difference is 0; a loss of a million has room for larger roundings than one of 1.
@@ -228,22 +175,7 @@ def print_closeness(report: Report, comparison: Comparison) -> None:
 def print_accuracy(
     report: Report, model: keras.Model, sets: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> dict[str, float]:
-    """Say how often the trained network is right, beside what the most frequent answer alone would get.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    model : keras.Model
-        Trained.
-    sets : mapping of str to pair of ndarray
-        ``x`` and ``y`` of each set of rows, as `companion.report.runs.accuracy` takes them.
-
-    Returns
-    -------
-    dict of str to float
-        The accuracies, from 0 to 1: ``train_accuracy`` for a set named "train".
-    """
+    """Print how often the network is right, beside the most frequent answer alone; return the accuracies."""
     report.part("How often the network is right, after the last update")
     right, rows = {}, []
     for name, (x, y) in sets.items():
@@ -260,20 +192,7 @@ def print_page(
     settings: Mapping[str, Any],
     page_settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Set the page's figures beside the run's, and say how many differ.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    figures : sequence of Printed
-        All that can be set beside this run.
-    settings : mapping
-        Of this run.
-    page_settings : mapping, optional
-        With which the page's losses and accuracies were made; if this run's are others,
-        `figures` lacks those, and the report says why.
-    """
+    """Set the page's figures beside the run's, and say how many differ."""
     report.part("What the lesson's page prints, and what this run gives")
     verdicts = {True: "agrees", False: "differs", None: ""}
     rows = [[p.figure, shown(p.printed, p), shown(p.measured, p), verdicts[p.agrees]] for p in figures]
@@ -309,27 +228,7 @@ def shown(value: float | str | None, p: Printed) -> str:
 def deliver(
     result: Result, options: argparse.Namespace, draw: Callable[[Result, bool], Any] = plots.draw_lesson
 ) -> int:
-    """Write the files that were asked for, open the picture if asked, and give the verdict.
-
-    Parameters
-    ----------
-    result : Result
-        What was found.
-    options : Namespace
-        From `companion.report.options.parse_lesson`.
-    draw : callable
-        Makes the picture from `result`, in a window or not.
-
-    Returns
-    -------
-    int
-        The exit status: 0 if by hand and ``.fit`` agree bit for bit, else 1.
-
-    Raises
-    ------
-    OutputError
-        If the system refuses a file.
-    """
+    """Write the files that were asked for, open the picture if asked, and return the verdict."""
     result.write(options)
     if options.plot is not None or options.show:
         figure = draw(result, options.show)

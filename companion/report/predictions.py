@@ -15,16 +15,7 @@ from companion.terminal.lesson_list import LESSONS
 
 
 class Predictions:
-    """Answers predictions about a lesson, each training made once.
-
-    Parameters
-    ----------
-    lesson : str
-        Such as "lesson4".
-    runs : Runs, optional
-        Of the lesson, some of which may be over; used if their settings are the lesson's own, which the
-        questions are about.
-    """
+    """Answers predictions about a lesson, each training made once."""
 
     def __init__(self, lesson: str, runs: Runs | None = None) -> None:
         self.lesson = lesson
@@ -34,13 +25,7 @@ class Predictions:
         self.runs = runs if runs is not None and runs.settings == own.settings else own
 
     def answer(self, question: Question) -> tuple[int | float, dict[str, Any]]:
-        """Run the lesson and give the right answer.
-
-        Raises
-        ------
-        UserError
-            If the run cannot be made as the question has it, or gives none of its choices.
-        """
+        """Run the lesson and give the right answer."""
         if question.asks == "lowest rate":
             runs = {rate: self._run(question, {"learning_rate": rate}) for rate in question.rates}
             finals = [run.history[-1] for run in runs.values()]

@@ -90,13 +90,7 @@ class Quiz:
 
 
 def read_quiz(path: Path) -> Quiz:
-    """Read and check a quiz.
-
-    Raises
-    ------
-    UserError
-        With the line, if something in it is unknown, missing or does not fit together.
-    """
+    """Read and check a quiz."""
     file = TomlFile(path)
     file.know(file.content, {"title", "question"}, "")
     title = file.text(file.content, "title", "")
@@ -182,13 +176,7 @@ def _run(table: Mapping[str, Any], asks: str, choices: tuple[str, ...], refuse: 
 
 
 def read_answer(question: Question, given: Any) -> int | float:
-    """Take an answer as a learner writes it.
-
-    Raises
-    ------
-    UserError
-        If it can be no answer.
-    """
+    """Take an answer as a learner writes it."""
     text = str(given).strip().lower() if isinstance(given, str | float | int) else ""
     if question.choices:
         words = [choice.lower() for choice in question.choices]
@@ -208,7 +196,7 @@ def read_answer(question: Question, given: Any) -> int | float:
 
 
 def is_right(question: Question, answer: float, right: float) -> bool:
-    """Tell whether an answer is the right one."""
+    """Return whether an answer is the right one."""
     if question.choices:
         return answer == right
     return abs(answer - right) <= question.tolerance * (1 + 1e-12)  # 0.1 + 0.2 is no reason to fail
@@ -222,7 +210,7 @@ def answer_text(question: Question, answer: float) -> str:
 
 
 def choices_of(question: Question) -> Sequence[str]:
-    """Give a line for each choice."""
+    """Return a line for each choice."""
     return [answer_text(question, number) for number in range(len(question.choices))]
 
 
@@ -273,13 +261,7 @@ class Mark:
 
 
 def mark(question: Question, answer: float | None, right_of: Right) -> Mark:
-    """Mark an answer.
-
-    Raises
-    ------
-    UserError
-        If the explanation names what there is not.
-    """
+    """Mark an answer."""
     right, figures = right_of(question)
     try:
         explanation = question.explanation.format_map(dict(figures)) if figures else question.explanation

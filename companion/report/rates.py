@@ -27,7 +27,7 @@ def print_scan(
     updates: int,
     title: str = "The learning rate",
 ) -> None:
-    """Say what each learning rate does, worked out from its curve, the start loss and the updates in all."""
+    """Print what each learning rate does, by its curve, the start loss and the number of updates."""
     report.part(title)
     finals = [history[-1] for history in scan.values() if np.isfinite(history[-1])]
     lowest = min(finals, default=np.inf)
@@ -48,7 +48,7 @@ def print_scan(
 def _more(
     word: str, start: float, history: Sequence[float], updates: int, scan: Mapping[float, Sequence[float]]
 ) -> str:
-    """Say where in the curve one sees what it does."""
+    """Return where in the curve one sees what it does."""
     if word == "crawls":
         level = {
             rate: first_epoch_at(other, history[-1]) for rate, other in scan.items() if other is not history
@@ -72,19 +72,7 @@ def print_rounding(
     numpy_and_by_hand: Comparison,
     by_hand_and_fit: Comparison,
 ) -> None:
-    """Set the same loop in two precisions side by side, and say what "close" is worth there.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    in_both : mapping of float to pair of sequence of float
-        By learning rate, the by-hand histories in float64 and float32.
-    numpy_and_by_hand : Comparison
-        In float32 at the last of the rates.
-    by_hand_and_fit : Comparison
-        Likewise.
-    """
+    """Set the same loop in two precisions side by side, and say what "close" is worth there."""
     epochs = len(next(iter(in_both.values()))[0])
     report.heading(f"   What rounding does: the same loop in two precisions, {epochs} epochs")
     rows = []
@@ -107,17 +95,7 @@ def print_rounding(
 
 
 def print_batch_sizes(report: Report, histories: Mapping[int, Sequence[float]], rows: int) -> None:
-    """Set batch, mini-batch and one-example updates beside each other.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    histories : mapping of int to sequence of float
-        By batch size, the losses of the same number of epochs.
-    rows : int
-        How many rows an epoch has.
-    """
+    """Set batch, mini-batch and one-example updates beside each other."""
     report.part("Batch, mini-batch, one example: how many rows an update")
     epochs = len(next(iter(histories.values())))
     shown = sorted({0, 1, 10, epochs - 1} & set(range(epochs)))

@@ -44,21 +44,7 @@ class Printed:
 
 
 def as_printed(figure: str, text: str, measured: float) -> Printed:
-    """Set a number of the page beside a measured one: they agree if rounding makes them the same.
-
-    Parameters
-    ----------
-    figure : str
-        What it is a figure of.
-    text : str
-        The number as the page prints it, "0.750": its decimals count.
-    measured : float
-        What this run gives.
-
-    Returns
-    -------
-    Printed
-    """
+    """Set a number of the page beside a measured one: they agree if rounding makes them the same."""
     decimals = len(text.partition(".")[2])
     return Printed(
         figure, float(text) if decimals else int(text), measured, f"{measured:.{decimals}f}" == text, decimals
@@ -119,7 +105,7 @@ class Result:
         return all(comparison.identical for comparison in self.comparisons.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """Give everything as numbers, strings, lists and dicts, under the keys that README.md promises."""
+        """Return everything as numbers, strings, lists and dicts, under the keys that README.md promises."""
         return {
             "lesson": self.lesson,
             "title": self.title,
@@ -160,13 +146,7 @@ class Result:
         return frame.to_csv(na_rep="NaN", lineterminator="\n")
 
     def write(self, options: argparse.Namespace) -> None:
-        """Write the files that ``--json`` and ``--csv`` ask for.
-
-        Raises
-        ------
-        OutputError
-            If the system refuses.
-        """
+        """Write the files that ``--json`` and ``--csv`` ask for."""
         if options.json is not None:
             write(options.json, self.as_json().encode())
         if options.csv is not None:
@@ -174,7 +154,7 @@ class Result:
 
 
 def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:
-    """Give what was found, under the keys that README.md promises."""
+    """Return what was found, under the keys that README.md promises."""
     return {
         "identical": comparison.identical,
         "max_abs_diff": comparison.max_abs_diff,
@@ -198,19 +178,7 @@ def _whole(ulp: float) -> int | float:
 
 
 def side_by_side(histories: Mapping[str, Sequence[float]]) -> pd.DataFrame:
-    """Put histories of the same length side by side.
-
-    Parameters
-    ----------
-    histories : mapping of str to sequence of float
-        A loss an epoch.
-
-    Returns
-    -------
-    DataFrame
-        Index ``epoch``, counted from 0; a column a history; ``largest_difference``,
-        absolute, between any two of them.
-    """
+    """Put histories of the same length side by side."""
     frame = pd.DataFrame(dict(histories)).rename_axis("epoch")
     columns = list(histories.values())
     pairs = [abs_difference(a, b) for i, a in enumerate(columns) for b in columns[:i]]

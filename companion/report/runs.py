@@ -93,13 +93,13 @@ class Runs:
         return behavior(self.start_loss(train, **changes), history, self.updates(**changes))
 
     def at_rates(self, train: Train, rates: Sequence[float]) -> dict[float, list[float]]:
-        """Train at each of `rates`, and at the usual learning rate; give the histories by ascending rate."""
+        """Train at each of `rates` and at the usual one; return the histories by ascending rate."""
         own = self.settings["learning_rate"]
         return {rate: self(train, learning_rate=rate).history for rate in sorted({*rates, own})}
 
 
 def words_for(train: Train) -> str:
-    """Say by what a function of a lesson trains."""
+    """Return by what a function of a lesson trains."""
     ways = {"train_with_numpy": "NumPy", "train_with_fit": ".fit", "fast_fit": ".fit on ready-made batches"}
     return ways.get(train.__name__, "by hand")
 
@@ -151,12 +151,12 @@ def compare(first: Run, second: Run, dtype: str, names: tuple[str, str] = ("by h
 
 
 def histories_of(runs: Mapping[str, Run]) -> dict[str, list[float]]:
-    """Give the histories alone."""
+    """Return the histories alone."""
     return {name: run.history for name, run in runs.items()}
 
 
 def accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
-    """Give the share of answers that are right.
+    """Return the share of answers that are right.
 
     Parameters
     ----------

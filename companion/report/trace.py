@@ -33,17 +33,7 @@ PROBE = (0.3, -0.2, 0.4, 0.1)  # weights out of a unit at the corner that would 
 
 
 def print_forward(report: Report, weights: Arrays, x: np.ndarray, y: np.ndarray) -> None:
-    """Follow one row from its inputs to its loss.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    weights : sequence of ndarray
-        As for `companion.lesson2.forward`.
-    x, y : ndarray of shape (1, k) and (1, m)
-        The row and its target.
-    """
+    """Follow one row from its inputs to its loss."""
     report.part("The forward pass, with the initial weights")
     z1, a1, output = forward(weights, x)
     near = (z1 != 0) & (np.abs(z1) <= AT_THE_CORNER)
@@ -67,22 +57,7 @@ def _numbers(row: np.ndarray) -> str:
 
 
 def print_gradients(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    """Work out the gradient in three ways, set them side by side, and say what each costs.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    model : keras.Model
-        One hidden layer of ReLU units, linear outputs.
-    x, y : ndarray of shape (n, k) and (n, m)
-        The rows.
-
-    Returns
-    -------
-    list of ndarray
-        The gradients by tape, shaped like the model's weights.
-    """
+    """Work out the gradient in three ways, set them side by side, and say what each costs."""
     weights, tape = model.get_weights(), by_tape(model, x, y)
     count = sum(array.size for array in weights)
     report.part(f"All {count} gradients, three ways")
@@ -122,19 +97,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def print_units(report: Report, states: Mapping[str, Arrays], x: np.ndarray, all_x: np.ndarray) -> None:
-    """Say which hidden units are active, and which are dead: never above 0, so that they do not learn.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    states : mapping of str to sequence of ndarray
-        Weights by header: the initial ones, those after the training on the row, others.
-    x : ndarray of shape (1, k)
-        The row in question.
-    all_x : ndarray of shape (n, k)
-        All rows that there are.
-    """
+    """Print which hidden units are active, and which are dead: never above 0, so that they do not learn."""
     report.part("Which hidden units are dead, and the corner of ReLU")
     into = {header: forward(weights, x)[0][0] for header, weights in states.items()}
     active = {
@@ -171,17 +134,7 @@ def _units(numbers: np.ndarray) -> str:
 
 
 def print_corner(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
-    """Say what becomes of the gradient of a unit whose input is 0 but for rounding.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    model : keras.Model
-        As for `print_gradients`.
-    x, y : ndarray of shape (1, k) and (1, m)
-        The row.
-    """
+    """Print what becomes of the gradient of a unit whose input is 0 but for rounding."""
     weights = model.get_weights()
     z1 = forward(weights, x)[0][0]
     in_tensorflow = (tf.matmul(tf.constant(x, model.dtype), weights[0]) + weights[1]).numpy()[0]
@@ -230,19 +183,7 @@ def print_update(
     y: np.ndarray,
     rate: float,
 ) -> None:
-    """Set every weight before one update beside its value after it, and likewise the loss.
-
-    Parameters
-    ----------
-    report : Report
-        Where to.
-    before, gradients, after : sequence of ndarray
-        The weights, their gradients, and the weights that the update left.
-    x, y : ndarray of shape (n, k) and (n, m)
-        The rows.
-    rate : float
-        The learning rate.
-    """
+    """Set every weight before one update beside its value after it, and likewise the loss."""
     report.part(f"One update by hand: new = old - {rate:g} times gradient")
     columns = {"old": flat(before), "gradient": flat(gradients), "new": flat(after)}
     _print_parameters(report, columns, names_of(before))

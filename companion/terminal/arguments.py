@@ -105,28 +105,7 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, **others: Any) -> argparse.Namespace:
-    """Read the options of a command that has those of `add_outputs` and `add_quiet`.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-        The command's.
-    argv : sequence of str or None
-        The words of the command line; None for those of this process.
-    **others
-        What further options are that were not given.
-
-    Returns
-    -------
-    Namespace
-        One attribute an option; ``to_stdout`` says whether a result goes to standard output,
-        which the report must then leave alone.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 on a bad option, 0 after ``--help``.
-    """
+    """Read the options of a command that has those of `add_outputs` and `add_quiet`."""
     nothing = dict(plot=None, show=False, json=None, csv=None, quiet=False) | others
     words = join_negative_numbers(sys.argv[1:] if argv is None else argv)
     options = argparse.Namespace(**(nothing | vars(parser.parse_args(words))))
@@ -140,29 +119,7 @@ def check_outputs(
     names: Sequence[str],
     read: str | None = None,
 ) -> bool:
-    """Refuse files that could not be written once the work is done.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-        Says what is wrong.
-    options : Namespace
-        As parsed.
-    names : sequence of str
-        Which of them name files; "plot" names a picture.
-    read : str, optional
-        A file that is read, and must stay as it is.
-
-    Returns
-    -------
-    bool
-        Whether one of them goes to standard output, which the report must then leave alone.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 if a file cannot be written, is `read`, or two options name the same one.
-    """
+    """Refuse files that could not be written once the work is done."""
     files = {f"--{name}": path for name in names if (path := getattr(options, name)) is not None}
     writer_of: dict[Path | str, str] = {}
     for option, path in files.items():
@@ -185,5 +142,5 @@ def check_outputs(
 
 
 def picture_endings() -> str:
-    """Say how a picture's file may end."""
+    """Return how a picture's file may end."""
     return ", ".join(PLOT_ENDINGS[:-1]) + f" or {PLOT_ENDINGS[-1]}"

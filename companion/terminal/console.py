@@ -24,15 +24,7 @@ PAGE = 100  # columns of a report that is not printed
 
 
 class Report(Console):
-    """The report's paper: plain text, no markup, and no complaint when the reader closes the pipe.
-
-    Parameters
-    ----------
-    quiet : bool
-        Print nothing at all.
-    **options
-        Further ones of rich's Console.
-    """
+    """The report's paper: plain text, no markup, and no complaint when the reader closes the pipe."""
 
     def __init__(self, quiet: bool = False, **options: Any) -> None:
         # Numbers and file names are printed as they are: "[1]" is no color and 0.1 no link.
@@ -45,13 +37,7 @@ class Report(Console):
         leave_stdout()
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print as rich does.
-
-        Raises
-        ------
-        OutputError
-            If the system refuses, for example because the disk is full.
-        """
+        """Print as rich does."""
         try:
             super().print(*objects, **options)
         except OSError as error:
@@ -83,17 +69,7 @@ class Report(Console):
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: Sequence[int] = ()
     ) -> None:
-        """Print a table, numbers aligned at the right.
-
-        Parameters
-        ----------
-        columns : sequence of str
-            The headers.
-        rows : iterable of sequence of str
-            The cells, already formatted.
-        text_columns : sequence of int
-            Which columns hold words and are aligned at the left.
-        """
+        """Print a table, numbers aligned at the right."""
         table, rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False), list(rows)
         for number, column in enumerate(columns):
             if number in text_columns:
@@ -110,17 +86,7 @@ class Report(Console):
 
 @contextmanager
 def counting(report: Report, total: int, what: str) -> Iterator[Callable[[str], None]]:
-    """Give a function that tells of one more that is done, in a line; on a terminal a bar counts along.
-
-    Parameters
-    ----------
-    report : Report
-        Where to print the lines.
-    total : int
-        How many there will be.
-    what : str
-        Of what.
-    """
+    """Return a function that tells of one more that is done, in a line; on a terminal a bar counts along."""
     terminal = Console(stderr=True)
     if not terminal.is_terminal or report.quiet:
         yield functools.partial(report.print, soft_wrap=True)
@@ -137,39 +103,27 @@ def counting(report: Report, total: int, what: str) -> Iterator[Callable[[str], 
 
 
 def as_plain_text(write: Callable[[Report], None]) -> str:
-    """Give what `write` prints on the report that it is handed, as text."""
+    """Return what `write` prints on the report that it is handed, as text."""
     page = io.StringIO()
     write(Report(file=page, width=PAGE, color_system=None))
     return page.getvalue()
 
 
 def as_html(write: Callable[[Report], None]) -> str:
-    """Give the same as a piece of HTML, with its colors."""
+    """Return the same as a piece of HTML, with its colors."""
     report = Report(file=io.StringIO(), width=PAGE, record=True, force_jupyter=False)
     write(report)
     return report.export_html(inline_styles=True, code_format='<pre style="line-height: 1.3">{code}</pre>')
 
 
 def fail(command: str, error: UserError) -> int:
-    """Print the one line of `error` on standard error; give the exit status of misuse."""
+    """Print the one line of `error` on standard error; return the exit status of misuse."""
     print(f"{command}: error: {error}", file=sys.stderr)
     return MISUSE
 
 
 def command(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Turn what a user did wrong into one line and an exit status, for a command's ``main``.
-
-    Parameters
-    ----------
-    name : str
-        The command's name, to open the line with.
-
-    Returns
-    -------
-    callable
-        A decorator for ``main(argv=None) -> int``. A fault of the program itself keeps
-        its stack trace.
-    """
+    """Turn what a user did wrong into one line and an exit status, for a command's ``main``."""
 
     def decorate(main: Callable[..., int]) -> Callable[..., int]:
         @functools.wraps(main)
@@ -191,7 +145,7 @@ def command(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
 
 
 def _is_interruption(error: BaseException | None) -> bool:
-    """Say whether Ctrl-C is behind an exception: an import that it breaks off may raise another one."""
+    """Return whether Ctrl-C is behind an exception: an import that it breaks off may raise another one."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

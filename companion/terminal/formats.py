@@ -27,7 +27,7 @@ def distance(value: float) -> str:
 
 
 def number_word(value: float) -> str:
-    """Give the word for a NaN or an infinity."""
+    """Return the word for a NaN or an infinity."""
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 

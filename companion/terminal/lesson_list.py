@@ -122,13 +122,5 @@ def course_file(*names: str) -> Path:
 
 
 def lesson_file(lesson: int | str, name: str) -> Path:
-    """Return the path of a file in a lesson's folder.
-
-    Parameters
-    ----------
-    lesson : int or str
-        Such as 3 or "lesson3".
-    name : str
-        Such as "quiz.toml".
-    """
+    """Return the path of a file in a lesson's folder."""
     return course_file(f"lesson{str(lesson).removeprefix('lesson')}", name)

@@ -12,24 +12,13 @@ STDOUT = "-"
 
 
 def holds_other(path: str, content: bytes) -> bool:
-    """Say whether something else stands in a file, which would be lost."""
+    """Return whether something else stands in a file, which would be lost."""
     file = Path(path)
     return path != STDOUT and file.is_file() and file.read_bytes() not in (b"", content)
 
 
 def check_writable(path: str) -> None:
-    """Refuse a file that could not be written, before hours of training are spent on it.
-
-    Parameters
-    ----------
-    path : str
-        A file to be made or replaced, or "-" for standard output.
-
-    Raises
-    ------
-    OutputError
-        If `path` is a folder, its folder is missing, or either may not be written to.
-    """
+    """Refuse a file that could not be written, before hours of training are spent on it."""
     if path == STDOUT:
         return
     try:
@@ -65,26 +54,12 @@ def _check_target(path: str) -> None:
 
 
 def _is_device(path: str) -> bool:
-    """Tell whether `path` is a device or a pipe, which is written to and must not be replaced."""
+    """Return whether `path` is a device or a pipe, which is written to and must not be replaced."""
     return os.path.exists(path) and not os.path.isfile(path)
 
 
 def write(path: str, content: bytes) -> None:
-    """Write beside, then rename, so that a file already there is replaced whole or left as it was.
-
-    Parameters
-    ----------
-    path : str
-        The file, or "-" for standard output. A symbolic link keeps pointing where it
-        pointed; a device or a pipe is written to, not replaced.
-    content : bytes
-        All of it.
-
-    Raises
-    ------
-    OutputError
-        If the system refuses, for example because the disk is full.
-    """
+    """Write beside, then rename, so that a file already there is replaced whole or left as it was."""
     if path == STDOUT:
         _write_stdout(content)
         return

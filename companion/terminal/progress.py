@@ -11,13 +11,7 @@ _bars: Progress | None = None  # what is on the screen now, if anything
 
 @contextmanager
 def progress(show: bool = True) -> Iterator[None]:
-    """Show the bars of all that is trained inside the ``with`` block; leave no trace of them.
-
-    Parameters
-    ----------
-    show : bool
-        False to show nothing, even on a terminal.
-    """
+    """Show the bars of all that is trained inside the ``with`` block; leave no trace of them."""
     global _bars
     terminal = Console(stderr=True)
     if not (show and terminal.is_terminal):
@@ -45,20 +39,7 @@ def training(description: str) -> Iterator[None]:
 
 
 def track(epochs: range, description: str) -> Iterable[int]:
-    """Give `epochs` as they are; where bars are shown, one of them counts along.
-
-    Parameters
-    ----------
-    epochs : range
-        What a loop goes through.
-    description : str
-        What is being trained.
-
-    Returns
-    -------
-    iterable of int
-        The numbers of `epochs`.
-    """
+    """Return `epochs` as they are; where bars are shown, one of them counts along."""
     return epochs if _bars is None else _count(epochs, description, _bars)
 
 

@@ -30,13 +30,7 @@ NOTE = re.compile(
 
 
 def started_module(words: Sequence[str]) -> str:
-    """Return the module that Python was started with by ``-m``; "" if it was started otherwise.
-
-    Parameters
-    ----------
-    words : sequence of str
-        As ``sys.orig_argv``. While ``-m`` imports a package, ``sys.argv[0]`` says only that there was one.
-    """
+    """Return the module that Python was started with by ``-m``; "" if it was started otherwise."""
     rest = list(words[1:])
     while rest:
         word = rest.pop(0)
@@ -56,13 +50,7 @@ def started_module(words: Sequence[str]) -> str:
 
 
 def begin(name: str) -> None:
-    """Start a command of ours: on TensorFlow, without its notes, ended by Ctrl-C in one line.
-
-    Parameters
-    ----------
-    name : str
-        What to call it in that line. `end_of_start` gives Ctrl-C its usual meaning back.
-    """
+    """Start a command of ours: on TensorFlow, without its notes, ended by Ctrl-C in one line."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whatever Keras' own file of settings says
     # It silences TensorFlow once it runs, but not its import (TensorFlow 2.21; tensorflow#100442).
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -83,7 +71,7 @@ def refuse_other_backends() -> None:
 
 
 def _leave_at_ctrl_c(name: str) -> bool:
-    """Let Ctrl-C end the process at once, unless somebody else takes it; say whether that is new."""
+    """Let Ctrl-C end the process at once, unless somebody else takes it; return whether that is new."""
     with contextlib.suppress(ValueError):  # in another thread than the first, signals are not ours
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _Leave(name))

@@ -12,24 +12,12 @@ from companion.errors import UserError
 class TomlFile:
     """A TOML file, read.
 
-    Parameters
-    ----------
-    path : Path
-        Of the file.
-    data : bytes, optional
-        What is in it, where that is known.
-
     Attributes
     ----------
     path : Path
         As given.
     content : dict
         What is in it.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, or is no TOML.
     """
 
     def __init__(self, path: Path, data: bytes | None = None) -> None:
@@ -66,13 +54,7 @@ class TomlFile:
         return None
 
     def know(self, content: Mapping[str, Any], known: Collection[str], table: str, number: int = 1) -> None:
-        """Refuse a key that is not among `known`.
-
-        Raises
-        ------
-        UserError
-            With its line, and what there is.
-        """
+        """Refuse a key that is not among `known`."""
         for key in content:
             if key not in known:
                 what = f"of [{table}]" if table else "here"
@@ -81,13 +63,7 @@ class TomlFile:
                 )
 
     def table(self, content: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """Give a table, empty if it is missing.
-
-        Raises
-        ------
-        UserError
-            If it is none.
-        """
+        """Return a table, empty if it is missing."""
         value = content.get(name, {})
         if not isinstance(value, dict):
             raise self.error(name, "", f"is {value!r}: it must be a table, [{name}]")
@@ -104,26 +80,7 @@ class TomlFile:
         whole: bool = False,
         number: int = 1,
     ) -> Any:
-        """Give a number.
-
-        Parameters
-        ----------
-        content : mapping
-            The table.
-        key, table : str
-            Its name there, and the table's.
-        least, most : float
-            What it may be.
-        whole : bool
-            Whether it must be a whole one.
-        number : int
-            Which of several tables of that name.
-
-        Raises
-        ------
-        UserError
-            If it is missing, no number, or out of range.
-        """
+        """Return a number."""
         if key not in content:
             where = f" in [{table}]" if table else ""
             raise UserError(f"{self.path}: {key} is missing{where}: add a number from {least:g} to {most:g}")
@@ -136,13 +93,7 @@ class TomlFile:
         return value
 
     def text(self, content: Mapping[str, Any], key: str, table: str, number: int = 1) -> str:
-        """Give a text that is not empty.
-
-        Raises
-        ------
-        UserError
-            If it is missing or something else.
-        """
+        """Return a text that is not empty."""
         value = content.get(key)
         if value is None:
             raise self.error(table or key, table, f"has no {key}: add a text in quotes", number)

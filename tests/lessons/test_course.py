@@ -15,6 +15,7 @@ from marks import only
 
 from companion import notebooks
 from companion.mistakes.broken_loops import EDITS
+from companion.report.questions import predictions_of
 from companion.terminal.lesson_list import LESSONS, course_file, lesson_file
 from companion.terminal.quiet_start import NOTE
 
@@ -22,7 +23,7 @@ HEADINGS = [
     "Predict, then run",
     "What to look at",
     "The two halves",
-    "What the page says, and what is true",
+    "What the page says",
     "Where to go on",
 ]
 
@@ -50,6 +51,14 @@ def test_a_reading_has_the_parts_that_all_have(lesson):
     for command in (lesson, f"check {lesson} exercise.py", f"quiz {lesson}", "notebooks"):
         assert f"python -m companion.{command}" in text, command
     assert "(curves.png)" in text
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_reading_asks_what_predict_asks(lesson):
+    section = reading(lesson).split("## Predict, then run")[1].split("\n## ")[0]
+    asked = re.findall(r"^\d+\. (.*?)$", section.replace("\n   ", " "), re.MULTILINE)
+    assert asked == [question.text for question in predictions_of(lesson)]
+    assert f"python -m companion.{lesson} --predict\n" in section
 
 
 @pytest.mark.parametrize("lesson", only(LESSONS, "lesson2", "lesson3"))

@@ -337,7 +337,7 @@ def test_brief_is_the_first_ten_lines_and_trains_no_more(lesson3_main, monkeypat
     assert (status, err, lines) == (0, "", whole[: len(lines)])
     assert len([line for line in lines if line]) == 9
     assert "by hand and .fit: identical: 12 of 12 epochs, all 4 weight arrays" in lines
-    assert "by hand and fit(x, y, ...): identical: 12 of 12 epochs, all 4 weight arrays" in lines
+    assert "by hand and fit(x, ...): identical: 12 of 12 epochs, all 4 weight arrays" in lines
     assert rates == [0.1]
 
 

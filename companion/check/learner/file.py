@@ -24,13 +24,7 @@ NEAR = 0.6  # how alike a misspelled name is
 
 
 def check_file(path: str) -> Path:
-    """Refuse what can be no file with a loop.
-
-    Raises
-    ------
-    UserError
-        If there is no such file, or its name ends otherwise.
-    """
+    """Refuse what can be no file with a loop."""
     file = Path(path)
     if file.is_dir():
         raise UserError(f"{path!r} is a folder: name the file in it that defines train")
@@ -42,35 +36,12 @@ def check_file(path: str) -> Path:
 
 
 def read_train(path: str) -> Callable[..., Any]:
-    """Run a Python file or a notebook and give the ``train`` that it defines; errors as `read_module`.
-
-    Raises
-    ------
-    UserError
-        If it defines no ``train``.
-    """
+    """Run a Python file or a notebook and give the ``train`` that it defines; errors as `read_module`."""
     return find_train(read_module(path), path)
 
 
 def read_module(path: str) -> ModuleType:
-    """Run a Python file or a notebook.
-
-    Parameters
-    ----------
-    path : str
-        Ends in ``.py`` or ``.ipynb``. Files beside it can be imported from it.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    UserError
-        If there is no such file, or it cannot be read.
-    LoopError
-        If it fails while it is run.
-    """
+    """Run a Python file or a notebook."""
     try:
         return run_file(path)
     except (KeyboardInterrupt, UserError):
@@ -102,25 +73,7 @@ def run_file(path: str) -> ModuleType:
 
 
 def sources_of(path: str, text: str) -> list[tuple[str, str]]:
-    """Give the code of a file, or of each cell of a notebook, and what Python calls it in a traceback.
-
-    Parameters
-    ----------
-    path : str
-        Of the file.
-    text : str
-        What is in it.
-
-    Returns
-    -------
-    list of tuple of str
-        Names and texts.
-
-    Raises
-    ------
-    UserError
-        If it is a broken notebook.
-    """
+    """Return the code of a file, or of each cell of a notebook, and what Python calls it in a traceback."""
     if not path.endswith(".ipynb"):
         return [(path, text)]
     try:
@@ -144,13 +97,7 @@ def _without_magics(code: str) -> str:
 
 
 def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
-    """Give ``train`` of a module, checked.
-
-    Raises
-    ------
-    UserError
-        If there is none, or it cannot be called as the check calls it.
-    """
+    """Return ``train`` of a module, checked."""
     train = getattr(module, "train", None)
     own = [
         name for name, value in vars(module).items()
@@ -167,13 +114,7 @@ def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
 
 
 def check_train(train: Any, path: str = "train") -> None:
-    """Refuse what cannot be called as ``train`` is called.
-
-    Raises
-    ------
-    UserError
-        With the signature that is expected.
-    """
+    """Refuse what cannot be called as ``train`` is called."""
     if not callable(train):
         raise UserError(
             f"{path}: train is of type {type(train).__name__}: it must be a function, {SIGNATURE}"
@@ -192,25 +133,7 @@ def check_train(train: Any, path: str = "train") -> None:
 
 
 def history_of(result: Any, epochs: int) -> list[float]:
-    """Take what ``train`` gave as a list of losses.
-
-    Parameters
-    ----------
-    result : object
-        What it gave.
-    epochs : int
-        How many losses there must be.
-
-    Returns
-    -------
-    list of float
-        NaN and infinities among them are left to the comparison.
-
-    Raises
-    ------
-    UserError
-        If it is anything but a list or tuple of so many numbers.
-    """
+    """Take what ``train`` gave as a list of losses."""
     wanted = f"return a list of {epochs} floats, a loss an epoch"
     if result is None:
         raise UserError(f"train returned None: {wanted}; is the return missing?")

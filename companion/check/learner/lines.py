@@ -59,7 +59,7 @@ def file_is_own(train: Callable[..., Any]) -> Iterator[None]:
 
 
 def is_library(file: str) -> bool:
-    """Say whether a file is none of the learner's: Python's, an installed package's, the companion's."""
+    """Return whether a file is none of the learner's: Python's, an installed package's, the companion's."""
     # These two may be installed elsewhere; they are not imported here, as reading a file needs neither.
     loaded = [sys.modules[name].__file__ for name in ("keras", "tensorflow") if name in sys.modules]
     if file in _own_files:
@@ -84,12 +84,12 @@ def own_place() -> Location | None:
 
 
 def caller_of_wrapper() -> FrameType:
-    """Give the frame that called a method which the recorder has wrapped, from inside the wrapper."""
+    """Return the frame that called a method which the recorder has wrapped, from inside the wrapper."""
     return sys._getframe(3)  # this function, the wrapper, the replacement of the method
 
 
 def opened_by(frame: FrameType | None) -> str | None:
-    """Say who opened a tape: `LEARNER`, a function of the companion by its name, or None for a library."""
+    """Return who opened a tape: `LEARNER`, a function of the companion by its name, or None for a library."""
     while frame is not None and _is_python(frame.f_code.co_filename):
         frame = frame.f_back  # through an ExitStack, for example
     if frame is None:
@@ -107,23 +107,12 @@ def _is_python(file: str) -> bool:
 
 
 def text_of(place: Location | None) -> str:
-    """Give the line of code at a place; "" if it cannot be read."""
+    """Return the line of code at a place; "" if it cannot be read."""
     return linecache.getline(place.file, place.line).strip() if place else ""
 
 
 def line_of_report(train: Callable[..., Any]) -> Location | None:
-    """Find the line where ``train`` adds a loss to what it returns, else where it returns.
-
-    Parameters
-    ----------
-    train : callable
-        The learner's.
-
-    Returns
-    -------
-    Location or None
-        None if the source is not at hand.
-    """
+    """Find the line where ``train`` adds a loss to what it returns, else where it returns."""
     try:
         lines, first = inspect.getsourcelines(train)
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -136,7 +125,7 @@ def line_of_report(train: Callable[..., Any]) -> Location | None:
 
 
 def _lines_that_add(tree: ast.AST, names: set[str]) -> Iterator[int]:
-    """Give lines such as ``history.append(...)``, ``history += [...]`` and ``history[epoch] = ...``."""
+    """Return lines such as ``history.append(...)``, ``history += [...]`` and ``history[epoch] = ...``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             adds = node.func.attr in ("append", "extend", "insert")

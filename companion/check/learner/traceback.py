@@ -48,7 +48,7 @@ class LoopError(UserError):
         super().__init__(f"{where}{during}: {self.told}" + (f"; {self.hint}" if self.hint else ""))
 
     def name_it(self, name: str, hint: str) -> None:
-        """Say what is behind it after all, once the run has been watched."""
+        """Print what is behind it after all, once the run has been watched."""
         line = str(self).removesuffix(f"; {self.hint}")
         self.name, self.hint, self.args = name, hint, (f"{line}; {hint}",)
 
@@ -112,7 +112,7 @@ HINTS = [
 
 
 def hint_for(error: BaseException, code: str = "") -> tuple[str, str]:
-    """Give the mistake's name, or "", and what usually is behind an exception in a line of code, or ""."""
+    """Return the mistake's name, or "", and what usually is behind an exception in a line of code, or ""."""
     text = f"{type(error).__name__}: {message_of(error)}"
     for pattern, name, hint, in_code in HINTS:
         if re.search(pattern, text) and re.search(in_code, code):
@@ -121,7 +121,7 @@ def hint_for(error: BaseException, code: str = "") -> tuple[str, str]:
 
 
 def _is_inside_tape(frame: traceback.FrameSummary) -> bool:
-    """Say whether a line stands in the block of a ``with tf.GradientTape()``."""
+    """Return whether a line stands in the block of a ``with tf.GradientTape()``."""
     tree = ast.parse("".join(linecache.getlines(frame.filename)))
     blocks = [node for node in ast.walk(tree) if isinstance(node, ast.With)]
     tapes = [node for node in blocks if any("GradientTape" in ast.unparse(item) for item in node.items)]
@@ -129,7 +129,7 @@ def _is_inside_tape(frame: traceback.FrameSummary) -> bool:
 
 
 def message_of(error: BaseException) -> str:
-    """Give the message of an exception, of one that cannot say it too."""
+    """Return the message of an exception, of one that cannot say it too."""
     try:
         return str(error)
     except Exception as another:  # the learner's own class
@@ -137,20 +137,7 @@ def message_of(error: BaseException) -> str:
 
 
 def shown(error: BaseException) -> tuple[str, list[traceback.FrameSummary]]:
-    """Show an exception as Python does, but only the learner's own lines.
-
-    Parameters
-    ----------
-    error : BaseException
-        As it was caught.
-
-    Returns
-    -------
-    str
-        The traceback.
-    list of FrameSummary
-        The learner's lines, the innermost last.
-    """
+    """Show an exception as Python does, but only the learner's own lines."""
     told = traceback.TracebackException.from_exception(error)
     _keep_own(told)
     inside, message = _from_graph(message_of(error))

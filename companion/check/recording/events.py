@@ -159,5 +159,5 @@ class Recording:
     history: list[float] = field(default_factory=list)
 
     def trained(self, state: State) -> State:
-        """Give the trainable ones of `state`."""
+        """Return the trainable ones of `state`."""
         return [state[number] for number in self.trainable]

@@ -12,13 +12,7 @@ from companion.check.recording.events import Event, Forward, Gradient, State, Up
 
 
 class Followed:
-    """A network, and what has happened to it so far.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Built.
-    """
+    """A network, and what has happened to it so far."""
 
     def __init__(self, model: keras.Model) -> None:
         self.model = model
@@ -39,7 +33,7 @@ class Followed:
         return [np.array(variable.numpy()) for variable in self.model.variables]
 
     def trained(self, state: State) -> State:
-        """Give the trainable ones of `state`."""
+        """Return the trainable ones of `state`."""
         return [state[number] for number in self.trainable]
 
     def settle(self) -> State:
@@ -74,7 +68,7 @@ class Followed:
         self.events.append(Gradient(np.array(value), values, asked, tape, opened, place))
 
     def knows(self, variable: Any) -> bool:
-        """Say whether it is a trainable variable of this network."""
+        """Return whether it is a trainable variable of this network."""
         return id(variable) in self.position
 
     def assigns(self, variable: Any, assign: Callable[[], Any], place: Location | None) -> Any:
@@ -105,7 +99,7 @@ class Followed:
         self.last = now
 
     def was_trained(self) -> bool:
-        """Say whether a gradient was taken of it, and its weights changed."""
+        """Return whether a gradient was taken of it, and its weights changed."""
         kinds = {type(event) for event in self.events}
         return {Gradient, Update} <= kinds
 

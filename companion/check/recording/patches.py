@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def definer(owner: type, name: str) -> type:
-    """Give the class among those that `owner` is made of which defines a method."""
+    """Return the class among those that `owner` is made of which defines a method."""
     return next(base for base in owner.__mro__ if name in vars(base))
 
 
@@ -35,17 +35,7 @@ def replaced(owner: type, name: str, wrapper: Callable) -> Iterator[None]:
 
 
 class EagerConcreteFunction:
-    """What a learner gets for a concrete function: called, it runs the function's Python eagerly.
-
-    Parameters
-    ----------
-    function : tf.function
-        What is called.
-    make : callable
-        Makes the true concrete function, for whoever looks into it.
-    args, kwargs : tuple and dict
-        For which it was asked: tensors, or their specs, and values that are bound.
-    """
+    """What a learner gets for a concrete function: called, it runs the function's Python eagerly."""
 
     def __init__(self, function: Any, make: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
         self._function, self._make, self._args, self._kwargs = function, make, args, kwargs

@@ -23,20 +23,6 @@ def watch(model: keras.Model, x: np.ndarray, *, into_fit: bool = False) -> Itera
 
     Functions of TensorFlow run eagerly there, so that each step can be seen; what they compute
     is what they compute when run eagerly without being watched. Afterwards all is as before.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Built.
-    x : ndarray of shape (n, ...)
-        The data that it is to be trained on.
-    into_fit : bool
-        Whether to record what ``.fit`` does too, instead of just that it was called.
-
-    Yields
-    ------
-    Recording
-        Complete once the block has ended.
     """
     watcher = _Watcher(model, x, into_fit)
     eagerly = tf.config.functions_run_eagerly()
@@ -84,7 +70,7 @@ class _Watcher:
             yield definer(kind, name), name, self.on_assign
 
     def is_blind(self) -> bool:
-        """Say whether there are no numbers to write down: TensorFlow is building a graph."""
+        """Return whether there are no numbers to write down: TensorFlow is building a graph."""
         return not tf.executing_eagerly()
 
     def on_call(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
@@ -152,7 +138,7 @@ class _Watcher:
         return original(variable, *args, **kwargs)
 
     def on_concrete_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Give the learner what runs eagerly: a concrete function is a graph even where functions run so."""
+        """Return what runs eagerly: a concrete function is a graph even where functions run eagerly."""
         if is_library(caller_of_wrapper().f_code.co_filename):
             return original(function, *args, **kwargs)
         self.recording.compiled = True
@@ -181,7 +167,7 @@ class _Watcher:
         return original(tape)
 
     def number_of(self, tape: tf.GradientTape) -> int:
-        """Give the tape a number, the same each time."""
+        """Return the tape a number, the same each time."""
         for number, known in enumerate(self.tapes):
             if known is tape:
                 return number
@@ -252,7 +238,7 @@ class _Watcher:
 
 
 def _holds(model: keras.Model, part: keras.Model) -> bool:
-    """Say whether `model` trains variables of `part`."""
+    """Return whether `model` trains variables of `part`."""
     own = {id(variable) for variable in part.trainable_variables}
     return any(id(variable) in own for variable in model.trainable_variables)
 

@@ -7,13 +7,7 @@ import tensorflow as tf
 
 
 class RowNumbers:
-    """Finds rows by their numbers as float32.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n, ...)
-        The data.
-    """
+    """Finds rows by their numbers as float32."""
 
     def __init__(self, x: np.ndarray) -> None:
         self.shape = x.shape[1:]
@@ -22,7 +16,7 @@ class RowNumbers:
             self.first.setdefault(row, number)
 
     def of(self, batch: Any) -> np.ndarray | None:
-        """Give for each row of `batch` where it stands first in the data; None if one is not there."""
+        """Return for each row of `batch` where it stands first in the data; None if one is not there."""
         if not isinstance(batch, tf.Tensor | np.ndarray) or batch.shape[1:] != self.shape:
             return None
         rows = [self.first.get(key) for key in _keys(batch)]

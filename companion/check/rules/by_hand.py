@@ -54,7 +54,7 @@ def by_hand_findings(case: Case) -> list[Finding]:
 
 
 def _plain_only(case: Case) -> list[Finding]:
-    """Say what plain gradient descent leaves out of the optimizer of ``.fit``, if that has more."""
+    """Return what plain gradient descent leaves out of the optimizer of ``.fit``, if that has more."""
     plain = _constrained(case, [_plain(step, fit_rate(case, step)) for step in case.steps])
     pairs = zip(plain, simulated(case), case.steps, strict=True)
     if not any(differ(mine, fit, step.updates[0].before) for mine, fit, step in pairs):
@@ -69,7 +69,7 @@ def _plain_only(case: Case) -> list[Finding]:
 
 
 def _skipped(case: Case, plain: list[State], bound: list[State]) -> Finding:
-    """Say which constraint an update by assignment skips."""
+    """Return which constraint an update by assignment skips."""
     pairs = enumerate(zip(plain, bound, strict=True))
     number = next(n for n, (a, b) in pairs if differ(a, b, b))
     variable, mine, fit = largest_difference(case.names, plain[number], bound[number])
@@ -95,7 +95,7 @@ def _constrained(case: Case, states: list[State]) -> list[State]:
 
 
 def _ratio(case: Case) -> float | None:
-    """Give how many times learning rate times gradient the weights move, if that is one number."""
+    """Return how many times learning rate times gradient the weights move, if that is one number."""
     free = [n for n, v in enumerate(case.replay.twin.trainable_variables) if v.constraint is None]
     ratios, noises = [], []
     for step in case.steps:

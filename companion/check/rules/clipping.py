@@ -34,7 +34,7 @@ def clipping(steps: list[list[tuple[np.ndarray, np.ndarray]]], noise: float) -> 
 
 
 def _limit(kind: str, pairs: list[tuple[np.ndarray, np.ndarray]], noise: float) -> float | None:
-    """Give the limit if `pairs`, each of a clipped and the full gradient, look clipped in that way."""
+    """Return the limit if `pairs`, each of a clipped and the full gradient, look clipped in that way."""
     if kind == "value":
         limit = max(float(np.abs(a).max()) for a, _ in pairs)
         same = all(

@@ -66,7 +66,7 @@ class Finding:
 
     @property
     def order(self) -> tuple[int, int, int]:
-        """Give what to sort by: the earliest first."""
+        """Return what to sort by: the earliest first."""
         epoch, batch = self.difference.epoch, self.difference.batch
         last = 10**9  # the report of an epoch comes after its batches
         return (epoch or 0, last if batch is None and self.stage == REPORT else batch or 0, self.stage)
@@ -112,7 +112,7 @@ def flat(arrays: Sequence[np.ndarray | None]) -> np.ndarray:
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:
-    """Give the distance of two arrays, relative to the length of the second; infinite where not finite."""
+    """Return the distance of two arrays, relative to the length of the second; infinite where not finite."""
     length = float(np.linalg.norm(other))
     distance = float(np.linalg.norm(one - other))
     if not np.isfinite(distance):

@@ -163,7 +163,7 @@ def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
 
 
 def _penalty_times(counted: np.ndarray | None, factors: list[Any]) -> float | None:
-    """Say how often the penalty counts, if the factors found for it follow a rule."""
+    """Return how often the penalty counts, if the factors found for it follow a rule."""
     if counted is None:
         return 1.0
     for times in (1.0, 0.0, 2.0):
@@ -256,7 +256,7 @@ def _penalty_findings(case: Case, times: float) -> list[Finding]:
 
 
 def fit_gradient(case: Case, number: int) -> list[np.ndarray]:
-    """Give the gradient that ``.fit`` would have taken at a step, from its forward passes' rows."""
+    """Return the gradient that ``.fit`` would have taken at a step, from its forward passes' rows."""
     step = case.steps[number]
     forwards = [forward for forward in step.forwards if forward.rows is not None]
     points = [case.replay.at(forward, Variant()) for forward in forwards]
@@ -279,7 +279,7 @@ def _clipped(case: Case) -> Finding | None:
 
 
 def _unknown(case: Case, explained: list[Explanation]) -> Finding:
-    """Say where gradients begin to be others than those of ``.fit``."""
+    """Return where gradients begin to be others than those of ``.fit``."""
     off = [n for n, one in enumerate(explained) if not _is_right(one)]
     number = off[0] if off else min(len(explained), len(case.steps) - 1)
     told = "your gradient is neither that of .fit nor that of a mistake known here"

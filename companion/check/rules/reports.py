@@ -150,7 +150,7 @@ def _sources(case: Case, explained: list[Explanation]) -> Iterator[Source]:
 
 
 def _penalty_in_gradient(explained: list[Explanation]) -> float | None:
-    """Say how often the gradient holds the penalty: 0, 1 or 2 times; None if that is not known."""
+    """Return how often the gradient holds the penalty: 0, 1 or 2 times; None if that is not known."""
     if not explained or explained[0].penalty is None:
         return None
     times = abs(explained[0].penalty)
@@ -169,7 +169,7 @@ def _penalty_names(source: Source, in_gradient: float | None) -> tuple[str, ...]
 
 
 def _each_batch_once(case: Case) -> list[list[Step]]:
-    """Give all steps; where each batch is used twice in a row also the first and the second time."""
+    """Return all steps; where each batch is used twice in a row also the first and the second time."""
     steps = case.steps
     pairs = list(zip(steps[::2], steps[1::2], strict=False))
     if (
@@ -182,12 +182,12 @@ def _each_batch_once(case: Case) -> list[list[Step]]:
 
 
 def _follow_up(step: Step) -> Forward | None:
-    """Give the call of the network on the same rows after the update, if there is one."""
+    """Return the call of the network on the same rows after the update, if there is one."""
     return next((f for f in step.after if f.rows is not None and np.array_equal(f.rows, step.rows)), None)
 
 
 def _losses(case: Case, steps: list[Step], source: Source, after: bool = False) -> list[float]:
-    """Give a loss for each step, as it was before the update, or as the network's next call saw it."""
+    """Return a loss for each step, as it was before the update, or as the network's next call saw it."""
     losses = []
     for step in steps:
         variant, scale = Variant(), 1.0
@@ -204,7 +204,7 @@ def _losses(case: Case, steps: list[Step], source: Source, after: bool = False) 
 
 
 def _mean(case: Case, forwards: list[Forward], variant: Variant, scale: float, penalty: float) -> float:
-    """Give the loss of forward passes, a mean over all their rows."""
+    """Return the loss of forward passes, a mean over all their rows."""
     seen = [(forward, len(forward.rows)) for forward in forwards if forward.rows is not None]
     points = [case.replay.at(forward, variant) for forward, _ in seen]
     losses = [scale * point.loss + penalty * point.penalty for point in points]
@@ -252,7 +252,7 @@ def _evaluated(case: Case, source: Source, names: tuple[str, ...], words: str) -
 
 
 def _last_covering(forwards: list[Forward], n: int) -> list[Forward]:
-    """Give the last of `forwards` that together hold `n` rows; none if they do not come out at `n`."""
+    """Return the last of `forwards` that together hold `n` rows; none if they do not come out at `n`."""
     taken: list[Forward] = []
     for forward in reversed(forwards):
         taken.insert(0, forward)

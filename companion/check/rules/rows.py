@@ -93,7 +93,7 @@ def _more_than_once(
     orders: tuple[np.ndarray, ...],
     distinct: int,
 ) -> Finding:
-    """Say why rows come more than once in an epoch, if that can be told."""
+    """Return why rows come more than once in an epoch, if that can be told."""
     n, fed, stream = len(case.problem.x), len(rows[0]), np.concatenate(rows)
     chunks = [stream[at : at + n] for at in range(0, len(stream) - n + 1, n)]
     if fed < 2 * n and all(len(np.unique(chunk)) == n for chunk in chunks):
@@ -107,7 +107,7 @@ def _more_than_once(
 
 
 def _steps_along(fed: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Give how far it is in `order` from each row that was fed to the next."""
+    """Return how far it is in `order` from each row that was fed to the next."""
     position = {int(row): number for number, row in enumerate(order)}
     return np.diff([position.get(int(row), -9) for row in fed])
 
@@ -132,7 +132,7 @@ def _order(
 
 
 def _in_order(fed: np.ndarray, order: np.ndarray) -> bool:
-    """Say whether `fed` is `order` with some left out."""
+    """Return whether `fed` is `order` with some left out."""
     position = {int(row): number for number, row in enumerate(order)}
     places = [position.get(int(row), -1) for row in fed]
     return -1 not in places and places == sorted(places)

@@ -11,7 +11,7 @@ STEP_NOISE = 1e-5  # of what an update moves
 
 
 def fit_rate(case: Case, step: Step) -> float:
-    """Give the learning rate that ``.fit`` has at a step."""
+    """Return the learning rate that ``.fit`` has at a step."""
     rates = case.reference.rates
     an_epoch = len(rates) // case.problem.epochs
     return rates[min(step.epoch * an_epoch + min(step.batch, an_epoch - 1), len(rates) - 1)]
@@ -22,7 +22,7 @@ def simulated(
     rates: list[float] | None = None,
     gradients: list[list[np.ndarray]] | None = None,
 ) -> list[State]:
-    """Give the weights after each update as the optimizer of ``.fit`` would make it."""
+    """Return the weights after each update as the optimizer of ``.fit`` would make it."""
     twin = case.replay.twin
     optimizer = case.problem.optimizer(case.problem.learning_rate)
     optimizer.build(twin.trainable_variables)
@@ -40,7 +40,7 @@ def simulated(
 
 
 def is_right_in_all(case: Case) -> bool:
-    """Say whether each step moves the weights as ``.fit`` would, however it has come to that."""
+    """Return whether each step moves the weights as ``.fit`` would, however it has come to that."""
     if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
         return False
     gradients = [fit_gradient(case, number) for number in range(len(case.steps))]
@@ -48,13 +48,13 @@ def is_right_in_all(case: Case) -> bool:
 
 
 def differences(case: Case, states: list[State]) -> list[int]:
-    """Give the numbers of the steps after which the weights are others than in `states`."""
+    """Return the numbers of the steps after which the weights are others than in `states`."""
     runs = enumerate(zip(case.steps, states, strict=True))
     return [n for n, (s, fit) in runs if differ(s.updates[-1].after, fit, s.updates[0].before)]
 
 
 def differ(mine: State, fit: State, before: State) -> bool:
-    """Say whether two states after an update are farther apart than rounding can bring them."""
+    """Return whether two states after an update are farther apart than rounding can bring them."""
     for a, b, start in zip(mine, fit, before, strict=True):
         largest, moved = float(np.abs(b).max(initial=0)), float(np.abs(b - start).max(initial=0))
         if not np.allclose(a, b, rtol=0, atol=8 * np.finfo(b.dtype).eps * largest + STEP_NOISE * moved):

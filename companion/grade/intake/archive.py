@@ -45,13 +45,7 @@ class Entry:
 
 
 def list_entries(source: Path) -> list[Entry]:
-    """List all files of a folder or a zip archive.
-
-    Raises
-    ------
-    UserError
-        If it is neither, or cannot be read.
-    """
+    """List all files of a folder or a zip archive."""
     try:
         if source.is_dir():
             entries = list(_of_folder(source))
@@ -150,13 +144,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def entries_in(content: bytes) -> list[Entry]:
-    """List the files of a zip archive that was handed in as one.
-
-    Raises
-    ------
-    OSError
-        If it is none, or any file in it climbs out of it.
-    """
+    """List the files of a zip archive that was handed in as one."""
     try:
         entries = list(_of_zip(zipfile.ZipFile(io.BytesIO(content))))
     except (OSError, UserError, *DAMAGED) as error:

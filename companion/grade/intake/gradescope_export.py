@@ -10,13 +10,7 @@ METADATA = "submission_metadata.yml"
 
 
 def read_metadata(entry: Entry, due: datetime | None) -> dict[str, tuple[str, str, bool]]:
-    """Read who handed in which submission.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read.
-    """
+    """Read who handed in which submission."""
     import yaml
 
     try:

@@ -11,13 +11,7 @@ NAMES = ("name", "student", "full name", "student name")
 
 
 def read_roster(path: Path) -> dict[str, str]:
-    """Read a roster.
-
-    Raises
-    ------
-    UserError
-        With the line, if it has no such column, a row has no id, or one comes twice.
-    """
+    """Read a roster."""
     rows = list(csv.reader(io.StringIO(read_csv_text(path))))
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     columns = [next((header.index(name) for name in names if name in header), None) for names in (IDS, NAMES)]
@@ -38,13 +32,7 @@ def read_roster(path: Path) -> dict[str, str]:
 
 
 def read_csv_text(path: Path) -> str:
-    """Read a CSV file as text, with its line ends as they are.
-
-    Raises
-    ------
-    UserError
-        If it is not text in UTF-8.
-    """
+    """Read a CSV file as text, with its line ends as they are."""
     try:
         return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -75,13 +75,7 @@ class Intake:
 
 
 def take_in(source: Path, due: datetime | None = None) -> Intake:
-    """Find the submissions in a folder or a zip archive.
-
-    Raises
-    ------
-    UserError
-        If nothing can be read there, or nothing is in it.
-    """
+    """Find the submissions in a folder or a zip archive."""
     entries = list_entries(source)
     wrapper = wrapper_of([entry.path for entry in entries], source.stem)
     names = [entry.path.removeprefix(wrapper) for entry in entries]
@@ -116,7 +110,7 @@ def _with(one: Submission, student: str, name: str, late: bool) -> Submission:
 
 
 def _unique(submissions: Iterable[Submission]) -> Iterable[Submission]:
-    """Give those of the same student, by other names, as one."""
+    """Return those of the same student, by other names, as one."""
     seen: dict[str, Submission] = {}
     for one in submissions:
         if one.id in seen:
@@ -173,7 +167,7 @@ def _unpacked(entry: Entry) -> dict[str, Entry]:
 
 
 def _choose(named: dict[str, Entry]) -> tuple[str, dict[str, bytes]]:
-    """Choose the file that defines ``train``; give all that can be read."""
+    """Choose the file that defines ``train``; return all that can be read."""
     loops = [name for name in named if name.lower().endswith(LOOPS)]
     if not loops and named and all(is_answers(name) for name in named):
         raise UnreadableError(NO_LOOP)
@@ -200,13 +194,7 @@ def _choose(named: dict[str, Entry]) -> tuple[str, dict[str, bytes]]:
 
 
 def content_of(named: dict[str, Entry]) -> dict[str, bytes]:
-    """Read a student's files, but those with a problem, and of many only the first.
-
-    Raises
-    ------
-    OSError
-        If one can no longer be read.
-    """
+    """Read a student's files, but those with a problem, and of many only the first."""
     content: dict[str, bytes] = {}
     for name, entry in sorted(named.items(), key=lambda pair: not pair[0].lower().endswith(LOOPS)):
         if entry.problem or len(content) >= 1000:
@@ -238,17 +226,11 @@ def _list(names: Iterable[str]) -> str:
 
 
 def take_in_one(source: Path, student: str, name: str, late: bool) -> Submission:
-    """Give all files of a folder as the submission of one student.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read.
-    """
+    """Return all files of a folder as the submission of one student."""
     files = [(Owner(student, name, late, entry.path, ""), entry) for entry in list_entries(source)]
     return _submission(files) if files else replace(missing(student, name), problem="the submission is empty")
 
 
 def missing(student: str, name: str) -> Submission:
-    """Give the submission of a student who has handed in nothing."""
+    """Return the submission of a student who has handed in nothing."""
     return Submission(student, name, False, "", "", NOTHING, "", dict)

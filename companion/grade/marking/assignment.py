@@ -41,7 +41,7 @@ class Assignment:
 
     @property
     def setting(self) -> str:
-        """Say in a sentence what a submission is run on."""
+        """Return a sentence: what a submission is run on."""
         return (
             "Graded on a small network with a penalty, dropout, batch normalization and a constraint, and "
             f"on {ROWS} rows drawn anew, in batches of {self.batch_size}, for {self.epochs} epochs: made so "
@@ -51,13 +51,7 @@ class Assignment:
 
 
 def read_assignment(path: Path, lesson: str) -> Assignment:
-    """Read and check an assignment.
-
-    Raises
-    ------
-    UserError
-        With the line, if something in it is unknown, missing, out of range, or does not add up.
-    """
+    """Read and check an assignment."""
     reader = TomlFile(path)
     content = reader.content
     reader.know(content, {"title", "epochs", "batch_size", "maximum", "points", "limits"}, "")

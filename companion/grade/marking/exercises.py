@@ -53,13 +53,7 @@ def _all_failed(names: Sequence[str], told: str) -> list[dict[str, str]]:
 
 
 def _checked(given: Any) -> Mapping[str, Any]:
-    """Take nothing but what `companion.check.exercise_calls.call` writes.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is something else.
-    """
+    """Take nothing but what `companion.check.exercise_calls.call` writes."""
     if given in ({"missing": True}, {"not_done": True}):
         return given
     if set(given) == {"error"} or set(given) == {"type"}:

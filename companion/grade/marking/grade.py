@@ -228,13 +228,7 @@ def judgment_of(content: Mapping[str, Any]) -> Judgment:
 
 
 def grade_of(content: Mapping[str, Any]) -> Grade:
-    """Return the grade that `as_json` has made into `content`.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If it is something else.
-    """
+    """Return the grade that `as_json` has made into `content`."""
     return Grade(**_parts(Grade, content))
 
 

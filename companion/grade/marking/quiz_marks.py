@@ -16,13 +16,7 @@ MOST_NOTES = 10
 
 
 class QuizMarks:
-    """Marks the answers of a class to a lesson's quiz.
-
-    Parameters
-    ----------
-    lesson : int
-        Which.
-    """
+    """Marks the answers of a class to a lesson's quiz."""
 
     def __init__(self, lesson: int) -> None:
         self.lesson, self.path = lesson, lesson_file(lesson, "quiz.toml")
@@ -30,7 +24,7 @@ class QuizMarks:
 
     @property
     def digest(self) -> str:
-        """Give the text of the questions, on which marks depend."""
+        """Return the text of the questions, on which marks depend."""
         return self.path.read_text(encoding="utf-8")
 
     def mark(self, files: Mapping[str, bytes]) -> QuizMark | None:
@@ -68,19 +62,13 @@ class QuizMarks:
 
 
 def is_answers(name: str) -> bool:
-    """Say whether a file is one of answers: answers.toml, or what somebody has made of this name."""
+    """Return whether a file is one of answers: answers.toml, or what somebody has made of this name."""
     file = PurePosixPath(name).name.lower()
     return "answers" in file and file.endswith(".toml")
 
 
 def key_of(lesson: int) -> dict[str, float]:
-    """Give the right answers to a lesson's quiz, the lesson having been run for those that ask for it.
-
-    Raises
-    ------
-    UserError
-        If the quiz cannot be answered.
-    """
+    """Return the right answers to a lesson's quiz, the lesson having been run for those that ask for it."""
     command = [sys.executable, "-m", "companion.quiz", f"lesson{lesson}", "--key", "-"]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:

@@ -23,7 +23,7 @@ OF_STAGE = {
 
 
 def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[CriterionMark]:
-    """Say of each criterion, in the order of `CRITERIA`, whether it holds."""
+    """Return of each criterion, in the order of `CRITERIA`, whether it holds."""
     copied = next((finding for finding in one.findings if finding.name == "fit-called-inside"), None)
     if copied is not None:
         return not_judged(f"no loop by hand: {copied.evidence}")
@@ -63,7 +63,7 @@ def own_updates(one: ProblemVerdict, run: LoopRun, judge: Judge) -> int:
 
 
 def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
-    """Give for each criterion that does not hold the evidence, the earliest finding's."""
+    """Return for each criterion that does not hold the evidence, the earliest finding's."""
     found: dict[str, str] = {}
     for finding in findings:
         name = OF_STAGE[finding.stage]

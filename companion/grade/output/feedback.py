@@ -12,7 +12,7 @@ SHOWN = 4000  # characters of what the submission printed
 
 
 def headline(grade: Grade) -> str:
-    """Give the score in a line."""
+    """Return the score in a line."""
     score = "no score" if grade.score is None else f"{score_text(grade.score)}"
     text = f"{score} of {score_text(grade.maximum)} points"
     if grade.override is not None:
@@ -22,7 +22,7 @@ def headline(grade: Grade) -> str:
 
 
 def summary(grade: Grade) -> str:
-    """Say in a line what came out, for a gradebook's comment."""
+    """Return a line: what came out, for a gradebook's comment."""
     names = "; ".join(mistake.title for mistake in grade.mistakes[:3])
     told = names or grade.told or ("all right" if grade.score == grade.maximum else "see the feedback")
     return one_line(f"{headline(grade)}. {told}.")
@@ -85,14 +85,14 @@ def _beside(grade: Grade) -> list[Element]:
 
 
 def quiz_heading(quiz: QuizMark) -> str:
-    """Say how many answers are right, or that they cannot be read."""
+    """Return how many answers are right, or that they cannot be read."""
     if quiz.unreadable:
         return "The quiz: the answers cannot be read"
     return f"The quiz: {quiz.score} of {quiz.maximum} right"
 
 
 def explained(quiz: QuizMark) -> str:
-    """Say where the right answers are explained."""
+    """Return where the right answers are explained."""
     return f"To see each answer explained: python -m companion.quiz {quiz.lesson} --answers answers.toml"
 
 
@@ -191,11 +191,11 @@ def _beside_text(grade: Grade) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Give a text in which nothing is taken for Markdown or HTML, in one line."""
+    """Return a text in which nothing is taken for Markdown or HTML, in one line."""
     return "".join(f"\\{c}" if c in "\\|<>[]`*_#!" else c for c in one_line(text))
 
 
 def code(text: str) -> str:
-    """Give a line of code as Markdown, whatever stands in it."""
+    """Return a line of code as Markdown, whatever stands in it."""
     line = one_line(text)
     return f"`` {line} ``" if "``" not in line else plain(line)

@@ -13,7 +13,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "
 
 
 def harmless(text: str) -> str:
-    """Give a cell that no spreadsheet runs as a formula: with an apostrophe in front of what begins one."""
+    """Return a cell that no spreadsheet runs as a formula: with an apostrophe in front of what begins one."""
     return f"'{text}" if text.lstrip(" \u00a0").startswith(FORMULA) or text.startswith(FORMULA) else text
 
 
@@ -41,7 +41,7 @@ def gradebook(grades: Sequence[Grade]) -> bytes:
 
 
 def extras(grade: Grade) -> dict[str, str]:
-    """Say how many exercises and questions of the quiz are right; empty where none was handed in."""
+    """Return how many exercises and questions of the quiz are right; empty where none was handed in."""
     exercises, quiz = grade.exercises, grade.quiz
     right = sum(one.status == "right" for one in exercises)
     marked = ""

@@ -46,7 +46,7 @@ def results(grade: Grade, text: str) -> dict[str, Any]:
 
 
 def begun(maximum: float) -> dict[str, Any]:
-    """Give what stands in the results while the submission is being graded."""
+    """Return what stands in the results while the submission is being graded."""
     told = (
         f"Grading had begun and did not end: 0 of {maximum:g} points. Submit again, or ask your instructor."
     )
@@ -59,13 +59,7 @@ def as_json(content: dict[str, Any]) -> bytes:
 
 
 def who() -> tuple[str, str, bool]:
-    """Read id, name and whether it is late from what Gradescope says of the submission.
-
-    Raises
-    ------
-    UserError
-        If the file is there but is not what Gradescope writes.
-    """
+    """Read id, name and whether it is late from what Gradescope says of the submission."""
     path = METADATA
     if not path.exists():
         return "submission", "", False

@@ -40,7 +40,7 @@ class Sheet:
     mark: bool
 
     def value(self, row: int, column: int) -> str:
-        """Give a cell without its quotes."""
+        """Return a cell without its quotes."""
         cells = self.rows[row]
         raw = cells[column] if column < len(cells) else ""
         return raw[1:-1].replace('""', '"') if raw.startswith('"') else raw
@@ -56,19 +56,13 @@ class Sheet:
         cells[column] = f'"{written}"' if quoted else written
 
     def content(self) -> bytes:
-        """Give the whole file."""
+        """Return the whole file."""
         lines = [",".join(row) + end for row, end in zip(self.rows, self.ends, strict=True)]
         return (b"\xef\xbb\xbf" if self.mark else b"") + "".join(lines).encode()
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read a CSV file.
-
-    Raises
-    ------
-    UserError
-        If it is none.
-    """
+    """Read a CSV file."""
     text = read_csv_text(path)
     sheet = Sheet(path, [[]], [], path.read_bytes().startswith(b"\xef\xbb\xbf"))
     at = 0
@@ -122,13 +116,7 @@ class Target:
 
 
 def canvas_target(path: Path, title: str | None, maximum: float) -> Target:
-    """Find the column of an assignment in a gradebook from Canvas, and the students' rows.
-
-    Raises
-    ------
-    UserError
-        If it is no such gradebook, or it is not clear which column is meant.
-    """
+    """Find the column of an assignment in a gradebook from Canvas, and the students' rows."""
     sheet = read_sheet(path)
     header = [sheet.value(0, n).strip() for n in range(len(sheet.rows[0]))]
     if not {"Student", "ID"} <= set(header):
@@ -158,13 +146,7 @@ def _canvas_column(path: Path, header: list[str], title: str | None) -> int:
 
 
 def moodle_target(path: Path, maximum: float) -> Target:
-    """Find the column of the grade in an offline worksheet from Moodle, and the students' rows.
-
-    Raises
-    ------
-    UserError
-        If it is no such worksheet.
-    """
+    """Find the column of the grade in an offline worksheet from Moodle, and the students' rows."""
     sheet = read_sheet(path)
     header = [sheet.value(0, n).strip().lower() for n in range(len(sheet.rows[0]))]
     if "identifier" not in header or "grade" not in header:

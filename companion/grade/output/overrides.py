@@ -13,13 +13,7 @@ COLUMNS = "id,score,reason"
 
 
 def read_overrides(path: Path, maximum: float) -> dict[str, Override]:
-    """Read the file if it is there.
-
-    Raises
-    ------
-    UserError
-        With the line, if a score is no number from 0 to twice the maximum, or an id comes twice.
-    """
+    """Read the file if it is there."""
     if not path.exists():
         return {}
     rows = list(csv.reader(io.StringIO(read_csv_text(path))))

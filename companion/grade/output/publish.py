@@ -26,13 +26,7 @@ def scored(grades: Sequence[Grade], overrides: Mapping[str, Override]) -> list[G
 def publish(
     folder: Path, grades: Sequence[Grade], assignment: Assignment, about: Sequence[tuple[str, str]]
 ) -> None:
-    """Write gradebook, pages and results.
-
-    Raises
-    ------
-    OutputError
-        If one cannot be written.
-    """
+    """Write gradebook, pages and results."""
     for name in ("feedback", "results"):
         make_folder(folder / name)
     title, setting = assignment.title, assignment.setting
@@ -57,13 +51,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder.
-
-    Raises
-    ------
-    OutputError
-        If the system refuses.
-    """
+    """Make a folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,14 +60,14 @@ def make_folder(folder: Path) -> None:
 
 
 def fill(target: Target, grades: Sequence[Grade], path: Path) -> list[str]:
-    """Fill in a sheet downloaded from Canvas or Moodle; give what could not be filled in."""
+    """Fill in a sheet downloaded from Canvas or Moodle; return what could not be filled in."""
     notes = fill_in(target, grades, summary)
     put(path, target.sheet.content())
     return notes
 
 
 def protections_of(grades: Sequence[Grade]) -> list[tuple[str, str]]:
-    """Say which protections were on in all gradings, and which were missing in some."""
+    """Return which protections were on in all gradings, and which were missing in some."""
     ran = [grade for grade in grades if grade.protections]
     if not ran:
         return []

@@ -55,16 +55,6 @@ def enter_namespaces(kinds: Sequence[str] = ("process", "network", "IPC")) -> li
     """Move this process to namespaces of its own, where there is no network.
 
     The next process that it makes is the first of a process namespace, whose end ends all others in it.
-
-    Parameters
-    ----------
-    kinds : sequence of str
-        Of namespaces.
-
-    Returns
-    -------
-    list of str
-        The names of the layers that are on.
     """
     if not LINUX:
         return []
@@ -96,22 +86,7 @@ def own_user(number: int) -> int | None:
 
 
 def enter(limits: Limits, scratch: str, user: int | None) -> list[str]:
-    """Give up, in this process and for good, what a submission must not have.
-
-    Parameters
-    ----------
-    limits : Limits
-        What it may use.
-    scratch : str
-        The folder in which it may write.
-    user : int or None
-        To become.
-
-    Returns
-    -------
-    list of str
-        The names of the layers that are on.
-    """
+    """Give up, in this process and for good, what a submission must not have."""
     layers = set_limits(limits, user)
     if not LINUX:
         return layers
@@ -151,7 +126,7 @@ def set_limits(limits: Limits, user: int | None) -> list[str]:
 
 
 def mapped_memory() -> int:
-    """Give the size of this process's address space in bytes."""
+    """Return the size of this process's address space in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -193,7 +168,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/random")
 
 @functools.cache
 def readable() -> tuple[str, ...]:
-    """Give the folders and files of Python, its packages and the system's libraries; not the companion's."""
+    """Return the paths of Python, its packages and the system's libraries; not the companion's."""
     paths = sysconfig.get_paths()
     folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     folders |= {os.path.join(sys.base_prefix, "lib"), *SYSTEM}
@@ -204,7 +179,7 @@ def readable() -> tuple[str, ...]:
 
 
 def _without(folder: str, left_out: str) -> Iterator[str]:
-    """Give `folder`, or if `left_out` is in it, all that is in it but that."""
+    """Return `folder`, or if `left_out` is in it, all that is in it but that."""
     if not left_out.startswith(folder + os.sep):
         yield folder
         return
@@ -216,13 +191,13 @@ def _without(folder: str, left_out: str) -> Iterator[str]:
 
 @functools.cache
 def is_open_to_all() -> bool:
-    """Say whether every user may read Python and its packages: root's own are often closed to others."""
+    """Return whether every user may read Python and its packages: root's own are often closed to others."""
     folders = {folder for path in readable() for folder in (Path(path), *Path(path).parents)}
     return all(folder.stat().st_mode & 1 for folder in folders if folder.is_dir())
 
 
 def _become(user: int | None, *, keep_reading: bool) -> list[str]:
-    """Change to a user, and give up all powers of root but, if need be, that to read what Landlock allows."""
+    """Change to a user and give up the powers of root; keep that to read what Landlock allows, if needed."""
     if user is not None:
         _prctl(KEEP_CAPABILITIES, 1)
         os.setgroups([])

@@ -31,17 +31,7 @@ SHOWN = 20_000  # bytes of what is printed that are kept
 
 
 class PipeReader:
-    """What comes through a pipe, taken out without waiting for more, so that a full pipe stops nobody.
-
-    Parameters
-    ----------
-    end : int
-        The file descriptor to read from.
-    most : int
-        Bytes that may come.
-    keep : int
-        Bytes that are kept, the first ones.
-    """
+    """What comes through a pipe, taken out without waiting for more, so that a full pipe stops nobody."""
 
     def __init__(self, end: int, most: int, keep: int) -> None:
         self.end, self.most, self.keep = end, most, keep
@@ -73,7 +63,7 @@ class PipeReader:
 
     @property
     def is_over(self) -> bool:
-        """Say whether more came than may come."""
+        """Return whether more came than may come."""
         return self.count > self.most
 
 
@@ -91,17 +81,6 @@ class Monitor:
 
     The first line of its result is written before any of its own code runs: it says which layers of
     protection are on, and from then on time and memory count.
-
-    Parameters
-    ----------
-    limits : Limits
-        What it may use.
-    result, output : int
-        The ends of the pipes to read from.
-    is_over : callable
-        Says whether the process has ended.
-    usage : callable
-        Gives what it uses now.
     """
 
     def __init__(
@@ -119,7 +98,7 @@ class Monitor:
         self.output = PipeReader(output, limits.printed << 10, SHOWN)
 
     def until_over(self) -> tuple[str, str]:
-        """Wait until the process ends or has used too much; give what to call it, and the numbers."""
+        """Wait until the process ends or has used too much; return what to call it, and the numbers."""
         while not self.is_over():
             wait([self.result, self.output])
             self._take()
@@ -180,7 +159,7 @@ class Monitor:
 
 
 def ending_of(code: int) -> str:
-    """Say how a process ended that left no result."""
+    """Return how a process ended that left no result."""
     if code < 0:
         return f"the process was ended by signal {-code} ({signal.strsignal(-code)}), before train was done"
     return f"the process ended with status {code}, before train was done"

@@ -21,14 +21,7 @@ PROTECTIONS = {
 
 
 def probe(outside: dict[str, str]) -> None:
-    """Try all, write which attempts were held back as the result, and end the process.
-
-    Parameters
-    ----------
-    outside : dict
-        ``file``: one that exists outside; ``folder``: one outside; ``process``: the number of another
-        process of the same user.
-    """
+    """Try all, write which attempts were held back as the result, and end the process."""
     tried = {
         "reading": lambda: open(outside["file"], "rb").close(),
         "writing": lambda: open(os.path.join(outside["folder"], "probe"), "wb").close(),

@@ -29,27 +29,7 @@ def run(
     folder: str,
     layers: Iterable[str] | None,
 ) -> Ending:
-    """Run `main` in a sandbox, in a folder with `files`.
-
-    Parameters
-    ----------
-    files : dict of str to bytes
-        By relative path.
-    limits : Limits
-        What it may use.
-    number : int
-        Another one for each submission that is running.
-    main : callable
-        Writes its result to file descriptor 1 and what is printed to 2, and ends the process.
-    folder : str
-        Where to make the scratch folder.
-    layers : iterable of str or None
-        The layers of protection without which it must not run; None for as many as there are.
-
-    Returns
-    -------
-    Ending
-    """
+    """Run `main` in a sandbox, in a folder with `files`."""
     user = protection.own_user(number)
     scratch = lay_out(files, folder, user)
     try:
@@ -80,7 +60,7 @@ def remove(folder: str) -> None:
 
 
 def lay_out(files: dict[str, bytes], folder: str, user: int | None) -> str:
-    """Make a scratch folder with files in it; give its path."""
+    """Make a scratch folder with files in it; return its path."""
     scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
     for name, content in files.items():
         path = Path(scratch, name)
@@ -133,23 +113,7 @@ def lock_in(
     layers: Iterable[str] | None,
     pipes: tuple[int, int],
 ) -> None:
-    """Lock this process in, and say so in the first line of the result; end it if that fails.
-
-    Parameters
-    ----------
-    scratch : str
-        The folder that it may write to.
-    limits : Limits
-        What it may use.
-    user : int or None
-        To become.
-    on : list of str
-        The layers that are on already.
-    layers : iterable of str or None
-        Those that must be.
-    pipes : tuple of int
-        Where result and output go: they become file descriptors 1 and 2, and no other stays open.
-    """
+    """Lock this process in, and say so in the first line of the result; end it if that fails."""
     try:
         protection.die_with_parent()
         if hasattr(os, "setsid") and os.getsid(0) != os.getpid():

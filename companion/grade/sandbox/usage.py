@@ -105,20 +105,7 @@ def _status(process: psutil.Process, *fields: bytes) -> int:
 
 
 def disk_usage(folder: str, processes: Iterable[psutil.Process] = ()) -> int:
-    """Add up the bytes on the disk: what a folder holds, and what processes hold open that has no name.
-
-    Parameters
-    ----------
-    folder : str
-        Of which at most 10,000 files and folders are looked at, and 50 levels; more count as too much.
-    processes : iterable of Process
-        Whose open files are looked at.
-
-    Returns
-    -------
-    int
-        A file counts 4096 bytes at least.
-    """
+    """Add up the bytes on the disk: what a folder holds, and what processes hold open that has no name."""
     total, seen = 0, 0
     for path, folders, names in os.walk(folder):
         seen += len(names) + len(folders)

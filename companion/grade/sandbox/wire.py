@@ -37,17 +37,7 @@ _LENGTH = struct.Struct(">Q")
 
 
 def encode(run: LoopRun) -> bytes:
-    """Write a run.
-
-    Parameters
-    ----------
-    run : LoopRun
-        Of a submission.
-
-    Returns
-    -------
-    bytes
-    """
+    """Write a run."""
     arrays: list[np.ndarray] = []
 
     def state(values: Sequence[np.ndarray]) -> list[int]:
@@ -110,26 +100,7 @@ def _short(value: Any) -> Any:
 
 
 def decode(data: bytes, like: Recording, rows: int) -> LoopRun:
-    """Read a run, and refuse whatever `encode` would not have written.
-
-    Parameters
-    ----------
-    data : bytes
-        From the sandbox.
-    like : Recording
-        Of the same network by ``.fit``: gives names, shapes and dtypes of the variables.
-    rows : int
-        How many the data have.
-
-    Returns
-    -------
-    LoopRun
-
-    Raises
-    ------
-    WireError
-        Saying what is wrong.
-    """
+    """Read a run, and refuse whatever `encode` would not have written."""
     try:
         return _Reader(data, like, rows).run()
     except WireError:

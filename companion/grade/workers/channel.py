@@ -45,13 +45,7 @@ class Channel:
     connection: Connection
 
     def ask(self, content: dict[str, Any], blob: bytes = b"") -> tuple[dict[str, Any], bytes]:
-        """Send a request and wait for the answer.
-
-        Raises
-        ------
-        MachineError
-            If the other side has ended.
-        """
+        """Send a request and wait for the answer."""
         try:
             send(self.connection, content, blob)
             answer = receive(self.connection)

@@ -11,13 +11,7 @@ CONNECT = 20  # seconds
 
 @contextmanager
 def cluster_executor(address: str) -> Iterator[tuple[Executor, int]]:
-    """Connect to a Dask scheduler for as long as the ``with`` block lasts.
-
-    Raises
-    ------
-    UserError
-        If Dask is not installed, nobody answers there, or there are no workers.
-    """
+    """Connect to a Dask scheduler for as long as the ``with`` block lasts."""
     try:
         from distributed import Client
     except ImportError:

@@ -31,25 +31,7 @@ class ForkClient:
     def run(
         self, content: dict[str, Any], files: dict[str, bytes], limits: Limits, layers: list[str] | None
     ) -> Ending:
-        """Run a submission, or the probe, under a runner of its own.
-
-        Parameters
-        ----------
-        content : dict
-            The submission's main file, the task, and the calls of its functions; of the probe, whose file is
-            None, what is outside of the sandbox.
-        files : dict of str to bytes
-            What was handed in, by relative path.
-        limits : Limits
-            What it may use.
-        layers : list of str or None
-            The layers of protection without which it must not run; None for as many as there are.
-
-        Raises
-        ------
-        MachineError
-            If the runner has ended.
-        """
+        """Run a submission, or the probe, under a runner of its own."""
         encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
         channel = self._make("runner")
         with channel.connection:
@@ -72,7 +54,7 @@ class ForkClient:
             return self._server.make(what)
 
     def is_alive(self) -> bool:
-        """Say whether the fork server lives."""
+        """Return whether the fork server lives."""
         return self._server.is_alive()
 
     def close(self) -> None:
@@ -97,13 +79,7 @@ class ForkServer:
             )
 
     def wait(self) -> None:
-        """Wait until it has imported TensorFlow.
-
-        Raises
-        ------
-        UserError
-            If it cannot.
-        """
+        """Wait until it has imported TensorFlow."""
         if self.is_ready:
             return
         self.control.settimeout(START_UP)
@@ -117,17 +93,11 @@ class ForkServer:
         self.control.settimeout(None)
 
     def is_alive(self) -> bool:
-        """Say whether it still runs."""
+        """Return whether it still runs."""
         return self.process.poll() is None
 
     def make(self, what: str) -> Channel:
-        """Have a process made, and return the channel to it.
-
-        Raises
-        ------
-        MachineError
-            If the fork server has ended.
-        """
+        """Have a process made, and return the channel to it."""
         mine, its = socket.socketpair()
         with its, mine:
             try:

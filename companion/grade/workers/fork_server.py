@@ -40,7 +40,7 @@ def main(control: int) -> None:
     get_ready()
     folder = tempfile.mkdtemp(prefix="companion-grade-")
     os.chmod(folder, 0o711)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever ends needs no farewell
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process has to be waited for
     try:
         with socket.socket(fileno=control) as wishes:
             number = 0
@@ -113,7 +113,7 @@ def watch_one(connection: Connection, number: int, folder: str) -> None:
 
 
 def main_of(content: dict) -> Callable[[], None]:
-    """Give what is to be run in the sandbox: a submission, or the probe."""
+    """Return what is to be run in the sandbox: a submission, or the probe."""
     if content["file"] is None:
         return lambda: probe(content["outside"])
     return lambda: inside.main(content["file"], inside.Task(**content["task"]), content.get("calls"))

@@ -158,7 +158,7 @@ class Lines:
             self.texts = {}
 
     def at(self, place: Location | None) -> str:
-        """Give the line at a place; "" if there is none."""
+        """Return the line at a place; "" if there is none."""
         lines = self.texts.get(place.file, []) if place is not None else []
         return lines[place.line - 1].strip()[:LONGEST_LINE] if place and 0 < place.line <= len(lines) else ""
 
@@ -191,7 +191,7 @@ def _made(name: str, evidence: str, place: Location | None, code: str) -> Mistak
 
 
 def fingerprint(run: LoopRun) -> str:
-    """Give a short text that is the same for runs with the same losses and weights, but for rounding."""
+    """Return a short text that is the same for runs with the same losses and weights, but for rounding."""
     numbers = [*run.history, *(float(np.linalg.norm(array.astype("float64"))) for array in run.end)]
     return " ".join(f"{number:.4g}" for number in numbers)
 

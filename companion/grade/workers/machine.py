@@ -33,12 +33,6 @@ class JudgeProcess:
 class Machine:
     """Runs submissions in sandboxes and judges what they leave.
 
-    Parameters
-    ----------
-    forks : bool
-        Whether to fork from one process, where that can be done; else each submission gets a Python
-        process of its own.
-
     Attributes
     ----------
     protections : dict of str to bool
@@ -64,13 +58,7 @@ class Machine:
         self.layers: list[str] = []
 
     def start(self) -> None:
-        """Wait until processes can be made, and try out the sandbox; do so once.
-
-        Raises
-        ------
-        UserError
-            If TensorFlow cannot be imported, or the sandbox not be tried out.
-        """
+        """Wait until processes can be made, and try out the sandbox; do so once."""
         if not self.protections:
             self.protections, self.layers = self._try_out()
 
@@ -116,31 +104,19 @@ class Machine:
         files: dict[str, bytes],
         calls: list[Any] | None = None,
     ) -> Ending:
-        """Run a submission in a sandbox.
-
-        Raises
-        ------
-        MachineError
-            If the process that was to watch it has ended.
-        """
+        """Run a submission in a sandbox."""
         content = {"file": file, "task": task, "calls": calls}
         return self._processes.run(content, files, limits, self.layers)
 
     def exercise_calls(self, task: dict[str, int]) -> list[Any]:
-        """Give what the functions for the lesson's exercises are called with."""
+        """Return what the functions for the lesson's exercises are called with."""
         key = json.dumps(task, sort_keys=True)
         if key not in self._calls:
             self._calls[key] = self._ask_any({"what": "calls", "task": task})["calls"]
         return self._calls[key]
 
     def judge_exercises(self, task: dict[str, int], result: bytes, names: list[str]) -> list[dict[str, str]]:
-        """Judge what came out of those of these names.
-
-        Raises
-        ------
-        JudgeEndedError, MachineError
-            As `judge`.
-        """
+        """Judge what came out of those of these names."""
         return self._ask_any({"what": "exercises", "task": task, "names": names}, result)["done"]
 
     def _ask_any(self, content: dict[str, Any], blob: bytes = b"") -> dict[str, Any]:
@@ -160,15 +136,7 @@ class Machine:
     def judge(
         self, task: dict[str, int], reference: bytes, result: bytes, file: str, text: str
     ) -> dict[str, Any]:
-        """Judge what a submission has left; as JSON of a `Judgment`.
-
-        Raises
-        ------
-        JudgeEndedError
-            If the judge has ended of it.
-        MachineError
-            If all have.
-        """
+        """Judge what a submission has left; as JSON of a `Judgment`."""
         reference = self.reference(task, reference)
         judge, key = self._free_judge(), json.dumps(task, sort_keys=True)
         if key != judge.prepared:

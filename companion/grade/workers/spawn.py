@@ -101,7 +101,7 @@ class SpawnClient:
         return Channel(Connection(mine.detach()))
 
     def is_alive(self) -> bool:
-        """Say whether processes can be started."""
+        """Return whether processes can be started."""
         return True
 
     def close(self) -> None:
