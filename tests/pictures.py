@@ -1,19 +1,34 @@
-"""Makes the pictures of the documents anew, by the companion's own plots: ``python tests/pictures.py``."""
+"""Makes the pictures of the documents anew: ``python tests/pictures.py``, or with the names of some.
 
+Those of pages need a Chromium or Chrome.
+"""
+
+import contextlib
 import importlib
 import io
+import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+import companion
 from companion import lesson4
+from companion.check.check_loop import check_loop
+from companion.check.learner.file import read_train
+from companion.check.result import print_check
+from companion.grade import __main__ as grade
 from companion.live.app import SIZE, LiveDial
 from companion.live.dial import Dial
+from companion.terminal.console import Report
 from companion.terminal.lesson_list import LESSONS, lesson_file
 
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
+
+PACKAGE = Path(companion.__file__).parent
 CURVES = [lesson_file(lesson, "curves.png") for lesson in LESSONS]
 DIAL = lesson_file(4, "dial.png")
 
@@ -48,8 +63,52 @@ def draw_dial(path):
     Path(path).write_bytes(picture.getvalue())
 
 
+def draw_check(path):
+    """Check the loop in the manual of ``check``; draw the terminal."""
+    manual = (PACKAGE / "check" / "README.md").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("my_loop.py").write_text(re.findall(r"```py\n(.*?)```", manual, re.DOTALL)[0], encoding="utf-8")
+        found = check_loop(read_train("my_loop.py"), lesson=3, name="my_loop.py")
+    report = Report(file=io.StringIO(), record=True, width=80, force_terminal=True, color_system="truecolor")
+    print_check(report, found)
+    text = report.export_svg(title="python -m companion.check lesson3 my_loop.py", unique_id="check")
+    text = re.sub(r"\s*@font-face \{.*?\n    \}", "", text, flags=re.DOTALL)  # fonts from the web
+    path.write_text(text, encoding="utf-8")
+
+
+def draw_pages(folder):
+    """Grade a small class, and draw its page and the feedback to one student, as a browser shows them."""
+    from classes import RIGHT, lay, wrong  # these need the helpers of the tests
+    from live_page import browser_path
+    from playwright.sync_api import sync_playwright
+
+    mistakes = ["sum-instead-of-mean", "no-update", "plain-mean-over-batches", "sum-instead-of-mean"]
+    loops = [
+        RIGHT,
+        RIGHT,
+        *map(wrong, mistakes),
+        "def train(model, x, y, *, learning_rate, batch_size, epochs):\n    1 / 0\n",
+    ]
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        out = Path(name, "grades")
+        handed_in = Path(name, "submissions")
+        lay(handed_in, {f"s{1001 + number}.py": loop for number, loop in enumerate(loops)})
+        words = ["lesson3", str(handed_in), "--output", str(out), "--seed", "5", "--seconds", "10", "--quiet"]
+        assert grade.main(words) == 0
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 900, "height": 1100})
+        for picture, html in (("class", out / "class.html"), ("feedback", out / "feedback" / "s1003.html")):
+            page.goto(html.as_uri())
+            page.screenshot(path=folder / f"{picture}.png")
+        browser.close()
+
+
 def main():
-    chosen = sys.argv[1:] or [*LESSONS, "dial"]
+    chosen = sys.argv[1:] or [*LESSONS, "dial", "check", "pages"]
+    if "check" in chosen:
+        draw_check(PACKAGE / "check" / "check.svg")
+    if "pages" in chosen:
+        draw_pages(PACKAGE / "grade")
     for lesson, path in zip(LESSONS, CURVES, strict=True):
         if lesson in chosen:
             draw_curves(lesson, path)

@@ -27,6 +27,8 @@ class Report(Console):
     """The report's paper: plain text, no markup, and no complaint when the reader closes the pipe."""
 
     def __init__(self, quiet: bool = False, **options: Any) -> None:
+        # In a notebook, rich would make an output of its own of each line.
+        options.setdefault("force_jupyter", False)
         # Numbers and file names are printed as they are: "[1]" is no color and 0.1 no link.
         super().__init__(quiet=quiet, markup=False, highlight=False, emoji=False, **options)
         self.parts = 0
@@ -111,7 +113,7 @@ def as_plain_text(write: Callable[[Report], None]) -> str:
 
 def as_html(write: Callable[[Report], None]) -> str:
     """Return the same as a piece of HTML, with its colors."""
-    report = Report(file=io.StringIO(), width=PAGE, record=True, force_jupyter=False)
+    report = Report(file=io.StringIO(), width=PAGE, record=True)
     write(report)
     return report.export_html(inline_styles=True, code_format='<pre style="line-height: 1.3">{code}</pre>')
 
