@@ -178,9 +178,9 @@ def test_links_in_the_readme_are_whole_addresses_of_files_that_are_there(documen
     text, home = document(README), setup["metadata"]["url"]
     assert not re.findall(r"\]\(", text)
     addresses = dict(re.findall(r"^\[(.+)\]: (\S+)$", text, re.MULTILINE))
-    assert set(addresses) == {
-        label or name for name, label in re.findall(r"\[([^\]]+)\](?:\[([^\]]+)\])?(?!:)", text)
-    }
+    prose = re.sub(r"(?s)```.*?```|(?-s:`'.*?'`)|(?m-s:^\[[^\]]+\]: .*$)", "", text)  # without code and addresses
+    links = re.findall(r"\[([^\]]+)\](?:\[([^\]]+)\])?", prose)
+    assert {label or name for name, label in links} == set(addresses)
     for address in addresses.values():
         place = re.fullmatch(rf"{re.escape(home)}/(?:blob|raw)/main/(.+)", address)
         assert place, address

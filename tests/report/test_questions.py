@@ -111,4 +111,5 @@ def test_letters_and_kinds_are_enough():
         "behavior",
         "lowest rate",
         "same weights",
+        "same as fit",
     }
