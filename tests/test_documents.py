@@ -178,7 +178,9 @@ def test_links_in_the_readme_are_whole_addresses_of_files_that_are_there(documen
     text, home = document(README), setup["metadata"]["url"]
     assert not re.findall(r"\]\(", text)
     addresses = dict(re.findall(r"^\[(.+)\]: (\S+)$", text, re.MULTILINE))
-    prose = re.sub(r"(?s)```.*?```|(?-s:`'.*?'`)|(?m-s:^\[[^\]]+\]: .*$)", "", text)  # without code and addresses
+    prose = re.sub(
+        r"(?s)```.*?```|(?-s:`'.*?'`)|(?m-s:^\[[^\]]+\]: .*$)", "", text
+    )  # without code and addresses
     links = re.findall(r"\[([^\]]+)\](?:\[([^\]]+)\])?", prose)
     assert {label or name for name, label in links} == set(addresses)
     for address in addresses.values():

@@ -5,6 +5,7 @@ of them down; the median of the rounds is printed. Whole commands likewise.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ LESSONS = {
     lesson4: ("float32", 32, {TEXTBOOK: 40, FAST: 200, BY_HAND: 200}),
     lesson5: ("float32", 32, {TEXTBOOK: 2, FAST: 2, BY_HAND: 2}),
 }
+UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 IMPORT = [sys.executable, "-c", "import tensorflow"]
 
 
@@ -40,9 +42,18 @@ def milliseconds_an_epoch(lesson, train, batch_size, epochs):
 
 
 def seconds_of(words):
+    """Return how long a command takes to its first line, to the verdict, and to its end."""
     start = time.perf_counter()
-    subprocess.run(words, check=True, capture_output=True)
-    return time.perf_counter() - start
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | UNBUFFERED
+    )
+    first = verdict = None
+    for line in process.stdout:
+        now = time.perf_counter() - start
+        first = first or (now if line.strip() else None)
+        verdict = verdict or (now if line.startswith("by hand and .fit: ") else None)
+    assert process.wait() == 0, words
+    return first, verdict, time.perf_counter() - start
 
 
 def spread(times, others):
@@ -75,9 +86,11 @@ def main():
         whole, bare = [], []
         for _ in range(options.rounds):
             whole.append(seconds_of([sys.executable, "-m", lesson.__name__]))
-            bare.append(seconds_of(IMPORT))
-        ratio = spread(whole, bare)
-        print(f"the command {statistics.median(whole):.1f} s, times 'import tensorflow': {ratio}\n")
+            bare.append(seconds_of(IMPORT)[2])
+        print(f"'import tensorflow' {statistics.median(bare):.1f} s; the command, in times of it:")
+        for what, seconds in zip(("first line", "verdict", "end"), zip(*whole, strict=True), strict=True):
+            print(f"{what:30} {statistics.median(seconds):8.2f} s {spread(seconds, bare)}")
+        print()
 
 
 if __name__ == "__main__":
