@@ -1,11 +1,13 @@
 """Lesson 1: one neuron, pass or fail.
 
 A neuron of three numbers learns from four students whether hours of study and sleep lead
-to a pass. Its chapter prints a loop in NumPy, then a call of ``model.fit``, and says that the
-one happens inside the other. It does, but not as printed: six things differ. Here each is
-written as the other, with the same losses bit for bit, one change at a time.
+to a pass. A chapter prints this neuron's loop in NumPy and then a call of ``model.fit``. It says
+that the loop happens inside the call. This is true, but not as printed: six things differ. Here
+the loop is turned into the call, and the call into the loop, one change at a time, until the
+losses are the same bit for bit.
 
-"The page" is a chapter on gradient descent and backpropagation, whose neuron and calls these are.
+"The page" is this chapter, on gradient descent and backpropagation. The neuron and the calls come
+from it.
 
 Run it with ``python -m companion.lesson1``; ``--help`` lists the options.
 """

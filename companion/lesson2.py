@@ -1,13 +1,13 @@
 """Lesson 2: four pixels, 31 parameters.
 
-A network small enough to see all of it learns to flip a 2x2 image along its diagonal. Its 31
-gradients are worked out three ways: by wiggling each weight, which takes 62 forward passes,
-by the chain rule in NumPy, and by ``tf.GradientTape``. Then it is trained, by hand and by
-``.fit``, on the one image of the page and on all 16 that there are.
+This network is so small that you can see all of it. It learns to flip a 2x2 image along its
+diagonal. The lesson computes its 31 gradients in three ways: by wiggling each weight, which takes
+62 forward passes; by the chain rule in NumPy; and by ``tf.GradientTape``. Then it trains the
+network, by hand and by ``.fit``, on the one image of the page and on all 16 possible images.
 
 "The page" is a section on gradient descent, from a course that builds this network by hand.
-The starting weights follow from the figures it prints, but for two rows that have no effect
-at the start and were chosen here: see `build_model`.
+The initial weights follow from the figures that it prints, except for two rows. These rows have
+no effect at the start, and were chosen here: see `build_model`.
 
 Run it with ``python -m companion.lesson2``; ``--help`` lists the options.
 """
@@ -29,7 +29,7 @@ Arrays = Sequence[np.ndarray]
 
 
 def load_data() -> tuple[np.ndarray, np.ndarray]:
-    """Return the page's image, (1, 4), and its flip; its pixels: top left, top right, then the bottom's."""
+    """Return the page's image, (1, 4), and its flip; pixels from left to right, top row first."""
     x = np.array([[1.0, 0, 1, 1]])
     return x, x[:, [0, 2, 1, 3]]
 
@@ -43,8 +43,9 @@ def load_all_images() -> tuple[np.ndarray, np.ndarray]:
 def build_model(seed: int = 0, hidden: int = HIDDEN) -> keras.Model:
     """Build the network, not yet compiled; seed 0 gives the page's own weights, else they are drawn.
 
-    The page's figures say nothing of the first two rows of W2: on its image their units are silent. The
-    first unit stands at ReLU's corner, where rounding decides; a row of zeros makes that matter little.
+    The page's figures do not say what the first two rows of W2 are, because their units are
+    silent on its image. The input of the first unit is at the corner of ReLU, where rounding
+    decides. Its row of W2 is all zeros, so this matters little.
     """
     layers = keras.layers.Dense(hidden, activation="relu"), keras.layers.Dense(4)
     model = keras.Sequential([keras.Input((4,)), *layers])

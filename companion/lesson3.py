@@ -6,7 +6,7 @@ NumPy, by a loop around ``tf.GradientTape``, and by ``model.fit``. Read `train_b
 and `train_with_fit` side by side: lines with the same tag do the same job.
 
 "The page" is Lesson 3, Gradient Descent for Neural Networks, of the module Deep Learning
-Foundations (datatweets.com), whose network, settings and exercises these are.
+Foundations (datatweets.com). The network, the settings and the exercises come from it.
 
 Run it with ``python -m companion.lesson3``; ``--help`` lists the options.
 """

@@ -1,13 +1,13 @@
 """Lesson 4: the learning-rate dial.
 
-A network of 33 numbers learns to tell two half moons apart, the way most training is
-done: in shuffled batches of 32, the last of them short. Shuffled, and still equal bit for
-bit: under a seed ``.fit`` feeds the rows in the same order in every epoch, and
-`companion.batches` knows that order. Then the dial: the same training at six learning
-rates, from one that crawls to one that blows up.
+A network of 33 numbers learns to tell two half moons apart. It is trained in the usual way: in
+shuffled batches of 32, and the last batch is short. The order is shuffled, and the losses are
+still equal bit for bit. The reason: under a seed, ``.fit`` feeds the rows in the same order in
+every epoch, and `companion.batches` knows this order. Then comes the dial: the same training at
+six learning rates, from one that crawls to one that blows up.
 
-"The page" is Module 4, Gradient Descent in Practice, of a course on neural networks and
-deep learning, whose call of ``.fit`` this is.
+"The page" is Module 4, Gradient Descent in Practice, of a course on neural networks and deep
+learning. The call of ``.fit`` comes from it.
 
 Run it with ``python -m companion.lesson4``; ``--help`` lists the options.
 """

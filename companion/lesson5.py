@@ -1,14 +1,15 @@
 """Lesson 5: handwritten digits, 13,002 parameters.
 
-A network learns to read digits: 784 pixels in, two layers of 16, ten answers out, trained
-on 60,000 images in shuffled batches of 32. By hand and by ``.fit``, loss, accuracy and all
-13,002 parameters come out the same. Before that, one parameter alone: the loss along it,
-its slope, a step down. After it, the slope in all 13,002 directions at once, and how long
-it still is when the training ends.
+A network learns to read digits. It has 784 pixels in, two layers of 16, and ten answers out. It
+is trained on 60,000 images in shuffled batches of 32. By hand and by ``.fit``, the loss, the
+accuracy and all 13,002 parameters come out the same. Before the training, the lesson looks at one
+parameter alone: the loss along it, its slope, and a step down. After the training, it looks at
+the slope in all 13,002 directions at once, the gradient, and at its length when the training
+ends.
 
-"The page" is a post on gradient descent from a series on neural networks, whose network
-this is. It names no settings: ReLU, softmax, batches of 32, three epochs and the learning
-rate are this lesson's choice.
+"The page" is a post on gradient descent from a series on neural networks. The network comes from
+it. The post names no settings: this lesson chose ReLU, softmax, batches of 32, three epochs and
+the learning rate.
 
 Run it with ``python -m companion.lesson5``; ``--help`` lists the options.
 """

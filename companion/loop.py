@@ -1,10 +1,10 @@
 """What ``model.fit`` does, written by hand: read it from top to bottom, or call it in place of ``.fit``.
 
 `fit_by_hand` is the whole of ``.fit``: epochs, batches, steps, validation; `train_step` is one update.
-What they give is equal to what ``.fit`` gives, bit for bit: ``python -m companion.conformance`` trains
-hundreds of networks both ways and compares them. What is not training stands elsewhere: how `x` becomes
-batches in ``fit/pipeline.py``; how a step becomes a graph, on which the last bits depend, in
-``fit/graph.py``. Each surprise is told, with a proof, in ``lessons/what-fit-does.md``.
+Their results equal the results of ``.fit``, bit for bit: ``python -m companion.conformance``
+trains hundreds of networks both ways and compares them. Other files do what is not training.
+``fit/pipeline.py`` turns `x` into batches. ``fit/graph.py`` turns a step into a graph; the last
+bits depend on this graph. ``lessons/what-fit-does.md`` explains each surprise, with a proof.
 """
 
 import inspect
@@ -50,27 +50,29 @@ def fit_by_hand(
     Parameters
     ----------
     model : keras.Model
-        Compiled. It is trained where it stands, as by ``.fit``.
+        A compiled model. It is trained in place, as ``.fit`` does.
     x : array, DataFrame, tensor, list or dict of these, Dataset, PyDataset or generator
         The inputs; of a Dataset, PyDataset or generator also targets and sample weights.
     y : array, DataFrame, tensor, list or dict of these, optional
         The targets, row for row.
     batch_size : int, optional
-        Rows in a batch of arrays; 32 unless told. The last batch has what is left.
+        Rows per batch, for arrays; the default is 32. The last batch has the rows that are left.
     epochs : int
-        The number of the epoch to stop before; without `initial_epoch`, how many.
+        Training stops before the epoch with this number. Without `initial_epoch`, it is the
+        number of epochs.
     verbose : {"auto", 0, 1, 2}
         What is shown: nothing, a progress bar, a line an epoch.
     callbacks : list of keras.callbacks.Callback, or CallbackList
         What is called on the way.
     validation_split, validation_data, validation_steps, validation_batch_size, validation_freq
-        On what the model is measured after an epoch, in what batches, after which epochs.
+        The data on which the model is measured after an epoch, their batches, and after which
+        epochs.
     shuffle : bool or "batch"
         Whether arrays are fed in a random order.
     class_weight, sample_weight
         How much rows count in the loss.
     initial_epoch, steps_per_epoch : int
-        Where to begin counting; after how many batches an epoch ends.
+        The number of the first epoch; the number of batches in an epoch.
 
     Returns
     -------
@@ -80,8 +82,8 @@ def fit_by_hand(
     Raises
     ------
     ValueError, TypeError
-        For a model that ``.fit`` trains in other steps than these (`companion.fit.unsupported`), and, as
-        ``.fit`` raises them, for data and arguments that it refuses.
+        For a model that ``.fit`` trains in other steps than these (`companion.fit.unsupported`).
+        Also for data and arguments that ``.fit`` refuses, as ``.fit`` does.
     """
     refuse_what_cannot_be_equal(model)
     epochs = most_epochs(epochs)
@@ -118,8 +120,9 @@ def fit_by_hand(
         )
     batches.reset()
     model.stop_training = False
-    # Takes the next batch from an iterator and runs the step on it. As .fit, it makes a graph of the step
-    # once after compile(...): a layer that is frozen later, without compiling again, is still trained.
+    # `update` takes the next batch from an iterator and runs the step on it. Like .fit, it makes
+    # a graph of the step once after compile(...). If a layer is frozen later, without compiling
+    # again, it is still trained.
     model.make_train_function()
     update = compiled(model, train_step, like="train_function")
     callbacks.on_train_begin()
@@ -131,7 +134,7 @@ def fit_by_hand(
         # An epoch reports running means over its batches. They start anew here; the optimizer goes on.
         model.reset_metrics()
         callbacks.on_epoch_begin(epoch)
-        with batches.until_data_end():  # the first batch that is not there ends the epoch
+        with batches.until_data_end():  # the epoch ends when there is no next batch
             # One round is one step, or steps_per_execution of them, numbered from first_step to last_step.
             for first_step, last_step, iterator in batches.epoch():
                 callbacks.on_train_batch_begin(first_step)
@@ -157,8 +160,9 @@ def fit_by_hand(
             break
 
     if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
-        # Only with use_ema does this do anything: the trained weights are thrown away for their moving
-        # average. What the last epoch reported was measured with others than the model has from here on.
+        # This does something only with use_ema: it replaces the trained weights by their moving
+        # average. So what the last epoch reported was measured with other weights than the model
+        # has from here on.
         model.optimizer.finalize_variable_values(model.trainable_weights)
     callbacks.on_train_end(epoch_logs)
     return model.history  # the History that CallbackList added
@@ -182,15 +186,18 @@ def train_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
     with tf.GradientTape() as tape:
         # training=True: dropout drops, noise is added, BatchNormalization takes the batch's own mean.
         y_pred = model(x, **_training(type(model).call, True))
-        # The compiled loss plus every penalty (regularizers, add_loss). It aligns the ranks of y and y_pred,
-        # so (n,) against (n, 1) does not become (n, n), and by default divides a weighted sum by how many
-        # losses there are, not by the sum of their weights.
+        # compute_loss returns the compiled loss plus every penalty (regularizers, add_loss). It
+        # aligns the ranks of y and y_pred, so (n,) against (n, 1) does not become (n, n). By
+        # default, it divides a weighted sum by the number of losses, not by the sum of their
+        # weights.
         loss = model.compute_loss(x, y, y_pred, sample_weight, **_training(type(model).compute_loss, True))
-        # The loss of the weights before this update. In the epoch's mean a batch counts by its rows, even
-        # where sample weights say otherwise; so the short last batch counts less.
+        # This is the loss with the weights before this update. In the epoch's mean, a batch
+        # counts by its number of rows, even if sample weights say otherwise. So the short last
+        # batch counts less.
         loss_tracker(model).update_state(loss, sample_weight=_rows(x))
-        # With mixed_float16, or a loss_scale_factor, a multiple of the loss is differentiated, or small
-        # gradients would round to 0; the optimizer divides again. Otherwise it is the loss itself.
+        # With mixed_float16, or a loss_scale_factor, a multiple of the loss is differentiated:
+        # otherwise small gradients would round to 0. Then the optimizer divides by the factor. In
+        # all other cases, `scaled` is the loss itself.
         scaled = loss if model.optimizer is None else model.optimizer.scale_loss(loss)
 
     if model.trainable_weights:
@@ -205,7 +212,7 @@ def train_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
 
 
 def validate(model: keras.Model, batches: Pipeline, callbacks: keras.callbacks.CallbackList) -> Logs:
-    """Measure the model on other data; the same metrics are used, so what they held of training is lost.
+    """Measure the model on other data; this resets the metrics, so training values are lost.
 
     Parameters
     ----------

@@ -51,7 +51,8 @@ print("p:      ", p[:, 0].round(4), " one half or more: pass")
 print("costs:  ", costs[:, 0].round(4), " their mean, the loss:", costs.mean().round(4))
 
 # %% [markdown]
-# Then the gradient. Along *z* the slope is `p - y`; times the hours it is the slope along a weight.
+# Then comes the gradient. Along *z* the slope is `p - y`. Multiply it by the hours, and you get
+# the slope along a weight.
 #
 # **Predict** its sign for each student: would a larger *z* make the loss larger or smaller?
 
@@ -67,7 +68,8 @@ print("slopes by hand:    ", *by_hand)
 print("slopes by the tape:", *(slope.numpy().ravel() for slope in by_tape))
 
 # %% [markdown]
-# The loss as a landscape: along the steepest of the weights, W1[1,0], that of sleep. The dashed line has the
+# This picture shows the loss as a landscape, along the steepest of the weights: W1[1,0], the
+# weight of sleep. The dashed line has the
 # slope computed above. The triangle is where an update at rate 0.1 leads, if only this weight moves.
 
 # %%
@@ -89,8 +91,9 @@ print(f"promised fall {0.1 * squared_length:.4f}, measured {float(loss) - after:
 # %% [markdown]
 # ## The loop
 #
-# The same, 2000 times. This is the function that `python -m companion.lesson1` runs, and below it its other
-# half. Lines with the same tag do the same job.
+# The loop does the same 2000 times. The first function is the one that
+# `python -m companion.lesson1` runs. Below it is its other half.
+# Lines with the same tag do the same job.
 
 # %%
 print(inspect.getsource(lesson1.train_by_hand))
@@ -113,8 +116,9 @@ plots.draw_differences(right, histories)
 plt.show()
 
 # %% [markdown]
-# What has it learned? Black is the line on which the neuron answers one half: *z* is 0 there. **Predict**
-# where it lies before the training, when all four pass, and after it. (Class 1 passed.)
+# What has it learned? On the black line the neuron answers one half: *z* is 0 there. **Predict:**
+# where is this line before the training, when all four pass? And where is it after the training?
+# (Class 1 means passed.)
 
 # %%
 figure, places = plt.subplots(1, 2, figsize=(11, 4))
@@ -174,8 +178,8 @@ plt.show()
 #
 # Copy `lessons/lesson1/exercise.py`, fill in `train`, and let
 # `python -m companion.check lesson1 exercise.py` compare it with `.fit`. In a notebook a call does the same.
-# Put your own `train` in the place of the lesson's: that one is close and not identical, as it reports the
-# page's loss, with its 1e-9, where this `.fit` reports Keras'.
+# Put your own `train` in the place of the lesson's loop. The lesson's loop is close, but not
+# identical: it reports the page's loss, with the 1e-9, and this `.fit` reports the loss of Keras.
 
 # %%
 print(check_loop(lesson1.train_by_hand, lesson=1, problem="lesson"))

@@ -116,7 +116,8 @@ print(f"promised fall {0.1 * np.sum(place.gradient**2):.4f}, measured {place.los
 # %% [markdown]
 # ## The loop
 #
-# This is the function that `python -m companion.lesson2` runs, and below it its other half. Lines with the
+# The first function is the one that `python -m companion.lesson2` runs. Below it is its other
+# half. Lines with the
 # same tag do the same job.
 
 # %%

@@ -122,8 +122,9 @@ plt.show()
 # %% [markdown]
 # ## What rounding does
 #
-# **Predict:** the same training in float32 instead of float64. By hand and `.fit` stay identical. But how far
-# is the float32 run from the float64 run: at rate 0.1, and at rate 1.0, where the loss bounces?
+# Now the same training runs in float32 instead of float64. By hand and `.fit` stay identical.
+# **Predict:** how far is the float32 run from the float64 run at rate 0.1? And at rate 1.0, where
+# the loss bounces?
 
 # %%
 for rate in (0.1, 1.0):

@@ -58,9 +58,10 @@ batches = list(batches_of_fit(x, y, lesson4.BATCH_SIZE, shuffle=True))
 print([len(xb) for xb, yb in batches])
 
 # %% [markdown]
-# A batch gives a gradient of its own. All 200 rows together give another. **Predict:** how well do the seven
-# agree with it: at the start, and after 200 epochs? (The cosine of the angle between two gradients is 1 where
-# they have the same direction, 0 where one says nothing of the other, below 0 where they oppose each other.)
+# Each batch gives a gradient of its own. All 200 rows together give another gradient.
+# **Predict:** how well do the seven gradients agree with the gradient of all rows, at the start
+# and after 200 epochs? (The cosine of the angle between two gradients is 1 if they have the same
+# direction. It is 0 if one says nothing about the other, and below 0 if they oppose each other.)
 
 # %%
 loss_function = keras.losses.BinaryCrossentropy()
@@ -85,12 +86,12 @@ print("after 200 epochs:", *(f"{cosine:5.2f}" for cosine in cosines(model)))
 
 # %% [markdown]
 # At the start nearly every row asks for the same. Later the batches pull in different directions, and each
-# update follows one of them. The last one speaks for 8 rows only.
+# update follows one of them. The last batch stands for only 8 rows.
 #
 # ## The loop
 #
-# This is the function that `python -m companion.lesson4` runs. Where is the order kept, and where does the
-# short batch get its due?
+# This is the function that `python -m companion.lesson4` runs. Which line keeps the order, and
+# which line lets the short batch count for its 8 rows?
 
 # %%
 print(inspect.getsource(lesson4.train_by_hand))
@@ -152,8 +153,9 @@ print(
 # %% [markdown]
 # ## Break it: another order
 #
-# **Predict:** `.fit` on the same rows, from the same weights, but with the rows as they stand, not shuffled.
-# Does the loss of the first epoch change? By how much does the last?
+# Now `.fit` trains on the same rows, from the same weights, but with the rows as they stand, not
+# shuffled. **Predict:** does the loss of the first epoch change? By how much does the loss of the
+# last epoch change?
 
 # %%
 model = lesson4.build_model()
@@ -166,8 +168,8 @@ print(Comparison(histories["fit"], as_they_stand, names=names, dtype="float32").
 print(f"it ends at {as_they_stand[-1]:.4f}, shuffled at {histories['fit'][-1]:.4f}")
 
 # %% [markdown]
-# No curve in a picture would show the difference of the first epoch. A loop that feeds another order is close
-# to `.fit`, and it is another training.
+# The difference in the first epoch is too small to see in a picture. A loop that feeds another
+# order is close to `.fit`, but it is another training.
 #
 # ## The dial
 #
@@ -197,12 +199,13 @@ for rate, axes in zip((1.0, 10.0, 100.0), places[1:], strict=True):
 plt.show()
 
 # %% [markdown]
-# At rate 10 the network is surer than it should be: the colors hardly have a middle. That lowers the loss of
-# the points it knows, and it costs on the others.
+# At rate 10 the network is surer than it should be: there are hardly any colors between the two
+# extremes. This lowers the loss of the points that it knows, and raises the loss of the others.
 #
 # ## Break it, then mend it
 #
-# 60 epochs at rate 0.1, ten at 100, then 200 at 0.1. **Predict:** does the loss come back to where it was?
+# We train for 60 epochs at rate 0.1, for ten at rate 100, and then for 200 at rate 0.1.
+# **Predict:** does the loss come back to where it was?
 # What has happened to the hidden units?
 
 # %%
@@ -216,12 +219,13 @@ for rate, epochs in ((0.1, 60), (100.0, 10), (0.1, 200)):
     )
 
 # %% [markdown]
-# There tanh is flat: its slope is nearly 0, and the gradient of the weights before it with it.
+# There tanh is flat. Its slope is nearly 0, so the gradient of the weights before it is nearly 0
+# too.
 #
 # ## Fewer updates, longer steps
 #
-# **Predict:** all 200 rows in one batch make one update where there were seven. Can a rate seven times as
-# large make up for that? And seventy times?
+# **Predict:** all 200 rows in one batch make one update instead of seven. Can a rate that is
+# seven times as large make up for this? And a rate that is seventy times as large?
 
 # %%
 for batch_size, rate in ((32, 0.1), (200, 0.1), (200, 0.7), (200, 7.0)):

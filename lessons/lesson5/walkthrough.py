@@ -24,8 +24,8 @@ ROWS = 3000
 # %% [markdown]
 # ## What goes in
 #
-# An image is a row of 784 numbers, from 0, the paper, to 1, the ink. 2000 images that are not trained on are
-# kept apart to test on.
+# An image is a row of 784 numbers, from 0 (the paper) to 1 (the ink). The network is not trained
+# on 2000 of the images; they are kept apart to test it.
 
 # %%
 all_x, all_y = lesson5.load_data()
@@ -51,8 +51,9 @@ print(f"{model.count_params():>6}")
 # %% [markdown]
 # ## What the loss says
 #
-# The network gives ten probabilities. The loss of an image is -ln of the one at the right digit; the other
-# nine do not count. **Predict:** what does an untrained network cost? (Which probability would you give each
+# The network gives ten probabilities. The loss of an image is -ln of the probability of the right
+# digit. The other nine do not count.
+# **Predict:** what does an untrained network cost? (Which probability would you give each
 # digit?)
 
 # %%
@@ -102,7 +103,8 @@ for unit, axes in zip(steepest, places, strict=True):
 plt.show()
 
 # %% [markdown]
-# One step against the gradient, by rate times slope for each number. To first order it lowers the loss by the
+# A step against the gradient moves each number by rate times slope. To first order, the step
+# lowers the loss by the
 # rate times the squared length of the gradient. **Predict:** at which of these rates does that promise fail?
 
 # %%
@@ -115,8 +117,9 @@ for rate in (0.01, 0.1, 1.0, 10.0):
 # %% [markdown]
 # ## The loop
 #
-# This is the function that `python -m companion.lesson5` runs. New in it is the accuracy, counted from the
-# same probabilities as the loss. Would the network learn anything else without it?
+# This is the function that `python -m companion.lesson5` runs. The accuracy is new in it. It is
+# counted from the same probabilities as the loss. Would the network learn anything different
+# without the accuracy?
 
 # %%
 print(inspect.getsource(lesson5.train_by_hand))
@@ -148,8 +151,9 @@ plt.show()
 # %% [markdown]
 # ## Where has it got to?
 #
-# **Predict:** the loss of an epoch is measured while the weights move. Have the weights at its end a higher
-# loss or a lower one? And is the gradient small in the end?
+# **Predict:** the loss of an epoch is measured while the weights move. Do the weights at the end
+# of the epoch have a higher loss or a lower one? And is the gradient small at the end of the
+# training?
 
 # %%
 print("after    reported   loss now   gradient's length")
@@ -178,8 +182,9 @@ plt.show()
 # %% [markdown]
 # ## Break it: ten times the rate
 #
-# **Predict:** at rate 1.0, is it faster? A ReLU unit whose input is below 0 for every image answers 0 to all
-# of them, and its slope is 0 too. How many such silent units does each rate leave? (Rate 0 is the start.)
+# **Predict:** is the training faster at rate 1.0? If the input of a ReLU unit is below 0 for
+# every image, the unit answers 0 to all images, and its slope is 0 too. How many such silent
+# units does each rate leave? (Rate 0 is the start.)
 
 
 # %%
@@ -195,8 +200,8 @@ for rate in (0.0, 0.01, 0.1, 1.0):
     print(f"rate {rate:<4}: loss {losses[-1]:.4f}, silent: {silent_units(model)} of 16 and 16 units")
 
 # %% [markdown]
-# A silent unit has no slope, so it gets no update: it cannot find its way back by itself. In the second layer
-# it can be woken, when the units before it change.
+# A silent unit has no slope, so it gets no update: it cannot find its way back by itself. A
+# silent unit in the second layer can become active again, when the units before it change.
 #
 # ## Now you
 #
