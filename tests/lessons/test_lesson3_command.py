@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -347,23 +348,34 @@ def test_brief_ends_with_status_1_where_they_differ(lesson3_main, wrong_fit):
 
 def test_predict_asks_before_it_trains_and_sets_each_guess_beside_the_result(lesson3_main, monkeypatch):
     asked = [question.text for question in predictions_of("lesson3")]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("c\nx\nb\n\n0.5\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a\nc\nx\nb\n\n0.5\n"))
     status, out, _ = lesson3_main("--predict", "--brief")
     assert status == 0
     before, after = " ".join(out.split()).split("epoch by hand .fit difference")
     for text in asked:
         assert before.count(text) == after.count(text) == 1
     assert "'x' is none of the answers" in before
+    assert "a) not at all: the same to the last bit, as you thought By hand the last loss is 0.5889" in after
     assert "c) bounces, as you thought It goes up in " in after
     assert "c) 1.0; you thought b) 0.1 The final losses are " in after
     assert "b) different; you thought nothing" in after
     assert "; you thought 0.5" not in after  # within the 0.03 that are allowed
     assert "0.501295, as you thought" in after
-    assert "2 of 4 were as you thought." in after
+    assert "3 of 5 were as you thought." in after
+
+
+def test_the_command_asks_once_and_before_tensorflow_is_imported(command, tmp_path):
+    for name in ("keras", "tensorflow"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)\n")
+    path = f"{tmp_path}{os.pathsep}{lesson3.__file__.removesuffix('companion/lesson3.py')}"
+    done = command("companion.lesson3", "--predict", cwd=tmp_path, PYTHONPATH=path)
+    assert done.returncode == 7
+    asked = " ".join(done.stdout.split())
+    assert asked.count(predictions_of("lesson3")[0].text) == 1
 
 
 def test_predict_goes_on_where_no_more_answers_come(lesson3_main, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO("c\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a\n"))
     status, out, err = lesson3_main("--predict", "--brief")
     assert (status, err) == (0, "")
     assert out.rstrip().endswith("1 of 1 was as you thought.")
