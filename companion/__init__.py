@@ -1,7 +1,7 @@
 """What Keras' ``.fit()`` does, written by hand: equal bit for bit.
 
-Importing this package imports nothing heavy and changes nothing; TensorFlow comes in with the lessons
-(``from companion import lesson3``) and with the functions named in ``__all__``.
+Importing this package imports nothing heavy and changes nothing. TensorFlow is imported by the lessons
+(``from companion import lesson3``) and by the functions named in ``__all__``.
 """
 
 import importlib
@@ -30,7 +30,7 @@ __all__ = ["FitComparison", "LoopCheck", "Problem", "check_loop", "compare_with_
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for."""
+    """Import a name when it is first used."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

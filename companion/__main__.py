@@ -1,4 +1,4 @@
-"""``python -m companion``: what there is, and the way to it."""
+"""``python -m companion``: the list of all commands; it also starts each of them."""
 
 import importlib
 import sys
@@ -13,8 +13,8 @@ from companion.terminal.quiet_start import begin
 
 TOOLS = {
     "check": "your own loop in a file: is it .fit, and if not, why and where?",
-    "quiz": "questions to each lesson, some answered by running it; a score",
-    "mistakes": "break a right loop on purpose, and see what comes of it",
+    "quiz": "questions on each lesson, some answered by running it; a score",
+    "mistakes": "break a right loop on purpose, and see what happens",
     "notebooks": "each lesson's walkthrough as a notebook",
     "grade": "a class's loops, each in a sandbox: scores, mistakes, feedback",
     "compare": "your own network in a file, by hand and by .fit, side by side",
@@ -33,7 +33,7 @@ def index() -> str:
         "lessons",
         *(f"  {name}  {lesson.title}: {lesson.shows}" for name, lesson in LESSONS.items()),
         "",
-        "for your own: from companion import check_loop, fit_by_hand, compare_with_fit",
+        "for your code: from companion import check_loop, fit_by_hand, compare_with_fit",
         *(f"  {name:<11}  {title}" for name, title in TOOLS.items()),
         "",
         "'companion NAME --help' lists the options of each.",

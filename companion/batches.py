@@ -1,4 +1,4 @@
-"""The very batches that ``model.fit`` feeds, in the very order in which it feeds them."""
+"""The same batches that ``model.fit`` feeds, in the same order."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,8 +19,8 @@ def order_of_fit(rows: int) -> np.ndarray:
 
     ``.fit`` shuffles inside its input pipeline, which it builds anew for every epoch.
     Under a seed each new pipeline starts from that seed again: **the order is the same
-    in every epoch**, and depends on TensorFlow's global seed and on `rows` alone. Nothing
-    is used up by asking.
+    in every epoch**, and depends only on TensorFlow's global seed and on `rows`. Calling
+    this function changes no random state.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def order_of_fit(rows: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If no seed was set: ``.fit`` then goes through the rows in another order in
-        every epoch, which nothing can foresee.
+        If no seed was set. ``.fit`` then uses a new order in every epoch, and nobody
+        can predict it.
     """
     if (_shuffled(PROBE) != _shuffled(PROBE)).any():
         raise ValueError(
@@ -46,16 +46,16 @@ def order_of_fit(rows: int) -> np.ndarray:
 
 
 def _shuffled(rows: int) -> np.ndarray:
-    # As in Keras' own pipeline, this is the first random operation of its graph: how many went before is
-    # part of what seeds it.
+    # This must be the first random operation of its graph, as in Keras' own pipeline: its seed depends on
+    # how many came before it.
     pipeline = tf.data.Dataset.range(1).map(lambda _: tf.random.shuffle(tf.range(rows, dtype=tf.int64)))
     return next(iter(pipeline)).numpy()
 
 
 class Batches:
-    """The batches of an epoch, made once: a loop that goes through them again need not make them again.
+    """The batches of an epoch, made once and used again in every epoch.
 
-    Whatever else is asked for is the Dataset's that they come from, such as ``element_spec``, and
+    All other attributes are those of the Dataset that the batches come from, such as ``element_spec``, and
     ``repeat()`` for ``.fit``.
 
     Parameters
@@ -81,18 +81,18 @@ class Batches:
     def compiled(self, step: Callable[[tf.Tensor, tf.Tensor], Any]) -> Callable[[tf.Tensor, tf.Tensor], Any]:
         """Compile ``step(x_batch, y_batch)`` for batches of these shapes: a ``tf.function``, traced once."""
         function = tf.function(step, input_signature=self.element_spec)
-        # What is called then is faster; it cannot be run eagerly, as who looks into a step wants to.
+        # A concrete function is called faster, but it cannot run eagerly, which helps to look into a step.
         return function if tf.config.functions_run_eagerly() else function.get_concrete_function()
 
 
 def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bool) -> Batches:
     """Cut `x` and `y` into the batches of one epoch of ``model.fit(x, y, batch_size=..., shuffle=...)``.
 
-    Two more habits of ``.fit`` are copied because each can change the last bit of a
-    loss: floats are cast to ``keras.config.floatx()``, and the batch dimension of the
-    element spec is fixed where `batch_size` divides the number of rows and unknown
-    (``None``) where the last batch is short. TensorFlow compiles the two into
-    different sums, so a step traced with this element spec adds up as ``.fit`` does.
+    Two more habits of ``.fit`` are copied, because each can change the last bit of a
+    loss. Floats are cast to ``keras.config.floatx()``. The batch dimension of the
+    element spec is fixed if `batch_size` divides the number of rows, and unknown
+    (``None``) if the last batch is short. TensorFlow compiles the two into different
+    sums, so a step traced with this element spec adds up as ``.fit`` does.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bo
     Returns
     -------
     Batches
-        Pairs ``(x_batch, y_batch)``; its length is the number of batches. For a hand-written
-        loop, and with ``.repeat()`` and ``steps_per_epoch`` for ``.fit`` itself, which
-        need not build a pipeline an epoch then.
+        Pairs ``(x_batch, y_batch)``; its length is the number of batches. Use it in a
+        hand-written loop, or with ``.repeat()`` and ``steps_per_epoch`` in ``.fit`` itself,
+        which then need not build a pipeline in each epoch.
 
     Raises
     ------

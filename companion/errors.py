@@ -26,5 +26,5 @@ def refuse_backend(name: str) -> None:
         If `name` is another backend's.
     """
     if name != "tensorflow":
-        told = f"Keras runs on {name!r} here, and the loops are TensorFlow's"
+        told = f"Keras runs on {name!r} here, but the loops need TensorFlow"
         raise UserError(f"{told}: set KERAS_BACKEND to 'tensorflow', or unset it")

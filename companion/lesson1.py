@@ -41,7 +41,7 @@ def build_model(seed: int = 0, hidden: int = HIDDEN) -> keras.Model:
 
 
 def chapter_loss(y: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
-    """Report the loss of each row as the chapter does, with 1e-9 inside the logarithms."""
+    """Return the loss of each row as the chapter computes it, with 1e-9 inside the logarithms."""
     # The maximum changes nothing, but keeps TensorFlow from computing (1 + 1e-9) - p, which loses the 1e-9.
     passed, failed = probability + IN_THE_LOG, tf.maximum(1 - probability, 0) + IN_THE_LOG
     return -tf.reduce_mean(y * tf.math.log(passed) + (1 - y) * tf.math.log(failed), axis=-1)

@@ -281,5 +281,5 @@ def _is_due(epoch: int, validation_freq: int | list[int]) -> bool:
     if isinstance(validation_freq, list):
         return epoch + 1 in validation_freq
     raise ValueError(
-        f"validation_freq is {validation_freq!r}: it must be an int, every so many epochs, or a list"
+        f"validation_freq is {validation_freq!r}: it must be an int (every so many epochs) or a list"
     )

@@ -27,16 +27,16 @@ def notebooks_parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 made; 2 nothing was written.",
         allow_abbrev=False,
     )
-    parser.add_argument("output", metavar="OUTPUT", help="a folder; is made if it is missing")
+    parser.add_argument("output", metavar="OUTPUT", help="folder for the notebooks; created if it is missing")
     parser.add_argument(
         "lessons",
         nargs="*",
         default=[],
         metavar="LESSON",
-        help=f"{FIRST_TO_LAST}; all unless told",
+        help=f"{FIRST_TO_LAST}; all by default",
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace notebooks that are there and have been changed"
+        "--overwrite", action="store_true", help="replace notebooks that exist and have been changed"
     )
     return parser
 
@@ -74,7 +74,7 @@ def refuse_to_lose(made: Mapping[Path, str], overwrite: bool) -> None:
     changed = [path for path, text in made.items() if holds_other(str(path), text.encode())]
     if changed and not overwrite:
         names = ", ".join(path.stem for path in changed)
-        told = "has been changed, run perhaps: --overwrite replaces it; or name the other lessons"
+        told = "has been changed, perhaps by running it: --overwrite replaces it; or name the other lessons"
         raise OutputError(f"{str(changed[0].parent)!r}: the notebook of {names} {told}")
 
 

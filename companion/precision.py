@@ -10,11 +10,11 @@ import keras
 def precision(dtype: str) -> Iterator[None]:
     """Make `dtype` the float type of everything Keras makes and casts inside the ``with`` block.
 
-    Two global settings are in play, and both are needed: ``floatx`` decides to what
-    ``.fit`` casts arrays, and the type of losses and metrics; the dtype policy decides
-    the type of layers. The policy is read from ``floatx`` only once, when the first
-    layer of the process is made: after that ``set_floatx`` alone would leave the layers
-    in the old type and feed them data in the new one.
+    Two global settings are needed. ``floatx`` decides the type to which ``.fit`` casts
+    arrays, and the type of losses and metrics. The dtype policy decides the type of
+    layers. Keras reads the policy from ``floatx`` only once, when it makes the first layer
+    of the process. After that, ``set_floatx`` alone would leave the layers in the old type
+    and feed them data in the new one.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ def test_another_backend_is_refused_in_one_line(command, name):
     done = command(f"companion.{name}", *words, KERAS_BACKEND="jax")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f"python -m companion.{name}: error: Keras runs on 'jax' here, and the loops are TensorFlow's: "
+        f"python -m companion.{name}: error: Keras runs on 'jax' here, but the loops need TensorFlow: "
         "set KERAS_BACKEND to 'tensorflow', or unset it\n"
     )
 

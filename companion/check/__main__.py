@@ -36,13 +36,13 @@ def check_parser() -> argparse.ArgumentParser:
     """Make the parser of the command."""
     parser = OneLineParser(
         prog=NAME,
-        description="Runs train(model, x, y, *, learning_rate, batch_size, epochs), the loop of FILE, beside "
-        ".fit, and says whether they are the same; if not, what the mistake is, where, and how to mend it.",
+        description="Runs the loop in FILE, train(model, x, y, *, learning_rate, batch_size, epochs), beside "
+        ".fit and says whether they are the same. If not, it names the mistake, its line and the fix.",
         epilog="FILE is a Python file or a notebook. train trains the model in place and returns a list of "
-        "losses, one an epoch. It is run on the lesson's data and on a small problem in which every mistake "
+        "losses, one per epoch. It runs on the lesson's data and on a small problem in which every mistake "
         "shows. An output may be '-' for standard output; then nothing else is printed there. Exit status: 0 "
-        "identical, or equal within float noise, and the exercises in FILE right; 1 differs, or something is "
-        "wrong or not done yet; 2 could not run.",
+        "the loop is identical, or equal within float noise, and the exercises in FILE are right; 1 the loop "
+        "differs, or something is wrong or not done yet; 2 the loop could not run.",
         allow_abbrev=False,
     )
     add, off = parser.add_argument, argparse.SUPPRESS
@@ -50,23 +50,23 @@ def check_parser() -> argparse.ArgumentParser:
         "lesson",
         choices=LESSONS,
         metavar="LESSON",
-        help=f"{FIRST_TO_LAST}: whose data, network and loss",
+        help=f"{FIRST_TO_LAST}: use the data, network and loss of this lesson",
     )
-    add("file", metavar="FILE", help="with train; ends in .py or .ipynb")
-    add("--problem", choices=("lesson", "revealing"), help="run it on just one of the two")
+    add("file", metavar="FILE", help="your file, which defines train; ends in .py or .ipynb")
+    add("--problem", choices=("lesson", "revealing"), help="run train on one of the two problems only")
     add(
         "--seed",
         type=whole_number(0, LARGEST_SEED, 0),
         default=0,
         metavar="N",
-        help="of weights and order (0)",
+        help="seed of the initial weights and the row order (0)",
     )
     add("--epochs", type=whole_number(1, None, 3), metavar="N", help="passes over the data (3)")
     add(
         "--plot",
         metavar="PICTURE",
         default=off,
-        help=f"draw both curves, the first difference marked; it ends in {picture_endings()}",
+        help=f"draw both curves and mark the first difference; PICTURE ends in {picture_endings()}",
     )
     add("--json", metavar="RESULT", default=off, help="write verdict, mistakes, first difference and losses")
     add_quiet(parser)

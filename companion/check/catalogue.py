@@ -54,18 +54,18 @@ MISTAKES: dict[str, Known] = {
         RUNNING_MEAN,
     ),
     "another-model-trained": Known(
-        "Another model is trained than the one that was given",
-        "Train the model that train is called with; clone or build none.",
+        "The loop trains a different model from the one it was given",
+        "Train the model that is passed to train. Do not clone it, and do not build another one.",
         GIVEN_MODEL,
     ),
     "already-trained": Known(
-        "The model has been trained before the first epoch that counts",
-        "Start from the model as it is given: no training before the loop, no model kept from before.",
+        "The model was already trained before the first reported epoch",
+        "Start from the given model: no training before the loop, no model kept from an earlier call.",
         GIVEN_MODEL,
     ),
     "other-initial-weights": Known(
-        "The training starts from other weights than those of the model that was given",
-        "Leave the model's weights as they are given; do not build or initialize it again.",
+        "The training does not start from the weights of the given model",
+        "Keep the weights of the given model. Do not build or initialize the model again.",
         GIVEN_MODEL,
     ),
     "last-batch-dropped": Known(
@@ -74,33 +74,33 @@ MISTAKES: dict[str, Known] = {
         SHORT_BATCH,
     ),
     "batches-over-the-epoch": Known(
-        "Batches run over the end of an epoch",
-        "Cut each epoch into batches by itself: batch first, then repeat.",
+        "A batch goes over the end of an epoch",
+        "Cut each epoch into batches separately: first batch, then repeat.",
         SHORT_BATCH,
     ),
     "rows-left-out": Known(
-        "Some rows have no part in the updates",
-        "Make updates from each row once an epoch.",
+        "Some rows are not used in the updates",
+        "Use each row once per epoch.",
         SHORT_BATCH,
     ),
     "other-batch-size": Known(
-        "The batches have another size than batch_size",
-        "Cut the rows into batches of batch_size, as train is told it.",
+        "The batches do not have the size batch_size",
+        "Cut the rows into batches of batch_size, the argument of train.",
         SHORT_BATCH,
     ),
     "drawn-with-replacement": Known(
         "Rows are drawn with replacement",
-        "Go through a permutation, so that each row comes once an epoch.",
+        "Go through a permutation, so that each row comes once per epoch.",
         ORDER,
     ),
     "not-shuffled": Known(
         "The rows are not shuffled",
-        "Feed them in the order of companion.batches.order_of_fit(len(x)).",
+        "Feed the rows in the order of companion.batches.order_of_fit(len(x)).",
         ORDER,
     ),
     "shuffled-otherwise": Known(
-        "The rows come in another order than that of .fit",
-        "Feed them as .fit does: as they stand, or if it shuffles by companion.batches.order_of_fit(len(x)).",
+        "The rows come in a different order from that of .fit",
+        "Feed the rows in the given order; if .fit shuffles, by companion.batches.order_of_fit(len(x)).",
         ORDER,
     ),
     "training-left-out": Known(
@@ -109,12 +109,12 @@ MISTAKES: dict[str, Known] = {
         TRAINING,
     ),
     "extra-training-pass": Known(
-        "The network is called once more in training mode",
+        "The network is called an extra time in training mode",
         "Use the predictions from inside the tape, or call it again with training=False.",
         TRAINING,
     ),
     "labels-broadcast": Known(
-        "Labels of shape (n,) meet predictions of shape (n, 1), and become (n, n)",
+        "Labels of shape (n,) and predictions of shape (n, 1) are broadcast to (n, n)",
         "Give the labels the shape of the predictions: y[:, None], or use the loss object.",
         RANK,
     ),
@@ -125,16 +125,16 @@ MISTAKES: dict[str, Known] = {
     ),
     "from-logits-mismatch": Known(
         "from_logits does not fit the network's last layer",
-        "Use from_logits=False where the network gives probabilities, True where it gives any number.",
+        "Use from_logits=False if the network gives probabilities, and True if it gives any number.",
         LOSS_CALL,
     ),
     "another-loss": Known(
-        "Another loss is trained on",
+        "The loop trains with a different loss",
         "Use the loss that .fit is compiled with.",
         LOSS_CALL,
     ),
     "vector-of-losses": Known(
-        "The tape is given a loss for each row instead of their mean",
+        "The tape gets one loss per row instead of their mean",
         "Reduce before the gradient: tf.reduce_mean(losses); the gradient of a vector is that of its sum.",
         MEAN_GRADIENT,
     ),
@@ -145,37 +145,37 @@ MISTAKES: dict[str, Known] = {
     ),
     "divided-by-all-rows": Known(
         "The batch's loss is divided by the number of all rows",
-        "Divide by the rows of the batch at hand: tf.reduce_mean.",
+        "Divide by the number of rows in this batch: tf.reduce_mean.",
         MEAN_GRADIENT,
     ),
     "divided-by-batch-size": Known(
-        "The short last batch's loss is divided by the full batch size",
-        "Divide by the rows of the batch at hand: tf.reduce_mean.",
+        "The loss of the short last batch is divided by the full batch size",
+        "Divide by the number of rows in this batch: tf.reduce_mean.",
         MEAN_GRADIENT,
     ),
     "gradient-scaled": Known(
-        "The gradient is a multiple of that of .fit",
+        "The gradient is the gradient of .fit times a constant",
         "Differentiate the loss itself, without a factor.",
         MEAN_GRADIENT,
     ),
     "penalty-left-out": Known(
-        "What the layers add to the loss is left out",
+        "The penalty that the layers add to the loss is left out",
         "Add sum(model.losses) to the loss inside the tape.",
         PENALTIES,
     ),
     "penalty-twice": Known(
-        "What the layers add to the loss is added twice",
+        "The penalty that the layers add to the loss is added twice",
         "Add sum(model.losses) once.",
         PENALTIES,
     ),
     "penalty-in-gradient-only": Known(
-        "The reported loss lacks the penalty that the gradient holds",
-        "Use one number for both: loss = data loss + sum(model.losses), differentiated and reported.",
+        "The penalty is in the gradient, but not in the reported loss",
+        "Differentiate and report the same number: loss = data loss + sum(model.losses).",
         PENALTIES,
     ),
     "penalty-in-report-only": Known(
-        "The reported loss holds the penalty, but the gradient lacks it",
-        "Use one number for both: loss = data loss + sum(model.losses), differentiated and reported.",
+        "The penalty is in the reported loss, but not in the gradient",
+        "Differentiate and report the same number: loss = data loss + sum(model.losses).",
         PENALTIES,
     ),
     "class-weights-left-out": Known(
@@ -195,7 +195,7 @@ MISTAKES: dict[str, Known] = {
     ),
     "update-uphill": Known(
         "The updates go uphill",
-        "Subtract learning rate times gradient, of the loss itself and not of its negative.",
+        "Subtract the learning rate times the gradient of the loss, not of the negative loss.",
         ONE_OPTIMIZER,
     ),
     "two-updates-a-step": Known(
@@ -219,32 +219,32 @@ MISTAKES: dict[str, Known] = {
         ONE_OPTIMIZER,
     ),
     "another-optimizer": Known(
-        "Another optimizer is used, or one with other settings",
+        "The optimizer, or one of its settings, differs from that of .fit",
         "Use the optimizer that .fit is compiled with.",
         ONE_OPTIMIZER,
     ),
     "wrong-learning-rate": Known(
-        "The learning rate is another one",
-        "Use learning_rate as train is told it.",
+        "The learning rate is not the given one",
+        "Use learning_rate, the argument of train.",
         ONE_OPTIMIZER,
     ),
     "schedule-missing": Known(
-        "The learning rate stays the same where that of .fit changes",
-        "Give the optimizer the schedule, or do at each epoch what the callback does.",
+        "The learning rate stays constant, but .fit changes it",
+        "Give the optimizer the schedule, or do in each epoch what the callback does.",
         ONE_OPTIMIZER,
     ),
     "gradients-clipped": Known(
-        "The gradients are cut to a certain size, which .fit does not do here",
-        "Leave clipping and normalizing out, or give the clipping to the optimizer of both.",
+        "The gradients are limited in size, but .fit does not limit them here",
+        "Leave out clipping and normalizing, or set the same clipping in both optimizers.",
         MORE_THAN_STEP,
     ),
     "clipping-left-out": Known(
-        "The gradients are not clipped, which .fit does here",
+        "The gradients are not clipped, but .fit clips them here",
         "Give the optimizer the clipnorm, clipvalue or global_clipnorm that .fit has.",
         MORE_THAN_STEP,
     ),
     "updates-by-assign": Known(
-        "Updates by assignment skip what an optimizer does besides",
+        "Updates by assignment skip a part of what the optimizer does",
         "Use optimizer.apply_gradients, which also clips, decays and keeps constraints.",
         MORE_THAN_STEP,
     ),
@@ -254,7 +254,7 @@ MISTAKES: dict[str, Known] = {
         RUNNING_MEAN,
     ),
     "plain-mean-over-batches": Known(
-        "In the reported loss the short batch counts as much as a full one",
+        "The short batch counts as much as a full batch in the reported loss",
         "Weight each batch's loss by its rows: mean.update_state(loss, sample_weight=len(x_batch)).",
         SHORT_BATCH,
     ),
@@ -274,13 +274,13 @@ MISTAKES: dict[str, Known] = {
         RUNNING_MEAN,
     ),
     "evaluate-reported": Known(
-        "The reported loss is that of the finished epoch's weights on all rows",
+        "The reported loss is measured on all rows after the epoch",
         "Report the running mean of the batches' losses, each measured before its update.",
         RUNNING_MEAN,
     ),
     "no-gradient": Known(
-        "The tape finds no way from the loss to the weights",
-        "Call the model inside the tape, and stay in TensorFlow there: no float(), no .numpy(), no NumPy.",
+        "The tape finds no path from the loss to the weights",
+        "Call the model inside the tape and use only TensorFlow there: no float(), no .numpy(), no NumPy.",
         MEAN_GRADIENT,
     ),
     "variables-in-tf-function": Known(
@@ -304,19 +304,19 @@ class Mistake:
     evidence : str
         The numbers.
     file : str or None
-        Of the learner's code; of a notebook, with the cell.
+        The learner's file; for a notebook, with the cell.
     line : int or None
-        There.
+        The number of the line in it.
     code : str
-        That line.
+        The text of that line.
     cure : str
         What to do instead.
     link : str
         Where to read on: a document and the anchor in it.
     section : str
-        The heading there.
+        The heading in that document.
     problems : list of str
-        On which problems it showed.
+        The problems on which it showed.
     """
 
     name: str
@@ -352,7 +352,7 @@ class ExerciseResult:
     status : {"right", "wrong", "not done yet", "error", "missing"}
         In a word; "not handed in" where a submission lacks it.
     told : str
-        What was called, what came out, what is right; empty if all is.
+        What was called, what it returned and what is right; empty if the answer is right.
     """
 
     name: str

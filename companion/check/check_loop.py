@@ -42,12 +42,12 @@ def check_loop(
     lesson : int or str
         Whose data, network and loss: from 1 to 5, or such as "lesson3".
     problem : {"lesson", "revealing"} or Problem, optional
-        Just the lesson's data, just the small problem in which every mistake shows, or one of your
-        own; both of the lesson's unless told.
+        Only the lesson's data, only the small problem in which every mistake shows, or a problem of
+        your own. By default the first two.
     seed : int
-        Of initial weights and order.
+        The seed of the initial weights and the row order.
     epochs : int, optional
-        3 unless told.
+        3 by default.
     name : str, optional
         What to call the loop.
 
@@ -63,7 +63,7 @@ def check_loop(
 
     Notes
     -----
-    Seeds, Keras' settings and Keras itself are afterwards as they were before.
+    The check leaves seeds, Keras' settings and Keras itself as they were before.
     """
     check_train(train)
     with unchanged():
@@ -88,7 +88,7 @@ def _judges(lesson: int | str, problem: str | Problem | None, seed: int, epochs:
     if f"lesson{number}" not in LESSONS:
         raise UserError(f"lesson is {lesson!r}: it must be a number from 1 to {len(LESSONS)}")
     if epochs is not None and (not isinstance(epochs, int) or epochs < 1):
-        raise UserError(f"epochs is {epochs!r}: it must be a whole number from 1 on")
+        raise UserError(f"epochs is {epochs!r}: it must be a whole number of 1 or more")
     if problem not in (None, *MAKERS):
         raise UserError(
             f"problem is {problem!r}: it must be 'lesson', 'revealing', a Problem, or left out for both"
@@ -100,7 +100,7 @@ def _judges(lesson: int | str, problem: str | Problem | None, seed: int, epochs:
 
 @functools.lru_cache(maxsize=8)
 def _lesson_judge(name: str, number: int, seed: int, epochs: int | None, floatx: str, policy: str) -> Judge:
-    """Keep what ``.fit`` gives on a lesson's problem: who mends a loop in a notebook checks it many times."""
+    """Keep the results of ``.fit`` on a lesson's problem: in a notebook a loop is checked many times."""
     return Judge(MAKERS[name](number, seed, epochs))
 
 
@@ -109,7 +109,7 @@ def _check_on(train: Train, judge: Judge, *, first: bool) -> ProblemVerdict:
     run = run_as_written(train, judge.problem, first=first)
     try:
         run.recording = run_watched(train, judge.problem)
-    except LoopError as error:  # which it did not meet as it is
+    except LoopError as error:  # the run as it is did not raise it
         run.told = error.told
     return judge.judge(run)
 
@@ -126,7 +126,7 @@ def _sum_up(check: LoopCheck, train: Train) -> None:
         check.mistakes.append(mistake(finding.name, finding.evidence, place, text_of(place), titles))
     named = {one.problem.title for one in check.problems if any(finding.name for finding in one.findings)}
     for one in reversed(check.problems):
-        # Where the revealing problem has named the reasons, another's open ones say nothing more.
+        # If the revealing problem has named the reasons, unexplained differences on another add nothing.
         if one is check.problems[-1] or not named - {one.problem.title}:
             check.unknown += [(one.problem.title, finding) for finding in one.findings if not finding.name]
     if check.error is not None:

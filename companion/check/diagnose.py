@@ -46,18 +46,18 @@ def diagnose(problem: Problem, reference: Reference, recording: Recording, repla
     if (ready_made or case.steps) and not by_hand:
         what = f"{ready_made[0].name} is called, and" if ready_made else "updates are made, but"
         return Diagnosis(
-            [_copied(case, f"{what} your own code takes no gradient to make an update with")], [], case.steps
+            [_copied(case, f"{what} your own code computes no gradient for an update")], [], case.steps
         )
     if not case.steps:
         return Diagnosis(_without_steps(case), case.unwatched, case.steps)
     if is_same_result(recording, reference):
         if _moved_by_ready_made(recording):
             return Diagnosis(
-                [_copied(case, f"it is {ready_made[0].name} that moves the weights")], [], case.steps
+                [_copied(case, f"{ready_made[0].name} moves the weights, not your own code")], [], case.steps
             )
-        # However it was done. What has made no difference is said, and what would with another optimizer.
+        # The result is right, however it was reached. Settings that differ but change nothing here are noted.
         case.unwatched += [
-            f"the optimizer has {key}={own!r}, that of .fit {fits!r}; it makes no difference here"
+            f"the optimizer has {key}={own!r}, but .fit has {fits!r}; this makes no difference here"
             for key, own, fits in other_settings(case)
         ]
         return Diagnosis(optimizer_counts(case), case.unwatched, case.steps)
@@ -91,7 +91,7 @@ def _copied(case: Case, told: str) -> Finding:
 
 
 def _moved_by_ready_made(recording: Recording) -> bool:
-    """Return whether a call of ``.fit``, in which no own code takes a gradient, has moved the weights."""
+    """Return whether a call of ``.fit`` has moved the weights with no gradient from the learner's code."""
     return any(
         isinstance(called, ReadyMade) and isinstance(then, Update) and then.optimizer is None
         for called, then in itertools.pairwise(recording.events)
@@ -100,12 +100,12 @@ def _moved_by_ready_made(recording: Recording) -> bool:
 
 def _too_many(case: Case, more: int) -> Finding:
     fit = len(case.reference.updates)
-    told = f"{fit + more} updates, where .fit makes {fit} in {case.problem.epochs} epochs"
+    told = f"{fit + more} updates, but .fit makes {fit} in {case.problem.epochs} epochs"
     return Finding("", START, Divergence("update", 0, 0, None, fit + more, fit), told)
 
 
 def is_same_result(recording: Recording, reference: Reference) -> bool:
-    """Return whether a run ends with the losses and the variables of ``.fit``, but for rounding."""
+    """Return whether a run ends with the losses and the variables of ``.fit``, except for rounding."""
     fit, noise = reference.recording, reference.noise
     return np.allclose(recording.history, fit.history, rtol=noise, equal_nan=True) and all(
         np.allclose(a, b, rtol=noise, atol=noise, equal_nan=True)
@@ -128,7 +128,7 @@ def _merged(found: list[Finding]) -> list[Finding]:
 
 
 def _without_steps(case: Case) -> list[Finding]:
-    """Return what there is to say of a run in which no gradient was taken by a tape and applied."""
+    """Return the findings on a run in which no gradient from a tape was applied."""
     if case.recording.graphs:
         case.unwatched.append(
             "a gradient is taken inside a graph that cannot be run eagerly: only the result was compared"
@@ -137,12 +137,12 @@ def _without_steps(case: Case) -> list[Finding]:
     changed = [event for event in case.recording.events if isinstance(event, Update)]
     if changed:
         case.unwatched.append(
-            "the weights change, but no gradient of them is taken by a tf.GradientTape: only the result was "
+            "the weights change, but no tf.GradientTape computes a gradient for them: only the result was "
             "compared"
         )
         return []
     at = Divergence("update", 0, 0, None, 0, len(case.reference.updates))
-    told = f"the weights of the model never change, where .fit makes {len(case.reference.updates)} updates"
+    told = f"the weights of the model never change, but .fit makes {len(case.reference.updates)} updates"
     places = [event.place for event in case.recording.events if isinstance(event, Forward)]
     return [Finding("no-update", START, at, told, places[0] if places else None)]
 
@@ -158,9 +158,9 @@ def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) 
     place = first.place if first else None
     if case.recording.other_model:
         at = Divergence("weights", 0, 0, None)
-        told = "the model that is trained is not the one that train was given"
+        told = "the loop trains a different model from the one that train was given"
         ends = zip(case.recording.end, case.recording.start, strict=True)
-        told += ", which stays as it was" if all((a == b).all() for a, b in ends) else ""
+        told += "; the given model stays unchanged" if all((a == b).all() for a, b in ends) else ""
         found.append(Finding("another-model-trained", START, at, told, place))
     variable, a, b = largest_difference(case.names, mine, fit)
     if a == b:
@@ -168,9 +168,9 @@ def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) 
     others = [n for n in range(len(given)) if n not in case.recording.trainable]
     moved = any((begins[n] != given[n]).any() for n in others)
     at = Divergence("weights", 0, 0, variable, a, b)
-    numbers = f"`{variable}` is {a:.6g} before the first update, with .fit {b:.6g}"
+    numbers = f"`{variable}` is {a:.6g} before the first update, but {b:.6g} with .fit"
     if warm_up:
-        numbers = f"{warm_up} updates before the first epoch that is reported: {numbers}"
+        numbers = f"{warm_up} updates come before the first reported epoch: {numbers}"
     trained = warm_up or ready_made or (moved and not set_by_hand)
     name = "already-trained" if trained else "other-initial-weights"
     setting = next((event.place for event in taken.leading if isinstance(event, Update)), place)
@@ -178,11 +178,11 @@ def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) 
 
 
 def _suppose_rows(case: Case) -> None:
-    """Where the network's input could not be seen, suppose the rows of ``.fit``."""
+    """Assume the rows of ``.fit``, since the network's input could not be seen."""
     rows = [rows for epoch in case.reference.batches for rows in epoch]
     case.unwatched.append(
-        "which rows your batches hold could not be seen, as what the network is called with is not made of "
-        "rows of x; each step was compared on the rows that .fit takes"
+        "the rows of your batches could not be seen, because the input of the network is not made of rows "
+        "of x; each step was compared on the rows that .fit takes"
     )
     for number, step in enumerate(case.steps):
         if number < len(rows):
@@ -191,7 +191,7 @@ def _suppose_rows(case: Case) -> None:
 
 
 def _passes(case: Case, gradients: list[Finding]) -> list[Finding]:
-    """Compare what forward passes leave, such as moving averages, with what ``.fit``'s one a step leaves."""
+    """Compare what forward passes change, such as moving averages, with the one pass per step of ``.fit``."""
     if any(not finding.name for finding in gradients):
         return []
     training = all(finding.name != "training-left-out" for finding in gradients)
@@ -206,7 +206,7 @@ def _passes(case: Case, gradients: list[Finding]) -> list[Finding]:
         names = [case.recording.variables[n] for n in others]
         variable, a, b = largest_difference(names, [begins[n] for n in others], [expected[n] for n in others])
         at = Divergence("weights", step.epoch, step.batch, variable, a, b)
-        told = f"{step.where}: `{variable}` is {a:.6g} before it, with one forward pass a step {b:.6g}"
+        told = f"{step.where}: `{variable}` is {a:.6g} before it, but {b:.6g} with one forward pass per step"
         again = next((f for f in before.after if f.training), None)
         name = "extra-training-pass" if again else ""
         return [Finding(name, FORWARD, at, told, again.place if again else step.forward_place)]

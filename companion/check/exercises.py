@@ -17,7 +17,7 @@ from companion.precision import precision
 from companion.report.runs import accuracy
 
 RIGHT, WRONG, NOT_DONE, ERROR, MISSING = "right", "wrong", "not done yet", "error", "missing"
-FEW_EPOCHS = 20  # what is right shows as well as in thousands
+FEW_EPOCHS = 20  # enough to see whether the answer is right
 NEAR = 1e-6  # float32 in place of float64 is no mistake here: 4.4e-8 was measured
 
 
@@ -32,15 +32,15 @@ class Exercise:
     calls : tuple of tuple
         The arguments of each call.
     answer : callable
-        Gives what is right for one call: a number, or a list or tuple of numbers.
+        Returns the right answer to one call: a number, or a list or tuple of numbers.
     mistakes : tuple of pair
-        Functions that give what is often given instead, and what is then to be said.
+        Functions that return common wrong answers, each with the hint to print for it.
     draw : callable
-        Gives the arguments of a call that nobody knows beforehand, from a NumPy Generator: for grading.
+        Draws the arguments of a call that nobody knows beforehand, from a NumPy Generator: for grading.
     lesson : int
-        Whose page asks for it.
+        The lesson whose page asks for it.
     dtype : str
-        In which it is called.
+        The float type in which it is called.
     """
 
     name: str
@@ -86,7 +86,7 @@ EXERCISES = (
         ((0.0, 0.2), (1.0, 0.2), (1.0, 0.99), (0.0, 0.65)),
         cross_entropy,
         (
-            (lambda truth, p: cross_entropy(1 - truth, p), "that is the other term's"),
+            (lambda truth, p: cross_entropy(1 - truth, p), "that is the other term of the cross-entropy"),
             (lambda truth, p: -cross_entropy(truth, p), "the sign is missing: a loss is not negative"),
             (lambda truth, p: cross_entropy(truth, p) / np.log(2), "that is with log2: take the natural log"),
             (lambda truth, p: (truth - p) ** 2, "that is the squared error"),
@@ -100,7 +100,7 @@ EXERCISES = (
         (([0.05, 0.1, 0.3], FEW_EPOCHS),),
         final_losses,
         (
-            (_one_model_for_all, "one model was trained on and on: each rate needs a new one"),
+            (_one_model_for_all, "one model was trained for all rates: each rate needs a new model"),
             (
                 lambda rates, epochs: [_histories(rate, epochs)[0] for rate in rates],
                 "these are the losses of the first epoch",
@@ -163,7 +163,7 @@ def judge_given(exercise: Exercise, arguments: Sequence[Any], given: Mapping[str
 
 @functools.lru_cache(maxsize=100)
 def _result(function: Callable[..., Any], arguments: str) -> Any:
-    """Call a function of this file; a class is held to the same answers."""
+    """Call a function of this file; keep its answers, since a whole class is compared with them."""
     return function(*json.loads(arguments))
 
 
@@ -172,8 +172,8 @@ def compare_answer(given: Mapping[str, Any], right: Any) -> str:
     several = isinstance(right, list | tuple)
     if "type" in given:
         if given["type"] == "None":
-            return f"returned None: is the return missing? It is to be {_shown(right)}"
-        return f"returned {a(given['type'])}: it is to be {_shown(right)}"
+            return f"returned None: is the return missing? It must return {_shown(right)}"
+        return f"returned {a(given['type'])}: it must return {_shown(right)}"
     numbers, shape = np.array(given["numbers"], dtype="float64"), tuple(given["shape"])
     if not several and len(numbers) == 1:
         shape = ()  # a tensor or an array of one number
@@ -181,10 +181,10 @@ def compare_answer(given: Mapping[str, Any], right: Any) -> str:
         wanted = f"{len(right)} numbers" if several else "one number"
         count = int(np.prod(shape))
         returned = "one number" if shape == () else f"{count} number{'s' * (count != 1)} of shape {shape}"
-        return f"returned {returned}: it is to be {wanted}"
+        return f"returned {returned}: it must return {wanted}"
     if not np.allclose(numbers, right, rtol=0, atol=NEAR):
         gives = _shown(numbers.tolist() if several else numbers[0])
-        return f"gives {gives}, right is {_shown(right)}, up to {NEAR:g}"
+        return f"gives {gives}, but the right answer is {_shown(right)} (tolerance {NEAR:g})"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What ``.fit`` makes of a problem, and how a run of a learner's loop is held against it.
+"""What ``.fit`` does on a problem, and how a run of a learner's loop is compared with it.
 
 Nothing in here holds or runs the learner's code.
 """
@@ -21,7 +21,7 @@ Result = tuple[list[float], State]  # losses, and all variables at the end
 
 
 class Judge:
-    """Holds runs of a problem against ``.fit``, whose runs are made once."""
+    """Compares runs of a problem with ``.fit``, which runs only once."""
 
     def __init__(
         self, problem: Problem, reference: Reference | None = None, trace_after: int | None = None
@@ -52,7 +52,7 @@ class Judge:
         return losses, [np.array(variable.numpy()) for variable in model.variables]
 
     def judge(self, run: LoopRun) -> ProblemVerdict:
-        """Find out whether a run is that of ``.fit``, and if not, where and why the two part."""
+        """Find out whether a run is equal to that of ``.fit``, and if not, where and why the two differ."""
         self.replay.forget()
         diagnosis = self._watched(run)
         findings, unwatched = diagnosis.findings, diagnosis.unwatched
@@ -71,18 +71,18 @@ class Judge:
         )
 
     def near(self, a: float | np.ndarray, b: float | np.ndarray) -> bool:
-        """Return whether two numbers, or arrays, are the same but for rounding."""
+        """Return whether two numbers, or arrays, are the same except for rounding."""
         noise = self.reference.noise
         return bool(np.allclose(a, b, rtol=noise, atol=noise, equal_nan=True))
 
     def has_same_end(self, run: LoopRun) -> bool:
-        """Return whether a run ends with the variables of ``.fit``, but for rounding."""
+        """Return whether a run ends with the variables of ``.fit``, except for rounding."""
         return all(self.near(a, b) for a, b in zip(run.end, self.compiled[1], strict=True))
 
     def _watched(self, run: LoopRun) -> Diagnosis:
         """Diagnose the run that was watched."""
         if run.recording is None:
-            told = f"run eagerly, to be watched, the loop ends in {run.told}: only the result was compared"
+            told = f"watched in an eager run, the loop ends in {run.told}: only the result was compared"
             return Diagnosis([], [told], [])
         diagnosis = diagnose(self.problem, self.reference, run.recording, self.replay)
         if not diagnosis.findings:
@@ -95,25 +95,23 @@ class Judge:
         """Find differences of the results where no rule has seen one."""
         for epoch, (a, b) in enumerate(zip(mine[0], fit[0], strict=True)):
             if not self.near(a, b):
-                told = f"epoch {epoch}: {how}you report {a:.7g}, .fit {b:.7g}, and no rule says why"
+                told = f"epoch {epoch}: {how}you report {a:.7g}, but .fit {b:.7g}; no rule explains this"
                 return [Finding("", REPORT, Divergence("report", epoch, None, None, a, b), told)]
         if all(self.near(a, b) for a, b in zip(mine[1], fit[1], strict=True)):
             return []
         names = self.reference.recording.variables
         variable, one, other = largest_difference(names, mine[1], fit[1])
-        told = f"at the end, {how}`{variable}` is {one:.7g}, with .fit {other:.7g}, and no rule says why"
+        told = f"at the end, {how}`{variable}` is {one:.7g}, but {other:.7g} with .fit; no rule explains this"
         at = Divergence("weights", len(fit[0]) - 1, None, variable, one, other)
         return [Finding("", REPORT, at, told)]
 
     def _compiled_otherwise(self, run: LoopRun, found: list[Finding]) -> tuple[list[Finding], list[str]]:
-        """Explain why a loop is ``.fit`` when it is run eagerly, but not as it is."""
+        """Explain why a loop equals ``.fit`` when it runs eagerly, but not as it is written."""
         if not self._unseen((run.history, run.end), self.by_xla, ""):
-            how = (
-                "compiled by XLA, and equal to .fit with jit_compile=True, where dropout draws other numbers"
-            )
+            how = "compiled by XLA, and equal to .fit with jit_compile=True; dropout draws other numbers then"
             return [], [f"the loop is {how}"]
         told = (
-            f"{found[0].evidence}; run eagerly both are equal: a tf.function keeps what Python does in it as "
-            "it was the first time, and under jit_compile=True dropout draws other numbers"
+            f"{found[0].evidence}; run eagerly, both are equal: a tf.function repeats what its Python code "
+            "did in the first call, and under jit_compile=True dropout draws other numbers"
         )
         return [replace(found[0], evidence=told)], []

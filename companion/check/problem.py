@@ -1,4 +1,4 @@
-"""What a loop is to train, and what ``.fit`` makes of it."""
+"""What a loop trains, and what ``.fit`` does with the same problem."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,7 +112,7 @@ class Reference:
     Attributes
     ----------
     recording : Recording
-        Of all that it did; made when the reference is, unless given.
+        All that ``.fit`` did; recorded when the reference is made, unless it is given.
     history : list of float
         The loss of each epoch.
     batches : list of list of ndarray

@@ -50,8 +50,8 @@ def revealing_problem(
     """Return a small problem with inputs, labels and loss like a lesson's, in which every mistake shows.
 
     All rows are different, the last batch is short, and the network has a penalty, dropout, batch
-    normalization, a constraint that binds, and a last layer from whose output Keras cannot tell that it
-    is a sigmoid or a softmax.
+    normalization, a constraint that binds, and a last layer that hides from Keras whether its output
+    comes from a sigmoid or a softmax.
     """
     _, lesson, loss_class = lesson_of(number)
     x, y = first_row(number)
@@ -128,7 +128,7 @@ def _revealing_model(inputs: int, outputs: int, activation: str | None) -> keras
             layers.Reshape((outputs,)),  # after which Keras' losses cannot find the logits
         ]
     )
-    # Under a seed in some hundred the kernel is drawn so short that it would never meet its constraint.
+    # About one seed in a hundred draws a kernel so short that it would never reach its constraint.
     bound = model.layers[-2].kernel
     kernel = bound.numpy()
     bound.assign(kernel * np.maximum(SHORTEST_KERNEL / np.linalg.norm(kernel, axis=0), 1))

@@ -25,7 +25,7 @@ class Variant:
     Attributes
     ----------
     training : bool
-        With which the network is called.
+        The argument `training` in the call of the network.
     pairing : str
         "row by row"; "swapped", with labels and predictions in each other's place; or
         "broadcast", each prediction against each label.
@@ -42,7 +42,7 @@ class Variant:
 
     @property
     def mistakes(self) -> int:
-        """Count in how much it is not the right one."""
+        """Count the differences from the right variant."""
         return sum(a != b for a, b in zip(astuple(self), (True, "row by row", "fit", "fit"), strict=True))
 
 
@@ -95,7 +95,7 @@ class Replay:
         return sorted((Variant(*way) for way in ways), key=lambda variant: variant.mistakes)
 
     def forget(self) -> None:
-        """Let go of all that has been computed: the run it was computed for is done with."""
+        """Forget all computed values: the run that they belong to is over."""
         self._known.clear()
         self._after.clear()
 
@@ -118,7 +118,7 @@ class Replay:
         return Point(float(loss), float(penalty), *slopes)
 
     def _function(self, variant: Variant) -> Callable[..., Any]:
-        """Return what differentiates a variant: Python, or once it has been asked for often, a graph."""
+        """Return a function that differentiates a variant: Python code, or after many calls a graph."""
         differentiate = functools.partial(self._differentiate, variant)
         self._computed[variant] += 1
         plain = variant.pairing == "row by row" and variant.weights == "fit"

@@ -36,7 +36,7 @@ class LoopCheck:
     problems : list of ProblemVerdict
         What came out on each.
     mistakes : list of Mistake
-        The one that matters first on top; empty with "differs": the reason is not known.
+        The most important one first. If it is empty and the verdict is "differs", the reason is not known.
     unknown : list of Finding
         Differences whose reason is not known.
     error : UserError or None
@@ -55,7 +55,7 @@ class LoopCheck:
 
     @property
     def first_difference(self) -> Divergence | None:
-        """Return the first place where the loop and ``.fit`` part, on the first problem where they do."""
+        """Return the first place where the loop and ``.fit`` differ, on the first problem where they do."""
         return next((one.first_difference for one in self.problems if one.findings), None)
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def print_check(report: Report, check: LoopCheck, *, with_traceback: bool = True
 
 def _setting(one: ProblemVerdict) -> str:
     p = one.problem
-    order = "shuffled as .fit does" if p.shuffle else "as they stand"
+    order = "shuffled as .fit does" if p.shuffle else "not shuffled"
     text = f"{len(p.x)} rows, {order}, batch size {p.batch_size}, {p.epochs} epochs"
     text += f", learning rate {p.learning_rate:g}"
     if p.title == "the revealing problem":
@@ -144,7 +144,7 @@ def verdict_text(check: LoopCheck) -> str:
     if check.verdict == "differs":
         count = len(check.mistakes)
         if not count:
-            return "differs, and the reason is not known: see where it begins"
+            return "differs, and the reason is not known: see below where the difference begins"
         more = "; something else differs too" if check.unknown else ""
         return f"differs: {count} mistake{'s' if count > 1 else ''}{more}"
     done = "; ".join(f"{one.problem.title}: {one.verdict}{_how_close(one)}" for one in check.problems)
@@ -239,7 +239,7 @@ def _difference(at: Divergence) -> dict[str, Any]:
 
 
 def _nan_note(history: list[float]) -> str | None:
-    """Return where losses stop to be numbers."""
+    """Return from which epoch on the loss is not a finite number."""
     wrong = [epoch for epoch, loss in enumerate(history) if not math.isfinite(loss)]
     return f"the loss is {history[wrong[0]]} from epoch {wrong[0]} on" if wrong else None
 

@@ -33,13 +33,13 @@ class LoopRun:
     end : list of ndarray
         All variables of the model at the end.
     recording : Recording or None
-        Of the loop when it was run eagerly and watched; None where it ends in an exception then.
+        Of the loop when it was run eagerly and watched; None if that run ended in an exception.
     told : str
-        That exception.
+        This exception.
     fits : int
-        How often ``fit`` or ``train_on_batch`` was called, of whatever network.
+        How often ``fit`` or ``train_on_batch`` was called, on any network.
     report : Location or None
-        The line where the losses that are returned are put together.
+        The line that puts the returned losses together.
     """
 
     history: list[float]
@@ -71,7 +71,7 @@ def run_watched(train: Train, problem: Problem, *, first: bool = False) -> Recor
 
 
 def _call(train: Train, problem: Problem, model: Any, *, first: bool) -> list[float]:
-    """Call the learner's function; put back what it may set for all."""
+    """Call the learner's function; restore the global state that it may change."""
     try:
         with unchanged():
             result = problem.train(train, model)
@@ -84,7 +84,7 @@ def _call(train: Train, problem: Problem, model: Any, *, first: bool) -> list[fl
     except UserError as error:
         if first:
             raise
-        raise UserError(f"{error}; the first call was right: is something kept from call to call?") from None
+        raise UserError(f"{error}; the first call was right: does train keep data between calls?") from None
 
 
 def _look_closer(train: Train, problem: Problem, error: LoopError) -> None:

@@ -18,9 +18,9 @@ class Step:
     epoch, batch : int
         Counted from 0.
     forwards : list of Forward
-        Those that the tape recorded.
+        The forward passes that the tape recorded.
     gradient : Gradient
-        With which the update was made, as the tape gave it.
+        The gradient of the update, as the tape gave it.
     updates : list of Update
         Usually one.
     after : list of Forward
@@ -104,7 +104,7 @@ class Steps:
             step.epoch, step.batch = divmod(number, max(1, an_epoch))
 
     def cut_warm_up(self, fit: list[list[np.ndarray]]) -> int:
-        """Cut off whole epochs at the beginning that are more than there should be."""
+        """Cut off extra whole epochs at the beginning."""
         if len(self.steps) <= sum(len(epoch) for epoch in fit) or len(fit[0]) == 1:
             return 0  # with one batch an epoch, two epochs look like two updates
         rows = [step.rows for step in self.steps]
@@ -126,9 +126,9 @@ def _repeats(rows: list[np.ndarray], length: int) -> bool:
 def steps_of(recording: Recording, epochs: int) -> Steps:
     """Take a recording apart; an epoch has as many steps as any other, as far as that is possible."""
     found = Steps([], [])
-    waiting: list[Forward] = []  # called since the last update
-    pending: list[tuple[Gradient, list[Forward]]] = []  # taken since then, each with what it was taken of
-    of_tape: dict[int, list[Forward]] = {}  # of which its last gradient was taken
+    waiting: list[Forward] = []  # forward passes since the last update
+    pending: list[tuple[Gradient, list[Forward]]] = []  # gradients since then, with their forward passes
+    of_tape: dict[int, list[Forward]] = {}  # the forward passes of its last gradient
     kinds = [type(event) for event in recording.events]
     updates = Gradient in kinds and Update in kinds[kinds.index(Gradient) :]
     for event in recording.events:

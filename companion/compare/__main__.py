@@ -39,26 +39,26 @@ def compare_parser() -> argparse.ArgumentParser:
     """Make the parser of the command."""
     parser = OneLineParser(
         prog=NAME,
-        description="Trains the network of MODEL.py by fit_by_hand and by model.fit, from one seed, and "
+        description="Trains the network of MODEL.py by fit_by_hand and by model.fit, from the same seed, and "
         "compares histories, all variables and all callback calls bit for bit.",
-        epilog="MODEL.py defines build_model(), which gives a compiled model, and load_data(), which gives x "
-        "and y; x, y, x_val and y_val; (x, y) and (x_val, y_val); or a Dataset, PyDataset or generator. It "
-        "may also define fit_arguments, a dict of further arguments of model.fit, in which callbacks and "
-        "validation_data may be functions, called for each training. An output FILE may be '-' for standard "
-        "output; then nothing else is printed there. Exit status: 0 identical, 1 not identical, 2 bad usage "
-        "or an error in MODEL.py.",
+        epilog="MODEL.py defines build_model() and load_data(). build_model() returns a compiled model. "
+        "load_data() returns x and y; x, y, x_val and y_val; (x, y) and (x_val, y_val); or a Dataset, "
+        "PyDataset or generator. MODEL.py may also define fit_arguments, a dict of further arguments of "
+        "model.fit; its callbacks and validation_data may be functions, called for each training. An output "
+        "FILE may be '-' for standard output; then nothing else is printed there. Exit status: 0 identical, "
+        "1 not identical, 2 bad usage or an error in MODEL.py.",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("file", metavar="MODEL.py", help="with build_model() and load_data()")
+    add("file", metavar="MODEL.py", help="your file, with build_model() and load_data()")
     add("--epochs", type=whole_number(1, None, 5), metavar="N", help="passes over the data (5)")
-    add("--batch-size", type=whole_number(1, None, 32), metavar="N", help="rows in a batch of arrays (32)")
+    add("--batch-size", type=whole_number(1, None, 32), metavar="N", help="rows per batch, for arrays (32)")
     add(
         "--seed",
         type=whole_number(0, LARGEST_SEED, 0),
         default=0,
         metavar="N",
-        help="set before each training (0)",
+        help="seed set before each training (0)",
     )
     add_outputs(parser)
     add_quiet(parser)

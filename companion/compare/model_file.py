@@ -107,7 +107,7 @@ def fit_arguments(module: ModuleType, options: argparse.Namespace, data: ModelDa
     epochs = own.get("epochs", 5)
     if not isinstance(epochs, int) or epochs < 1:
         raise UserError(
-            f"{options.file}: fit_arguments has epochs={epochs!r}: it must be a whole number from 1 on"
+            f"{options.file}: fit_arguments has epochs={epochs!r}: it must be a whole number of 1 or more"
         )
     if options.batch_size is not None and data.y is None:
         raise UserError(

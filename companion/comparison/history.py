@@ -1,4 +1,4 @@
-"""Are two trainings the same? Where do they part first, and by how much?"""
+"""Are two trainings the same? Where do they first differ, and by how much?"""
 
 import math
 from collections.abc import Sequence
@@ -29,9 +29,9 @@ class Difference:
     first, second : float or None
         The two numbers; None where one of the trainings has none there.
     abs_diff : float
-        Their distance; infinite where a number stands against NaN or against none.
+        Their distance; infinite if only one of the two is a number.
     ulp : float
-        How many representable numbers apart; infinite as `abs_diff`.
+        Their distance in representable numbers; infinite in the same cases.
     """
 
     what: str
@@ -61,13 +61,13 @@ class Comparison:
         What to call the two, "by hand" and ".fit" unless told.
     dtype : str, optional
         The float type in which the losses were computed, for counting ulps: a history
-        is often a list of Python floats though the training was in float32. By default
-        the type of the histories, where both have one, else float64.
+        is often a list of Python floats, although the training was in float32. The default
+        is the type of the two histories if it is the same, else float64.
 
     Raises
     ------
     ValueError
-        If a history is not one-dimensional, a loss is no number of type `dtype`, the
+        If a history is not one-dimensional, `dtype` cannot represent a loss exactly, the
         two names are the same, or there is nothing at all to compare.
     TypeError
         If a history or the weights hold something that is not a real number.
@@ -91,7 +91,7 @@ class Comparison:
         dtype: str | None = None,
     ) -> None:
         if len({*names, "difference", "ulp"}) < 4:
-            raise ValueError(f"the names are {names}: they must differ, also from 'difference' and 'ulp'")
+            raise ValueError(f"the names are {names}: they must differ, and not be 'difference' or 'ulp'")
         self.names = names
         one, other = _history(first, names[0]), _history(second, names[1])
         self.dtype = np.dtype(dtype or (one.dtype if one.dtype == other.dtype else "float64"))
@@ -160,7 +160,7 @@ class Comparison:
 
     @cached_property
     def first_difference(self) -> Difference | None:
-        """Where the two part: the first epoch, else the first number in the weights; None if identical."""
+        """Where the two first differ: an epoch, else a number in the weights; None if identical."""
         if not self.history_identical:
             return self._first_loss_difference()
         for number, pair in enumerate(self._pairs):
@@ -183,7 +183,7 @@ class Comparison:
         return Difference("dtype" if same_shape else "shape", array=number)
 
     def verdict(self) -> str:
-        """Return one line: whether the two are identical, and if not, where and how far they part."""
+        """Return one line: whether the two are identical, and if not, where and by how much they differ."""
         epochs = f"{self.epochs_identical} of {max(len(self.first), len(self.second))} epochs"
         arrays = f"all {len(self._pairs)} weight arrays"
         if not self.weights_identical:
@@ -195,9 +195,9 @@ class Comparison:
 
     def _where(self, at: Difference) -> str:
         if at.what == "shape":
-            return f"weight array {at.array} has not the same shape in both"
+            return f"weight array {at.array} differs in shape"
         if at.what == "dtype":
-            return f"weight array {at.array} has not the same type in both"
+            return f"weight array {at.array} differs in type"
         if at.what == "length":
             return f"{self.names[0]} has {len(self.first)} epochs, {self.names[1]} {len(self.second)}"
         place = f"epoch {at.epoch}" if at.what == "loss" else f"weight array {at.array} at {at.index}"
@@ -230,7 +230,7 @@ def _history(history: Sequence[float], name: str) -> np.ndarray:
     array = np.asarray(history)
     if array.ndim != 1:
         raise ValueError(
-            f"the history {name!r} has shape {array.shape}: it must have one dimension, a loss an epoch"
+            f"the history {name!r} has shape {array.shape}: it must have one dimension, one loss per epoch"
         )
     try:
         array = as_numbers(array)
@@ -254,7 +254,7 @@ def _exactly(history: np.ndarray, dtype: np.dtype, name: str) -> np.ndarray:
         converted = history.astype(dtype)
     if abs_difference(converted, history).any():
         raise ValueError(
-            f"the history {name!r} holds losses that are no {dtype} numbers: leave out dtype, or name theirs"
+            f"the history {name!r} holds losses that are not {dtype}: leave out dtype, or name their type"
         )
     return converted
 

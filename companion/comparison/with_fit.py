@@ -29,8 +29,8 @@ NAMES = ("by hand", ".fit")
 SHOWN = 10  # differences, where a comparison is printed
 UNREPEATABLE = (
     "But .fit does not equal itself either when it trains again, so this says nothing about the loop: "
-    "something changes from one training to the next. Suspect data or callbacks that remember what was "
-    "before, or draw numbers without a seed; given as functions, they are made anew for each training."
+    "something changes from one training to the next. Look for data or callbacks that keep a state, or draw "
+    "numbers without a seed. Give them as functions: then they are made anew for each training."
 )
 
 
@@ -42,13 +42,13 @@ class FitComparison:
     by_hand, fit : Training
         From the same seed.
     seed : int
-        Which it was.
+        This seed.
 
     Attributes
     ----------
     repeatable : bool
-        Whether ``.fit`` equals itself when it trains again, tried where the two differ. Where it
-        does not, something besides the loop changes from one training to the next.
+        Whether ``.fit`` equals itself when it trains again; tried only if the two differ. If it does
+        not, something other than the loop changes from one training to the next.
     """
 
     def __init__(self, by_hand: Training, fit: Training, seed: int) -> None:
@@ -112,7 +112,7 @@ class FitComparison:
         return max((comparison.max_ulp for comparison in self.histories.values()), default=0.0)
 
     def verdict(self) -> str:
-        """Return one line: whether the two are identical, and if not, where they part first."""
+        """Return one line: whether the two are identical, and if not, where they first differ."""
         if self.differences:
             more = len(self.differences) - 1
             return f"not identical: {self.differences[0]}" + (f"; {more} more differences" if more else "")
@@ -157,19 +157,19 @@ def compare_with_fit(
 ) -> FitComparison:
     """Train a network by `fit_by_hand` and by ``.fit``, from one seed; compare all that they leave.
 
-    Compared are every key of the history in every epoch, all weights, seeds of random layers,
+    It compares every key of the history in every epoch, all weights, seeds of random layers,
     metrics and optimizer variables, and every call of a callback with its logs.
 
     Parameters
     ----------
     build_model : callable
         Makes the network and compiles it; called for each training, after
-        ``keras.utils.set_random_seed(seed)``. There is a third one, by ``.fit`` again, where the
-        first two differ: to see whether ``.fit`` equals itself.
+        ``keras.utils.set_random_seed(seed)``. If the first two trainings differ, ``.fit`` trains
+        again: this third training shows whether ``.fit`` equals itself.
     x, y
-        As ``Model.fit`` takes them. What can be used only once, such as a generator, or has a
-        state, such as a Dataset that shuffles, is given as a function without arguments that
-        makes it; it is called for each training.
+        As ``Model.fit`` takes them. Data that can be used only once, such as a generator, or that
+        keep a state, such as a Dataset that shuffles, are given as a function without arguments
+        that makes them. It is called for each training.
     seed : int
         For both trainings. It is also the seed that is set when this returns.
     **arguments
@@ -242,7 +242,7 @@ def _train(
         if like is not None and _differ(initial, like.initial):
             raise ValueError(
                 f"build_model gave other initial weights the second time, after set_random_seed({seed}) "
-                "as before: draw them with keras.initializers, numpy.random or random, which that seeds"
+                "both times: draw them with keras.initializers, numpy.random or random, which this call seeds"
             )
         history = train(model, own_x, _fresh(y), **own)
     return Training(model, initial, history.history, variables_of(model), calls.calls)
@@ -269,8 +269,8 @@ def _refuse_what_is_not_the_same_twice(name: str, value: Any) -> None:
         once, again = (keras.tree.flatten(next(iter(value), None)) for _ in range(2))
         if any(repr(one) != repr(other) for one, other in zip(once, again, strict=True)):
             raise ValueError(
-                f"{name} is a Dataset that begins with another batch each time it is gone through, so the "
-                "trainings would see other data: give a function that makes it, called after the seed is set"
+                f"{name} is a Dataset that begins with a different batch in each pass, so the two trainings "
+                "would see different data: give a function that makes it, called after the seed is set"
             )
 
 
@@ -289,7 +289,7 @@ def _only_in_one(first: Iterable[str], second: Iterable[str], what: str) -> list
 def _variable_text(path: str, comparison: Comparison) -> str:
     at = comparison.first_difference
     if at is None or at.index is None:
-        return f"variable {path} has not the same shape and type in both"
+        return f"variable {path} differs in shape or type"
     return (
         f"variable {path} at {at.index}: by hand {at.first!r}, .fit {at.second!r}, {at.abs_diff:.2g} or "
         f"{at.ulp:.0f} ulp apart; the largest is {comparison.weights_max_abs_diff:.2g}"

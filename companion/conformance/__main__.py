@@ -24,7 +24,8 @@ def conformance_parser() -> argparse.ArgumentParser:
         prog=NAME,
         description="Trains small networks by fit_by_hand and by model.fit, in hundreds of combinations of "
         "layers, optimizers, losses, metrics, inputs, arguments and callbacks, and compares histories, "
-        "variables and callback calls bit for bit. All of it takes half an hour, a row from 1 to 10 seconds.",
+        "variables and callback calls bit for bit. All rows take half an hour; one row takes 1 to 10 "
+        "seconds.",
         epilog="FILE may be '-' for standard output; then nothing else is printed there. "
         "Exit status: 0 no row differs, except where .fit also differs from itself; 1 some differ; "
         "2 bad usage.",
@@ -77,7 +78,7 @@ def print_row(report: Report, row: "Row") -> None:
     """Print what came out of one combination."""
     word = "identical" if row.identical else f"differs by {distance(row.largest)}"
     if not row.repeatable:
-        word += ", as .fit from itself"
+        word += ", as .fit does from itself"
     report.print(f"{word:<12} {row.title}", soft_wrap=True)
 
 

@@ -99,7 +99,7 @@ def losses() -> Iterator[Combination]:
     """List each loss with each reduction."""
     kinds: dict[str, Any] = vars(keras.losses)
     for name, kind in sorted(kinds.items()):
-        # CTC wants sequences and Circle labels without a shape of their own; the bare class is none.
+        # Left out: CTC needs sequences, Circle needs scalar labels, and Loss is only the base class.
         if not isinstance(kind, type) or name in ("Loss", "CTC", "Circle"):
             continue
         network = "batch normalization"

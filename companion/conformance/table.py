@@ -45,7 +45,7 @@ class Row:
 
     @property
     def option(self) -> str:
-        """What it is counted under: its group, of the networks also how they are run."""
+        """The line that counts it: its group; for networks also how they are run."""
         return f"{self.group}: {self.name}" if self.group == "networks" else self.group
 
     @property

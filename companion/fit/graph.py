@@ -1,4 +1,4 @@
-"""How a step is run: as a graph, through XLA or line by line, and how many between two callbacks."""
+"""How a step is run: as a graph, through XLA or line by line; how many steps between two callbacks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,23 +26,23 @@ def compiled(model: keras.Model, step: Step, like: str) -> Steps:
     step : callable
         ``step(model, x, y, sample_weight)``, which returns the logs.
     like : {"train_function", "test_function"}
-        What ``.fit`` has in its place.
+        The function of ``.fit`` with the same job.
 
     Returns
     -------
     callable
-        From a ``tf.data.Iterator`` to the logs, the last ones where it takes several steps.
-        It raises ``OutOfRangeError`` or ``StopIteration`` where there is no batch left.
+        It takes a ``tf.data.Iterator`` and returns the logs, those of the last step if it takes
+        several. It raises ``OutOfRangeError`` or ``StopIteration`` if there is no batch left.
     """
     return lambda iterator: kept_with(model, like, lambda: _compiled(model, step))(iterator)
 
 
 def _compiled(model: keras.Model, step: Step) -> Steps:
-    """Make it now.
+    """Make the function of `compiled` now.
 
-    As in ``.fit`` it is one TensorFlow graph, made at the first call, which is what makes it
-    fast. The graph decides in which order numbers are added up, and so over the last bits: the
-    same lines run eagerly come close to ``.fit``, no more.
+    As in ``.fit``, it is one TensorFlow graph, made at the first call. This makes it fast. The
+    graph also decides the order in which numbers are added up, and so the last bits: if the same
+    lines run eagerly, they come close to ``.fit``, but are not equal.
     """
     steps = model.steps_per_execution
 

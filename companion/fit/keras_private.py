@@ -26,7 +26,7 @@ try:
     from keras.src.utils.python_utils import pythonify_logs as pythonify_logs
 except ImportError as error:
     raise ImportError(
-        f"companion looks into Keras where Keras exports nothing, and does not find its way in Keras "
+        f"companion uses parts of Keras that Keras does not export, and does not find them in Keras "
         f"{keras.__version__} ({error}); it was tried with Keras {TRIED}: install one of these"
     ) from None
 
@@ -36,10 +36,10 @@ _NEEDED = (
     ("Optimizer", _BaseOptimizer, "_trainable_variables"),
 )
 for _of, _kind, _name in _NEEDED:
-    if _name not in _kind.__init__.__code__.co_names:  # made there; an object to look at would count as one
+    if _name not in _kind.__init__.__code__.co_names:  # set in __init__; a test object would use up a name
         raise ImportError(
-            f"companion needs {_of}.{_name}, which Keras {keras.__version__} has not; it was tried with "
-            f"Keras {TRIED}: install one of these"
+            f"companion needs {_of}.{_name}, which Keras {keras.__version__} does not have; it was tried "
+            f"with Keras {TRIED}: install one of these"
         )
 
 _VERSION = tuple(int(part) for part in keras.__version__.split(".")[:2])
@@ -54,22 +54,22 @@ def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
 
 
 def kept_with(model: keras.Model, function: str, make: Callable[[], Kept]) -> Kept:
-    """Return what `make` made when the model's `function` was what it is now, or make it now.
+    """Return what `make` made for the model's present `function`; make it now if there is none.
 
     Parameters
     ----------
     model : keras.Model
         Compiled.
     function : {"train_function", "test_function"}
-        The graph of ``.fit``, which Keras makes anew after ``compile``, ``quantize`` and whatever
-        else asks for it: this is then made anew too.
+        The graph of ``.fit``. Keras makes a new one after ``compile``, ``quantize`` and similar
+        calls; then `make` is called again too.
     make : callable
-        Makes what is to be kept.
+        Makes the object that is kept.
 
     Raises
     ------
     TypeError
-        If the model was compiled while it was trained, as from ``.fit``.
+        If the model was compiled while it was trained; ``.fit`` raises the same.
     """
     current = getattr(model, function)
     if current is None:
@@ -84,7 +84,7 @@ def kept_with(model: keras.Model, function: str, make: Callable[[], Kept]) -> Ke
 
 
 def was_frozen_after_fit(model: keras.Model) -> bool:
-    """Return whether ``.fit`` has a graph that still trains layers frozen since, or the other way round.
+    """Return whether layers were frozen or unfrozen after ``.fit`` made its graph.
 
     The optimizer remembers what it was built for, when that graph was made.
     """
@@ -113,7 +113,7 @@ def last_step(first_step: int, steps_per_execution: int) -> int:
 
 @contextmanager
 def same_names(anew: bool = False) -> Iterator[None]:
-    """Let layers made in the ``with`` block have no influence on the names of those made after it.
+    """Keep layers made in the ``with`` block from changing the names of layers made after it.
 
     Keras numbers layers as they are made: the second network of the same kind is
     "sequential_1", with outputs and history keys named after its layers. Two networks

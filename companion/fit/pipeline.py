@@ -1,7 +1,7 @@
-"""From what ``.fit`` takes, arrays or anything else, to the batches of one epoch after the other.
+"""From the data that ``.fit`` takes, arrays or anything else, to batches, epoch after epoch.
 
 How data become batches is not training, so Keras' own adapters do it (`keras_private`).
-What stands here is when ``.fit`` starts an iterator, and what it does when the data end.
+This file shows when ``.fit`` starts an iterator, and what it does when the data end.
 """
 
 import warnings
@@ -25,7 +25,7 @@ class Pipeline:
     y, sample_weight, class_weight
         Likewise; only with arrays, except `class_weight`.
     batch_size : int, optional
-        Rows in a batch of arrays; 32 unless told.
+        Rows in a batch of arrays; 32 by default.
     steps_per_epoch : int, optional
         After how many batches an epoch ends, whether the data have ended or not.
     shuffle : bool or "batch"

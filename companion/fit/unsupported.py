@@ -1,4 +1,4 @@
-"""What `fit_by_hand` cannot do as ``.fit`` does is refused here, before anything is trained."""
+"""Refuse, before anything is trained, what `fit_by_hand` cannot do exactly as ``.fit`` does."""
 
 import warnings
 from types import MethodType
@@ -44,9 +44,9 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
             )
     if was_frozen_after_fit(model):
         raise ValueError(
-            f"layers of model {model.name!r} were frozen or unfrozen since .fit trained it, and .fit "
-            "would go on with the graph that it keeps, made before; call model.compile(...) again, and both "
-            "train what is trainable now"
+            f"layers of model {model.name!r} were frozen or unfrozen since .fit trained it, but .fit would "
+            "still use its old graph: call model.compile(...) again, then both train the layers that are "
+            "trainable now"
         )
     if tf.distribute.has_strategy() or model.distribute_strategy is not tf.distribute.get_strategy():
         strategy = type(model.distribute_strategy).__name__

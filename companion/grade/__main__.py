@@ -24,51 +24,51 @@ def grade_parser() -> argparse.ArgumentParser:
     """Make the parser of the command."""
     parser = OneLineParser(
         prog=NAME,
-        description="Grades submissions of train(model, x, y, *, learning_rate, batch_size, epochs), each in "
-        "a sandbox, against .fit: gradebook.csv, class.html, feedback/, results/ in the grades' folder.",
-        epilog="SUBMISSIONS is a folder or a zip: a file or folder a student, or a bulk download of Canvas, "
-        "Moodle or Gradescope. A second run grades what has changed. overrides.csv in the folder of the "
-        "grades (id,score,reason) always wins. Exit status: 0 each has a grade, if only of 0 points; 1 "
-        "the grader itself failed, or something could not be filled in; 2 bad usage.",
+        description="Runs each submitted train(model, x, y, *, learning_rate, batch_size, epochs) in a "
+        "sandbox and compares it with .fit. Writes gradebook.csv, class.html, feedback/ and results/.",
+        epilog="SUBMISSIONS is a folder or zip with one file or folder per student, or a bulk download from "
+        "Canvas, Moodle or Gradescope. A second run grades only what has changed. Scores in overrides.csv "
+        "(id,score,reason) in FOLDER always win. Exit status: 0 each student has a grade, even if it is 0 "
+        "points; 1 the grader itself failed, or something could not be filled in; 2 bad usage.",
         allow_abbrev=False,
     )
     add = parser.add_argument
     add("lesson", choices=LESSONS, metavar="LESSON", help=FIRST_TO_LAST)
     add("submissions", metavar="SUBMISSIONS", nargs="?", help="folder or zip")
-    add("--output", metavar="FOLDER", help="for the grades; it is made, or brought up to date")
-    add("--roster", metavar="CSV", help="id,name of all students: adds those who handed in nothing")
-    add("--assignment", metavar="TOML", help="instead of lessons/LESSON/assignment.toml")
+    add("--output", metavar="FOLDER", help="folder for the grades; it is created or updated")
+    add("--roster", metavar="CSV", help="list of all students (id,name); adds those who handed in nothing")
+    add("--assignment", metavar="TOML", help="use this file instead of lessons/LESSON/assignment.toml")
     add(
         "--due",
         metavar="TIME",
         type=_time,
-        help="later ones of a Gradescope export are late",
+        help="due time: later submissions in a Gradescope export are late",
     )
     runs = parser.add_argument_group("what to grade")
     runs.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
-    runs.add_argument("--only", metavar="ID", action="append", default=[], help="just this student, again")
-    runs.add_argument("--force", action="store_true", help="grade all again")
+    runs.add_argument("--only", metavar="ID", action="append", default=[], help="grade this student again")
+    runs.add_argument("--force", action="store_true", help="grade all students again")
     seed = whole_number(0, LARGEST_SEED, 0)
     runs.add_argument("--seed", type=seed, metavar="N", help="repeat a run with the seed that it printed")
     out = parser.add_argument_group("course systems")
-    out.add_argument("--canvas", metavar="CSV", help="gradebook to fill in, as FOLDER/canvas.csv")
-    out.add_argument("--column", metavar="TITLE", help="which of its columns, if there are several")
-    out.add_argument("--moodle", metavar="CSV", help="worksheet to fill in, as FOLDER/moodle.csv")
-    out.add_argument("--gradescope", action="store_true", help="grade the one submission of a container")
+    out.add_argument("--canvas", metavar="CSV", help="Canvas gradebook; filled in as FOLDER/canvas.csv")
+    out.add_argument("--column", metavar="TITLE", help="column of the Canvas gradebook, if there are several")
+    out.add_argument("--moodle", metavar="CSV", help="Moodle worksheet; filled in as FOLDER/moodle.csv")
+    out.add_argument("--gradescope", action="store_true", help="grade the submission in this container")
     safe = parser.add_argument_group("safety")
-    safe.add_argument("--require-sandbox", action="store_true", help="refuse where a protection is missing")
+    safe.add_argument("--require-sandbox", action="store_true", help="stop if a protection is missing")
     defaults = Limits()
     for name, (least, most) in RANGES.items():
         example = int(getattr(defaults, name))
-        told = f"{LIMITS[name]} (default: as the assignment says, else {example})"
+        told = f"{LIMITS[name]} (default: from the assignment, or {example})"
         reader = whole_number(int(least), int(most), example)
         safe.add_argument(f"--{name.replace('_', '-')}", type=reader, metavar="N", help=told)
     speed = parser.add_argument_group("speed")
     speed.add_argument(
-        "--jobs", type=whole_number(1, 256, 2), metavar="N", help="at one time (one a processor)"
+        "--jobs", type=whole_number(1, 256, 2), metavar="N", help="submissions at a time (one per processor)"
     )
     speed.add_argument(
-        "--no-fork", action="store_true", help="a Python process each, as on macOS and Windows"
+        "--no-fork", action="store_true", help="one Python process per submission, as on macOS and Windows"
     )
     speed.add_argument("--scheduler", metavar="ADDRESS", help="use a Dask cluster, such as tcp://host:8786")
     add_quiet(parser)
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.submissions is None or options.output is None:
         parser.error("SUBMISSIONS and --output are needed; try 'lesson3 submissions/ --output grades/'")
     if options.resume and (options.force or options.only or options.seed is not None):
-        parser.error("--resume goes on as the run began: leave --force, --only and --seed out")
+        parser.error("--resume continues the run with its old options: leave --force, --only and --seed out")
     if options.column and not options.canvas:
         parser.error("--column belongs to --canvas: name the gradebook too")
     refuse_other_backends()

@@ -61,7 +61,7 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
         try:
             run(session, options, report)
         except BaseException:
-            if journal.since_last_run():  # what has been graded is shown, though not all was
+            if journal.since_last_run():  # show what has been graded, even if some are left
                 publish_all(folder, session, targets, report, time.perf_counter() - started)
             raise
         failed = publish_all(folder, session, targets, report, time.perf_counter() - started)
@@ -95,7 +95,7 @@ def show_intake(
         facts.append(("missing", f"{absent} of the roster handed in nothing"))
     if strangers:
         named = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
-        facts.append(("not on roster", f"{len(strangers)}, graded all the same: {named}"))
+        facts.append(("not on roster", f"{len(strangers)}, graded anyway: {named}"))
     late = sum(one.late for one in submissions)
     if late:
         facts.append(("late", str(late)))
@@ -134,13 +134,13 @@ def start(
 
 
 def run(session: Session, options: argparse.Namespace, report: Report) -> None:
-    """Grade what waits, telling of each."""
+    """Grade all waiting submissions; print a line for each."""
     count = len(session.waiting)
     report.facts([("to grade", f"{count} of {len(session.submissions)}" if count else "nothing new")])
     if not count:
         return
     if options.no_fork or not CAN_FORK:
-        told = "a Python process each, which imports TensorFlow anew: slower, and with fewer protections"
+        told = "one per submission, each imports TensorFlow again: slower, and with fewer protections"
         report.facts([("processes", told)])
     with executor_of(options) as (executor, at_once), counting(report, count, "grading") as tell:
         try:
@@ -163,7 +163,7 @@ def executor_of(options: argparse.Namespace) -> Iterator[tuple[Executor, int]]:
 
 
 def _processors() -> int:
-    """Count those that this process may use."""
+    """Count the processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -198,7 +198,7 @@ def publish_all(
     publish.publish(folder, grades, assignment, [("students", str(len(grades))), *facts])
     notes = [note for name, target in targets.items() for note in publish.fill(target, grades, folder / name)]
     notes += [
-        f"{FILE}: no student of this class is {name!r}"
+        f"{FILE}: {name!r} is not a student of this class"
         for name in overrides.keys() - {one.id for one in grades}
     ]
     failed = [grade.id for grade in grades if grade.status == INTERNAL]

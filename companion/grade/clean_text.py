@@ -1,4 +1,4 @@
-"""Text that strangers wrote, made fit to be shown: in a terminal, a file, a page."""
+"""Clean the text of strangers before it is shown in a terminal, a file or a page."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # turn the 
 
 
 def clean(text: str) -> str:
-    """Leave out what cannot be shown, and what would turn the words around it around."""
+    """Leave out what cannot be shown, and what would reverse the text around it."""
     return DIRECTIONS.sub("", NOT_PRINTABLE.sub("\ufffd", text.replace("\r\n", "\n")))
 
 

@@ -1,6 +1,6 @@
 """Grades one submission, wherever it is called: in a thread, a process, or on another machine.
 
-`grade` takes and gives what pickles, so that any ``concurrent.futures.Executor`` can run it.
+The arguments and results of `grade` can be pickled, so that any ``concurrent.futures.Executor`` can run it.
 """
 
 import atexit
@@ -32,7 +32,7 @@ from companion.grade.workers.channel import JudgeEndedError, MachineError
 from companion.grade.workers.machine import Machine
 from companion.terminal.lesson_list import lesson_file
 
-TRIES = 2  # of a submission whose grader's own process has ended
+TRIES = 2  # for a submission, if a process of the grader has ended
 PRINTED = 4000  # characters kept of what was printed
 
 # What a training loop has no use for, and what could help to get around the grader.
@@ -92,7 +92,7 @@ class Job:
     version: str = companion.__version__
 
 
-_machines: dict[bool, Machine] = {}  # of this process, forking or not; each is started when first asked for
+_machines: dict[bool, Machine] = {}  # of this process, by whether they fork; started at the first use
 _starting = threading.Lock()
 
 
@@ -105,7 +105,7 @@ def machine(*, forks: bool = True, sandbox: bool = False) -> Machine:
         found.start()
     lacking = [PROTECTIONS[name] for name, holds in found.protections.items() if not holds]
     if sandbox and lacking:
-        told = f"--require-sandbox: this does not hold here: {'; '.join(lacking)}"
+        told = f"--require-sandbox: these protections do not hold here: {'; '.join(lacking)}"
         raise UserError(f"{told}; grade on Linux, as root or where user namespaces are allowed")
     return found
 
@@ -140,7 +140,7 @@ def grade(job: Job) -> Grade:
 
 
 def _judged(here: Machine, job: Job, result: bytes, text: str) -> Judgment:
-    """Have the result judged; where the judge ends of it, that costs the submission, and no second judge."""
+    """Have the result judged. If it ends the judge, the submission gets no points and no second judge."""
     try:
         answer = here.judge(job.task, job.reference, result, job.file, text)
     except JudgeEndedError:
@@ -155,7 +155,7 @@ def _exercises(here: Machine, job: Job) -> tuple[ExerciseResult, ...]:
         return ()
     names = list(dict.fromkeys(name for name, *_ in here.exercise_calls(job.task)))
     done, ended = _called(here, job, names)
-    if ended and len(names) > 1:  # one of them took too much: alone, the others get what is theirs
+    if ended and len(names) > 1:  # one of them used too much: run each alone, for the others
         done = [one for name in names for one in _called(here, job, [name])[0]]
     return tuple(done)
 
@@ -177,7 +177,7 @@ def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[ExerciseRes
 
 
 def defined(job: Job) -> list[str]:
-    """Return the names of those of the lesson's exercises that a submission defines."""
+    """Return the names of the lesson's exercises that a submission defines."""
     stubs = lesson_file(job.task["lesson"], "exercise.py").read_text(encoding="utf-8")
     names = re.findall(r"^def (\w+)\(", stubs, re.MULTILINE)
     text = job.files[job.file].decode("utf-8-sig")
@@ -239,7 +239,7 @@ def not_run(job: Job, status: str, told: str, ending: Ending | None = None) -> G
 
 
 def suspect(job: Job) -> list[str]:
-    """List what the submission names that a loop has no use for, in any of its files."""
+    """List the names in the files of a submission that a training loop does not need."""
     found: set[str] = set()
     for name, content in job.files.items():
         text = content.decode("utf-8", "replace")

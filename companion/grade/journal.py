@@ -81,7 +81,7 @@ class Journal:
 
 
 def _run_of(content: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run began with, if that is what it is."""
+    """Check that a line holds what a run began with, and return it."""
     if content["kind"] != "run" or not {"lesson", "seed", "fixed", "force", "only"} <= content.keys():
         raise ValueError("no run")
     return content

@@ -57,9 +57,9 @@ class Session:
     journal : Journal
         Where grades are kept.
     choices : Choices
-        What was chosen; with `resume`, those of the run that is resumed count.
+        What was chosen; with `resume`, the choices of the resumed run count instead.
     resume : bool
-        Whether to go on with the last run.
+        Whether to continue the last run.
 
     Raises
     ------
@@ -85,15 +85,15 @@ class Session:
             choices = replace(choices, **kept)
             if last["lesson"] != choices.lesson:
                 raise UserError(
-                    f"the run to resume is of lesson{last['lesson']}: name that, or leave --resume out"
+                    f"the run to resume is of lesson{last['lesson']}: name this lesson, or leave --resume out"
                 )
         elif last is not None and last["lesson"] != choices.lesson:
-            told = f"the folder of the grades holds those of lesson{last['lesson']}"
+            told = f"the folder holds the grades of lesson{last['lesson']}"
             raise UserError(f"{told}: name another --output for lesson{choices.lesson}")
         unknown = set(choices.only) - {one.id for one in submissions}
         if unknown:
             raise UserError(
-                f"--only {sorted(unknown)[0]!r}: no submission is of that student; ids are shown above"
+                f"--only {sorted(unknown)[0]!r}: this student has no submission; ids are shown above"
             )
         self.choices, self.quiz = choices, QuizMarks(choices.lesson)
         grades = journal.grades()
@@ -116,7 +116,7 @@ class Session:
         return other_seed or old.key != self.key(one)
 
     def key(self, one: Submission) -> str:
-        """Return a sum of all that a grade depends on."""
+        """Return a checksum of all that a grade depends on."""
         parts = [one.digest, asdict(self.assignment), companion.__version__, self.choices.lesson]
         parts.append(self.quiz.digest)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
@@ -172,7 +172,7 @@ class Session:
                 self._keep(_result_of(future, job), job.files, tell)
 
     def _jobs(self, tell: Callable[[Grade], None]) -> Iterator[Job]:
-        """Read one submission after the other; those that cannot be read are done at once."""
+        """Read one submission after the other; the unreadable ones get their grade at once."""
         for one in self.waiting:
             files: dict[str, bytes] = {}
             try:
@@ -203,7 +203,7 @@ class Session:
 
 
 def _result_of(future: Future, job: Job) -> Grade:
-    """Return the grade; where a worker has died of it, again and again, say so."""
+    """Return the grade; if the submission has ended its worker several times, the grade says so."""
     error = future.exception()
     if error is None:
         return future.result()

@@ -29,7 +29,7 @@ BATCH_SIZES = (8, 16, 32, 64, 200)
 HIDDEN_UNITS = (1, 2, 4, 8, 16, 32)
 TICK = 10  # milliseconds between two looks at what is to be done
 BETWEEN_PICTURES = 0.04  # seconds at least: a web page needs them to draw one
-BETWEEN_WHOLE_PICTURES = 2.0  # while something moves; and one when it has come to rest
+BETWEEN_WHOLE_PICTURES = 2.0  # while something moves; one more when nothing moves
 AT_REST = 0.3  # seconds after the last picture
 EPOCHS_A_TICK = 2  # fast enough not to wait, slow enough to watch
 SIZE = (9.6, 5.6)  # inches; smaller is faster to draw
@@ -38,8 +38,8 @@ SIZE = (9.6, 5.6)  # inches; smaller is faster to draw
 class LiveDial:
     """One figure for a window, a web page and a notebook: the dial, and what it does.
 
-    Where it is dragged to is drawn at once, or, if the last picture is too new, noted and drawn at a later
-    tick, so that a slow machine skips pictures and does not fall behind.
+    A new position of the dial is drawn at once. If the last picture is too new, the position is drawn at a
+    later tick. So a slow machine skips pictures and does not fall behind.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class LiveDial:
 
     def _choose(self, **choice: int) -> None:
         self.training = False
-        self._page.set_words("makes the network and compiles its training ...", "")
+        self._page.set_words("making the network and compiling its training ...", "")
         self._page.show("words", "verdict", *choice)
         self.dial.choose(**choice)
         self._update()
@@ -119,7 +119,7 @@ class LiveDial:
         self._update()
 
     def tick(self) -> None:
-        """Do what there is to do: look where the dial was dragged to, train an epoch, see to ``.fit``."""
+        """Do what is due: read the dial, train an epoch, ask for the results of ``.fit``."""
         now = time.monotonic()
         if now - self._drawn < BETWEEN_PICTURES:
             return
@@ -160,14 +160,14 @@ class LiveDial:
     def _update_curves(self, *more: str) -> None:
         dial = self.dial
         self._page.set_curves(dial.curve, dial.epoch, dial.fit or [])
-        verdict = f"by hand and .fit: {dial.verdict or 'being trained beside ...'}"
+        verdict = f"by hand and .fit: {dial.verdict or '.fit is still training ...'}"
         changed = self._page.set_words(dial.words(), verdict)
         self.rate.valtext.set_text(f"{dial.rate:.3g}")
         self._page.show("curves", "rate", *changed, *more)
         self._drawn = time.monotonic()
 
     def _start(self) -> None:
-        """Begin to tick: only when the figure is drawn is the loop there in which timers run."""
+        """Start the timer, now that the figure is drawn: before that, no event loop runs."""
         if self._timer is None:
             self._timer = self._page.figure.canvas.new_timer(interval=TICK)
             self._timer.add_callback(self.tick)
@@ -180,7 +180,7 @@ class LiveDial:
         return f"rate {dial.rate:.3g}, {dial.epoch} of {dial.epochs} epochs trained, {right}; {dial.words()}"
 
     def close(self) -> None:
-        """End what runs beside."""
+        """Stop the timer and the second process."""
         if self._timer is not None:
             self._timer.stop()
         self.dial.close()
@@ -202,7 +202,7 @@ def choose_canvas(browser: bool) -> None:
 
 
 def _is_no_closed_page(record: logging.LogRecord) -> bool:
-    """Let pass what is not told of a page that is closed while a picture is on its way to it."""
+    """Filter out the error of a page that was closed while a picture was sent to it."""
     error = record.exc_info[1] if record.exc_info else None
     return type(error).__name__ != "WebSocketClosedError"
 
@@ -226,7 +226,7 @@ def open_dial(make_dial: Callable[[], Dial], title: str) -> LiveDial:
     if type(figure.canvas) is FigureCanvasAgg:
         pyplot.close(figure)
         told = "in a notebook, pip install 'fit-by-hand[live]' and run %matplotlib widget first"
-        raise OutputError(f"the dial needs a figure that can be clicked on, and this one cannot be: {told}")
+        raise OutputError(f"the dial needs an interactive figure, but this one is not: {told}")
     return LiveDial(make_dial(), figure, title)
 
 

@@ -1,4 +1,4 @@
-"""What the live dial turns: a training that is part done, part looked ahead, and ``.fit`` beside it."""
+"""The training behind the live dial: epochs trained, epochs computed ahead, and ``.fit`` beside them."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -75,7 +75,7 @@ class HandAndFit:
 
 
 class Dial:
-    """A network of two inputs, its training so far, and what its rate would make of the epochs to come.
+    """A network of two inputs, its training so far, and the coming epochs at the present rate.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Dial:
     losses : list of float
         Of the epochs that are trained, equal to those of ``.fit`` bit for bit.
     outlook : list of float
-        Of the epochs to come, at `rate`: by XLA, whose last bits differ, until the second process is done.
+        Of the coming epochs, at `rate`. Until the second process is done, by XLA, whose last bits differ.
     fit : list of float or None
         What ``.fit`` reports for all of these epochs; None until it is done.
     verdict : str
@@ -107,7 +107,7 @@ class Dial:
         self.hidden, self.batch_size = hidden, batch_size
         of_all = (build_model, x, y, seed)
         self._networks = functools.lru_cache(maxsize=16)(functools.partial(Network, *of_all))
-        self._lost = False  # whether the second process is
+        self._lost = False  # whether the second process has ended
         self._start_worker = functools.partial(WorkerProcess, keras.config.floatx(), HandAndFit, *of_all)
         self.reset()
 
@@ -154,8 +154,8 @@ class Dial:
         self.look_ahead()
 
     def look_ahead(self) -> None:
-        """Compute the epochs to come, fast; what was known of ``.fit`` is about another plan now."""
-        # As many epochs each time, for XLA compiles anew for another number; those too many are left out.
+        """Compute the coming epochs, fast; forget the results of ``.fit``: they belong to the old plan."""
+        # Always the same number of epochs, since XLA compiles again for a new number; drop the extra ones.
         rates = [self.rate] * self.epochs
         losses, _ = self.network.trajectory.train(self.weights, rates, by_xla=True)
         self.outlook = list(losses[: self.epochs - self.epoch])
@@ -183,7 +183,7 @@ class Dial:
         return float(np.mean((self.probabilities(self.x) >= 0.5) == (self.y[:, 0] == 1)))
 
     def ask_worker(self) -> bool:
-        """Take what the second process has done, and return it what is to be done; say if there is news."""
+        """Take the results of the second process and give it the next task; return whether there is news."""
         if self._lost:
             return False
         wanted = (self.hidden, self.batch_size, tuple(self.plan))
@@ -201,10 +201,10 @@ class Dial:
         return news
 
     def _take(self, by_hand: list[float], fit: list[float], verdict: str) -> None:
-        """Take what the second process has found, if what was trained here is what was trained there."""
+        """Take the results of the second process; check that it trained the same epochs as this one."""
         self.fit, self.outlook, self.verdict = fit, by_hand[self.epoch :], verdict
         if not np.array_equal(by_hand[: self.epoch], self.losses, equal_nan=True):
-            self.verdict = "not identical: the epochs trained here are others than in the second process"
+            self.verdict = "not identical: the epochs trained here differ from those in the second process"
 
     def words(self) -> str:
         """Return a line: what is happening."""

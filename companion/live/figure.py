@@ -1,4 +1,4 @@
-"""The picture of the live dial: what stays is drawn once, what moves over it, and only where it has moved."""
+"""The picture of the live dial: fixed parts are drawn once, moving parts over them, only where they move."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,8 +16,8 @@ from matplotlib.widgets import Button, Slider
 from companion.plots.plots import HISTORIES, STYLE
 
 GRID = 60  # points along each side of the picture of the network's answers
-HIGHEST = 2.0  # of the picture of the curves, times the loss at the start
-ALONG_THE_TOP = 0.985  # of that height: where what is higher is drawn, or it would leave an empty picture
+HIGHEST = 2.0  # times the loss at the start: the top of the picture of the curves
+ALONG_THE_TOP = 0.985  # of that height: higher values are drawn here, so that they stay visible
 KNOB = 0.01  # from a slider's end, of the figure's width: a little more than half a knob
 Rectangle = tuple[float, float, float, float]
 
@@ -95,7 +95,7 @@ class LiveFigure:
         slider = Slider(axes, "", *ends, valinit=min(max(at, ends[0]), ends[1]), color="#E69F00")
         slider.drawon = False  # else it draws all of the figure
         slider.vline.set_visible(False)
-        # It is pressed within its axes: these reach as far as the knob does where it stands at an end.
+        # A slider can be clicked only inside its axes: make them as wide as the knob at both ends needs.
         beyond = KNOB * (ends[1] - ends[0]) / width
         axes.set_xlim(ends[0] - beyond, ends[1] + beyond)
         slider.track.set(x=KNOB / whole, width=width / whole)
@@ -121,7 +121,7 @@ class LiveFigure:
         self._at.set_text(f"The network at epoch {epoch}: right on {accuracy:.1%} of the rows")
 
     def set_curves(self, by_hand: Sequence[float], trained: int, fit: Sequence[float]) -> None:
-        """Set the curves: by hand, of which so many epochs are trained, and of ``.fit``, if it is there."""
+        """Set the curves: by hand, with the number of trained epochs, and of ``.fit``, if it is known."""
         epochs, last = np.arange(len(by_hand)), max(trained - 1, 0)
         top = ALONG_THE_TOP * self._curves.get_ylim()[1]
         losses = np.fmin(by_hand, top)  # nan, too, is drawn at the top
@@ -162,13 +162,13 @@ class LiveFigure:
         canvas.blit(self.figure.bbox)
 
     def send_whole(self) -> None:
-        """Send a web page the whole picture: of differences that follow each other fast it may lose one."""
+        """Send the whole picture to a web page, because the page may lose one of many fast changes."""
         refresh = getattr(self.figure.canvas, "handle_refresh", None)
         if refresh is not None:
             refresh({})
 
     def _on_draw(self, _: Any) -> None:
-        """Keep what is behind each part, which nobody has drawn yet; then draw them."""
+        """Save the background of each moving part, before the part is drawn; then draw the parts."""
         canvas: Any = self.figure.canvas
         self._behind = {name: canvas.copy_from_bbox(bbox) for name, (bbox, _) in self._parts.items()}
         for _, artists in self._parts.values():

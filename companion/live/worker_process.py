@@ -1,4 +1,4 @@
-"""A second process, which works while this one goes on answering."""
+"""A second process, which works while this one still answers the user."""
 
 import multiprocessing
 import os
@@ -50,8 +50,8 @@ class WorkerProcess:
 def _serve(there: Connection) -> None:
     """Work until nobody asks any more."""
     if hasattr(os, "nice"):
-        os.nice(10)  # the process that answers comes first, also while TensorFlow is imported here
-    floatx, prepare, arguments = there.recv()  # which imports it
+        os.nice(10)  # the process that answers the user has priority, also while this one imports TensorFlow
+    floatx, prepare, arguments = there.recv()  # this imports TensorFlow
     import keras
 
     keras.config.set_floatx(floatx)

@@ -26,16 +26,22 @@ def mistakes_parser() -> argparse.ArgumentParser:
     """Make the parser of the command."""
     parser = OneLineParser(
         prog=NAME,
-        description="Without a name, lists the mistakes that are known. With one, runs a loop with that "
-        "mistake beside .fit, and shows its changed lines, the losses, and what 'check' says of it.",
+        description="Without MISTAKE: lists the known mistakes. With MISTAKE: runs a loop with this mistake "
+        "beside .fit, and shows its changed lines, the losses, and the verdict of 'check'.",
         epilog="Exit status: 0 shown; 2 no such mistake, or bad usage.",
         allow_abbrev=False,
     )
     add, off = parser.add_argument, argparse.SUPPRESS
     add("mistake", nargs="?", metavar="MISTAKE", help="a name from the list, such as sum-instead-of-mean")
-    add("--plot", metavar="PICTURE", default=off, help="draw both curves, the first difference marked")
-    add("--save", metavar="FILE", default=off, help="write the broken loop, to mend it and check it")
-    add("--epochs", type=whole_number(1, 1000, EPOCHS), default=EPOCHS, metavar="N", help=f"({EPOCHS})")
+    add("--plot", metavar="PICTURE", default=off, help="draw both curves, mark the first difference")
+    add("--save", metavar="FILE", default=off, help="write the broken loop, for you to fix and check")
+    add(
+        "--epochs",
+        type=whole_number(1, 1000, EPOCHS),
+        default=EPOCHS,
+        metavar="N",
+        help=f"passes over the data ({EPOCHS})",
+    )
     return parser
 
 
@@ -49,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = Report(quiet=to_stdout)
     if options.mistake is None:
         if options.plot or options.save:
-            parser.error("--plot, --save: name the mistake that is to be made")
+            parser.error("--plot, --save: name a mistake too, or leave them out")
         print_list(report)
         return 0
     if options.mistake not in MISTAKES:
@@ -72,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_check(report, check)
     if options.plot is not None:
         if not check.problems:
-            told = f"a loop with {options.mistake} ends in an exception, there is no curve; leave it out"
+            told = f"a loop with {options.mistake} ends in an exception: there is no curve; leave --plot out"
             raise UserError(f"--plot: {told}")
         draw(check, options.plot, f"{MISTAKES[options.mistake].title} ({options.mistake})")
     return 0
@@ -80,11 +86,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def print_list(report: Report) -> None:
     """Print a line for each mistake."""
-    report.print("Break it on purpose: the mistakes that 'check' knows by name")
+    report.print("Break a loop on purpose: the mistakes that 'check' knows by name")
     report.print()
     report.facts([(name, known.title) for name, known in MISTAKES.items()])
     report.print()
-    report.print(f"'{NAME} sum-instead-of-mean' makes one, and shows what comes of it.")
+    report.print(f"'{NAME} sum-instead-of-mean' makes this mistake, and shows what happens.")
 
 
 def print_diff(report: Report, mistake: str, text: str) -> None:
@@ -93,7 +99,7 @@ def print_diff(report: Report, mistake: str, text: str) -> None:
     report.heading(f"{known.title}  ({mistake})")
     right = "lessons/right_loop.py"
     if mistake in ALSO_NEEDED:
-        right += ", and what .fit needs besides here"
+        right += ", with the additions that .fit needs here"
     report.part(f"The changed lines, from the right loop ({right}) to the broken one")
     lines = difflib.unified_diff(right_loop(mistake).splitlines(), text.splitlines(), lineterm="", n=AROUND)
     for line in list(lines)[2:]:
@@ -104,7 +110,7 @@ def print_diff(report: Report, mistake: str, text: str) -> None:
 
 
 def _labeled(text: str, mistake: str) -> str:
-    """Return the first line: what is in a broken loop, and where the mistake shows."""
+    """Put a first line on a broken loop: its mistake, and where the mistake shows."""
     lesson = "lesson4" if mistake == "not-shuffled" else "lesson3"
     where = f"python -m companion.check {lesson} FILE"
     if mistake in ALSO_NEEDED and mistake != "not-shuffled":

@@ -1,1 +1,1 @@
-"""``python -m companion.quiz``: questions to each lesson."""
+"""``python -m companion.quiz``: questions on each lesson."""

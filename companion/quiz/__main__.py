@@ -21,8 +21,8 @@ def quiz_parser() -> argparse.ArgumentParser:
     """Make the parser of the command."""
     parser = OneLineParser(
         prog=NAME,
-        description="Asks the questions of a lesson's quiz, explains each answer, and gives a score. Where a "
-        "question asks what will happen, the lesson is run to find out.",
+        description="Asks the questions of a lesson's quiz, explains each answer, and gives a score. If a "
+        "question asks what will happen, the lesson is run to find the answer.",
         epilog="Exit status: 0 asked, or marked; 2 a file that cannot be read, or bad usage.",
         allow_abbrev=False,
     )
@@ -30,9 +30,9 @@ def quiz_parser() -> argparse.ArgumentParser:
     add("lesson", choices=LESSONS, metavar="LESSON", help=FIRST_TO_LAST)
     add("--answers", metavar="FILE", default=off, help="mark the answers in FILE instead of asking")
     add("--sheet", metavar="FILE", default=off, help="write an empty file of answers, to fill in and hand in")
-    told = "write the answers that are given, to hand in; goes on where FILE has some"
+    told = "write your answers to FILE, to hand in; if FILE has some already, continue after them"
     add("--save", metavar="FILE", default=off, help=told)
-    add("--json", metavar="FILE", default=off, help="write the score and what became of each question")
+    add("--json", metavar="FILE", default=off, help="write the score and the result of each question")
     add("--key", metavar="FILE", default=off, help="write the right answers, in the form of --sheet")
     add(
         "--quiz",
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = argparse.Namespace(answers=None, sheet=None, save=None, json=None, quiz=None, key=None)
     parser.parse_args(argv, options)
     if options.answers is not None and (options.save or options.sheet or options.key):
-        parser.error("--answers: marks a file; --save, --sheet and --key write one: give one of them")
+        parser.error("--answers reads a file; --save, --sheet and --key write one: give only one of them")
     to_stdout = check_outputs(parser, options, ("sheet", "save", "json", "key"), read=options.answers)
     quiz = read_quiz(Path(options.quiz) if options.quiz else lesson_file(options.lesson, "quiz.toml"))
     for option, path in (("--sheet", options.sheet), ("--key", options.key)):
@@ -119,11 +119,11 @@ def is_filled(path: str | None) -> bool:
 
 
 def begun_answers(path: str, quiz: Quiz) -> dict[str, float]:
-    """Read the answers of a quiz that is gone on with."""
+    """Read the answers of a quiz that is continued."""
     found = read_answers(Path(path), quiz)
     lost = [*(f"{name}: {told}" for name, told in found.refused.items()), *found.notes]
     if lost:
-        raise UserError(f"--save: {path!r} cannot be continued ({lost[0]}); mend it, or name another file")
+        raise UserError(f"--save: {path!r} cannot be continued ({lost[0]}); fix it, or name another file")
     return found.given
 
 

@@ -62,7 +62,7 @@ def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> Answers:
 def sheet(lesson: str, quiz: Quiz, answers: Mapping[str, float]) -> str:
     """Write a file of answers, with the questions as comments."""
     lines = [
-        f"# Answers to the quiz of {lesson}, {quiz.title}. A letter or a number behind each =.",
+        f"# Answers to the quiz of {lesson}, {quiz.title}. Write a letter or a number after each =.",
         f"# To mark them: python -m companion.quiz {lesson} --answers FILE",
     ]
     for number, question in enumerate(quiz.questions, start=1):

@@ -10,14 +10,14 @@ BLOWN_UP = 1.1  # times the loss before any update
 BOUNCING_SHARE = 0.01
 DOWN = 0.6  # times the loss before any update
 FEWEST_UPDATES = 100
-SHORT = 3 / 4  # of a third of the epochs is a quarter of them
-STILL = 0.1  # of what a third of the epochs would have to fall if all fell alike
+SHORT = 3 / 4  # of a third of the epochs: this is a quarter of all epochs
+STILL = 0.1  # of the fall of the loss in a third of the epochs, if it fell evenly
 # The words for what a training does, in the order in which they are tried.
 BEHAVIORS = {
-    "blows up": "ends more than 10 % above the loss before any update, or not as a number",
+    "blows up": "ends more than 10 % above the loss before any update, or as NaN",
     "bounces": "more than 1 % of its steps go up",
     "learns": "comes down to 60 % of the loss before any update",
-    "too short to tell": "not down to 60 %, in one epoch, in fewer than 100 updates, or so steep at the end "
+    "too short to tell": "not down to 60 %, and has one epoch, fewer than 100 updates, or an end so steep "
     "that a quarter more epochs would do",
     "stuck": "not down to 60 %, and stands still for a third of its epochs",
     "crawls": "not down to 60 %, but falls all the time",

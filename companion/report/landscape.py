@@ -1,4 +1,4 @@
-"""The loss as a landscape over the weights: along a single one of them, and its slope in all at once."""
+"""The loss as a landscape over the weights: along one weight, and its slope along all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -192,7 +192,7 @@ def print_slice(
     report.facts(
         [
             ("here", f"the weight is {step['old']:.4f}, the loss {step['loss']:.6f}"),
-            ("slope", f"{step['slope']:.4f} by tape, {step['wiggled']:.4f} by wiggling: so {way} with it"),
+            ("slope", f"{step['slope']:.4f} by tape, {step['wiggled']:.4f} wiggled: the weight goes {way}"),
             ("step", f"minus {rate:g} times slope: {step['old']:.4f} becomes {step['new']:.4f}"),
             ("loss then", f"{step['new_loss']:.6f}, that is {change:+.6f}; the slope alone promises "
              f"{-rate * step['slope'] ** 2:+.6f}"),
@@ -235,7 +235,7 @@ def print_lengths(
         share = f"{length / lengths[0]:.0%}" if np.isfinite(length) else number_word(length)
         rows.append([when, short_loss(place.loss), short_loss(length), share, *falls])
     columns = ["loss of\nall rows", "gradient's\nlength", "of that at\nthe start"]
-    columns += ["a step promises\nto lower it by", "and does,\nby"]
+    columns += ["a step promises\nto lower it by", "and lowers\nit by"]
     report.table(["after", *columns], rows, text_columns=(0,))
     loss, length = places[-1].loss, lengths[-1]
     if not np.isfinite([loss, length, batch_length]).all():
@@ -244,10 +244,10 @@ def print_lengths(
     resolution = float(np.spacing(np.array(loss, dtype)))
     report.print(
         f"Small enough to stop? A small step lowers the loss by {rate:g} times length squared. The next "
-        f"{dtype} to {loss:.4f} is {resolution:.2g} away, so no step shows any more once the length is "
-        f"under {np.sqrt(resolution / rate):.2g}. Here it is {length:.2g}: training stops because its epochs "
-        f"are over. The gradient of a single batch is {batch_length:.2g} long on average: batches pull in "
-        "different directions, each update follows one of them, and so the weights keep moving."
+        f"{dtype} after {loss:.4f} is {resolution:.2g} away. So a step does nothing if the length is below "
+        f"{np.sqrt(resolution / rate):.2g}. Here it is {length:.2g}: training stops because its epochs are "
+        f"over. The gradient of a single batch has the length {batch_length:.2g} on average. Batches pull "
+        "in different directions, and each update follows one of them. So the weights keep moving."
     )
 
 

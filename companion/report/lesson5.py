@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts.print_trainings(out, trained, dtype)
     accuracies = {name: run.model.history.history["accuracy"] for name, run in trained.items()}
     same_accuracy = Comparison(accuracies["by_hand"], accuracies["fit"], dtype=dtype)
-    out.heading("   The accuracy of each epoch, measured likewise")
+    out.heading("   The accuracy of each epoch, measured in the same way")
     parts.print_side_by_side(out, accuracies)
     parts.print_verdict(out, same_accuracy, "the accuracy by hand and by .fit")
     model = lead.by_hand.model

@@ -74,7 +74,11 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
         help="hidden units" if lesson.hidden else off,
     )
     add(
-        "--seed", type=whole_number(0, LARGEST_SEED, 0), default=0, metavar="N", help="of the initial weights"
+        "--seed",
+        type=whole_number(0, LARGEST_SEED, 0),
+        default=0,
+        metavar="N",
+        help="seed of the initial weights",
     )
     add(
         "--dtype",
@@ -84,14 +88,14 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
     )
     add_outputs(parser)
     flag = functools.partial(add, action="store_true", default=off)
-    flag("--predict", help="ask first what will happen; then set each guess beside the result")
-    flag("--brief", help="print the first ten lines only, which end in the verdict, and train no more")
-    told = "work out the page's exercises too" if lesson.exercises_at else off
+    flag("--predict", help="first ask you what will happen; then print each guess beside the result")
+    flag("--brief", help="print only the first ten lines, which end with the verdict, and stop")
+    told = "also solve the exercises of the page" if lesson.exercises_at else off
     flag("--exercises", help=told)
-    flag("--textbook-fit", help="call model.fit(x, y, ...) on the arrays in all epochs: slower")
+    flag("--textbook-fit", help="call model.fit(x, y, ...) on the arrays for all epochs (slower)")
     add_quiet(parser)
     if lesson.dial is not None:
-        flag("--live", help="open the dial in a window, and no report")
+        flag("--live", help="open the dial in a window, without a report")
         flag("--browser", help="open the dial in a web page (pip install 'fit-by-hand[live]')")
     return parser
 
@@ -103,7 +107,7 @@ def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
     options = parse(parser, argv, **dict.fromkeys(flags, False))
     if options.predict and (options.quiet or options.to_stdout):
         other = "--quiet" if options.quiet else "a result on standard output ('-')"
-        parser.error(f"--predict: asks questions and prints what comes of them; leave it out, or {other}")
+        parser.error(f"--predict asks questions and prints the results; leave out --predict or {other}")
     for written in ("plot", "show", "json", "csv", "exercises"):
         if options.brief and getattr(options, written):
             parser.error(f"--brief: --{written} needs the whole run; leave one of them out")
@@ -124,8 +128,8 @@ def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
 def open_report(name: str, options: argparse.Namespace) -> Report:
     """Return the report of a lesson, with its first lines, and put the user's guesses into `options`.
 
-    `begin_report` has printed and asked already where the lesson is run as a command: before TensorFlow is
-    imported, so that one sees at once that something happens.
+    If the lesson runs as a command, `begin_report` has already printed them and asked, before TensorFlow was
+    imported, so that the user sees something at once.
     """
     begun = _begun.pop(name) if name in _begun else _open(name, options)
     report, options.guesses = begun
@@ -174,7 +178,7 @@ def _check_dial(
             parser.error(f"{option}: the live dial has no report; leave out {option}, or {dial}")
     if not low <= options.learning_rate <= high:
         told = f"{options.learning_rate:g} is not on the dial, which goes from {low:g} to {high:g}"
-        parser.error(f"--learning-rate: {told}; leave out {dial}, or take another")
+        parser.error(f"--learning-rate: {told}; leave out {dial}, or take another rate")
 
 
 def settings_of(options: argparse.Namespace, batch_size: int) -> dict[str, Any]:

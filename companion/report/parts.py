@@ -32,7 +32,7 @@ def print_what_goes_in(
     by_hand: Callable[..., list[float]],
     fit: Callable[..., list[float]],
 ) -> None:
-    """Print what is trained on what, and by what."""
+    """Print the data, the network, the settings, and the two functions that train."""
     report.part("What goes in")
     file = f"companion/{Path(inspect.unwrap(by_hand).__code__.co_filename).name}"
     report.facts(
@@ -71,8 +71,8 @@ def print_lead(
 ) -> Lead:
     """Train both ways, and print what matters: three epochs side by side, and the verdict.
 
-    On arrays ``.fit`` builds an input pipeline twice an epoch, which takes far longer than a small network.
-    So it is given its batches ready made; that this changes nothing is shown for the first epochs.
+    On arrays ``.fit`` builds an input pipeline twice per epoch, which takes far longer than a small network.
+    So it gets ready-made batches. For the first epochs, the report shows that this changes nothing.
     """
     dtype, epochs = options.dtype, options.epochs
     with progress(not options.quiet):
@@ -102,7 +102,7 @@ def print_lead(
 
 def print_trainings(report: Report, trained: Mapping[str, Run], dtype: str) -> None:
     """Set all trainings side by side, under the keys of `NAMES`; say how close NumPy comes."""
-    report.part("Side by side: the loss of each epoch, each batch's measured before its update")
+    report.part("Side by side: the loss of each epoch; a batch is measured before its update")
     print_side_by_side(report, histories_of(trained))
     if "numpy" in trained:
         pair = trained["numpy"], trained["by_hand"]
@@ -160,15 +160,15 @@ def print_closeness(report: Report, comparison: Comparison) -> None:
     beyond = (frame["difference"] > 0) & ~(
         frame["difference"] <= tolerance * frame["by hand"].abs().clip(lower=1)
     )
-    stated = f"{tolerance:.1e}, times the loss where that is above 1"
+    stated = f"{tolerance:.1e}, times the loss if the loss is above 1"
     apart = distance(comparison.max_abs_diff)
     if beyond.any():
-        where = f"beyond it in {beyond.sum()} of {len(frame)} epochs, first at epoch {beyond.idxmax()}"
+        where = f"exceeded in {beyond.sum()} of {len(frame)} epochs, first in epoch {beyond.idxmax()}"
     else:
-        where = "not beyond it in any epoch"
+        where = "not exceeded in any epoch"
     report.print(
-        f"NumPy and by hand: at most {apart} apart; NumPy is another program, which adds up in another "
-        f"order, so a tolerance is allowed ({stated}): {where}"
+        f"NumPy and by hand: at most {apart} apart. NumPy is another program and adds up in another order, "
+        f"so a tolerance is allowed ({stated}). It is {where}"
     )
 
 
@@ -206,13 +206,13 @@ def print_page(
         agreeing = f"{len(stated) - differing} of {len(stated)} agree. " if rows else ""
         report.print(
             f"{agreeing}The page's losses and accuracies are for {needed}: only a run with these settings "
-            "can be set beside them."
+            "can be compared with them."
         )
     elif differing:
         by = f" with the page's settings ({needed})" if needed else ""
         report.print(
-            f"{differing} of {len(stated)} differ. This run's were measured just now{by}: where they "
-            "differ, the page is not what this gives."
+            f"{differing} of {len(stated)} differ. The figures of this run were measured just now{by}: where "
+            "they differ, the page does not print what this code gives."
         )
     else:
         report.print(f"All {len(stated)} agree.")

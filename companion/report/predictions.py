@@ -46,7 +46,7 @@ class Predictions:
         if question.asks == "behavior":
             word = self.runs.behavior(self.train, **question.run)
             if word not in question.choices:
-                told = f"of the run one says {word!r}, which is none of its choices"
+                told = f"the run {word!r}, which is none of its choices"
                 raise UserError(f"question {question.name!r} has no right answer: {told}; add it")
             return question.choices.index(word), figures | {"behavior": word}
         return figures[question.asks.replace(" ", "_")], figures
@@ -58,7 +58,7 @@ class Predictions:
             return self.runs(by or self.train, **{**question.run, **(changes or {})})
         except (ValueError, TypeError) as error:
             told = f"question {question.name!r} cannot be answered by a run: {error}"
-            raise UserError(f"{told}; mend run = {dict(question.run)}") from None
+            raise UserError(f"{told}; fix run = {dict(question.run)}") from None
 
     def _figures(self, run: Run) -> dict[str, Any]:
         return {

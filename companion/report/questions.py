@@ -1,4 +1,4 @@
-"""A quiz: its questions, read from a TOML file, checked and asked; what is a right answer to them."""
+"""A quiz: read its questions from a TOML file, check them, ask them, and mark the answers."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,7 @@ class Question:
     asks : str
         Of a prediction: a key of `ASKS`.
     run, other : dict
-        Settings of the training, and of that which it is compared with, where they are not the lesson's own.
+        Settings that differ from the lesson's own: of the training, and of the one it is compared with.
     rates : tuple of float
         The learning rates among which the lowest final loss is asked for.
     """
@@ -101,7 +101,7 @@ def read_quiz(path: Path) -> Quiz:
     names = [question.name for question in questions]
     for number, name in enumerate(names, start=1):
         if name in names[: number - 1]:
-            told = f"{name!r} is another question's too; give each its own"
+            told = f"{name!r} is also the name of another question; give each its own"
             raise file.error("name", "question", told, number)
     return Quiz(title, questions)
 
@@ -124,7 +124,7 @@ def _question(file: TomlFile, table: Mapping[str, Any], number: int) -> Question
     given: dict[str, Any] = {}
     if wants_number:
         if "choices" in table:
-            raise refuse("choices", "stands beside a question for a number: leave it out")
+            raise refuse("choices", "is given, but the question asks for a number: leave it out")
         given["tolerance"] = float(file.number(table, "tolerance", "question", 0, math.inf, number=number))
     else:
         given["choices"] = _choices(table, refuse)
@@ -181,7 +181,7 @@ def read_answer(question: Question, given: Any) -> int | float:
     if question.choices:
         words = [choice.lower() for choice in question.choices]
         letters = LETTERS[: len(words)]
-        if len(text.rstrip(").")) == 1 and text[0] in letters:  # as it is written before each choice, too
+        if len(text.rstrip(").")) == 1 and text[0] in letters:  # also "b)", as printed before each choice
             return letters.index(text[0])
         if text in words and isinstance(given, str):
             return words.index(text)
@@ -222,7 +222,7 @@ def ask(report: Report, number: int, question: Question) -> float | None:
     last = LETTERS[len(question.choices) - 1]
     wanted = f"a letter from a to {last}" if question.choices else "a number"
     while True:
-        report.print(f"   {wanted}, or Enter to leave it out: ", end="")
+        report.print(f"   {wanted}, or Enter to skip it: ", end="")
         text = input().strip()
         if not text:
             return None

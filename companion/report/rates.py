@@ -86,8 +86,8 @@ def print_rounding(
     if numpy_and_by_hand.max_abs_diff > APART:
         size = f"{np.finfo('float32').eps:.1e}"
         report.print(
-            f"At rate {rate} roundings of float32's size, {size}, are enough to change the path: there two "
-            "programs that are both right part, 'close' proves nothing, and only 'identical' does:"
+            f"At rate {rate} rounding errors of float32's size, {size}, change the path. Two programs can "
+            "both be right and still differ. So 'close' proves nothing there; only 'identical' does:"
         )
     apart = distance(numpy_and_by_hand.max_abs_diff)
     report.print(f"NumPy and by hand in float32 at rate {rate}: at most {apart} apart")
@@ -96,7 +96,7 @@ def print_rounding(
 
 def print_batch_sizes(report: Report, histories: Mapping[int, Sequence[float]], rows: int) -> None:
     """Set batch, mini-batch and one-example updates beside each other."""
-    report.part("Batch, mini-batch, one example: how many rows an update")
+    report.part("Batch, mini-batch, one example: how many rows per update")
     epochs = len(next(iter(histories.values())))
     shown = sorted({0, 1, 10, epochs - 1} & set(range(epochs)))
     losses = [f"loss at\nepoch {epoch}" for epoch in shown]
@@ -107,7 +107,7 @@ def print_batch_sizes(report: Report, histories: Mapping[int, Sequence[float]], 
         table.append(
             [kind, *counts, *(short_loss(history[epoch]) for epoch in shown), str(steps_up(history))]
         )
-    columns = ["", "rows an\nupdate", "updates", *losses, f"steps up\n(of {epochs - 1})"]
+    columns = ["", "rows per\nupdate", "updates", *losses, f"steps up\n(of {epochs - 1})"]
     report.table(columns, table, text_columns=(0,))
     report.print(
         "(an epoch's loss is the mean over its batches, each measured before its own update)", style="dim"

@@ -1,4 +1,4 @@
-"""One training for each way and setting, however many parts of a report ask for it."""
+"""Make each training only once, even if several parts of a report need it."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -99,7 +99,7 @@ class Runs:
 
 
 def words_for(train: Train) -> str:
-    """Return by what a function of a lesson trains."""
+    """Return in words how a function of a lesson trains: by NumPy, by .fit or by hand."""
     ways = {"train_with_numpy": "NumPy", "train_with_fit": ".fit", "fast_fit": ".fit on ready-made batches"}
     return ways.get(train.__name__, "by hand")
 

@@ -28,8 +28,8 @@ MOST_IN_A_LINE = 8
 REPEATS = 25
 LONG_ENOUGH = 0.5  # seconds
 AT_THE_CORNER = 1e-6  # an input this near to 0 is 0 but for rounding
-TINY = "the tiny one is 0 but for rounding: see the corner of ReLU below"
-PROBE = (0.3, -0.2, 0.4, 0.1)  # weights out of a unit at the corner that would make it matter
+TINY = "the tiny number is 0 except for rounding: see the corner of ReLU below"
+PROBE = (0.3, -0.2, 0.4, 0.1)  # outgoing weights with which a unit at the corner would matter
 
 
 def print_forward(report: Report, weights: Arrays, x: np.ndarray, y: np.ndarray) -> None:
@@ -72,13 +72,13 @@ def print_gradients(report: Report, model: keras.Model, x: np.ndarray, y: np.nda
     _print_parameters(report, columns | {"largest\ndifference": apart}, names_of(weights))
     largest = distance(float(apart.max()))
     report.print(
-        f"the largest difference of all {count}: {largest} (wiggling divides roundings by {2 * WIGGLE:g})"
+        f"the largest difference of all {count}: {largest} (wiggling divides the rounding by {2 * WIGGLE:g})"
     )
     nothing = tf.function(lambda: tf.constant(0.0))
     costs = [
         ("one forward pass", lambda: mean_squared_error(weights, x, y), "1 forward"),
         *((name, work, passes) for name, (work, passes) in ways.items()),
-        ("calling TensorFlow, for nothing", nothing, "none"),
+        ("an empty call of TensorFlow", nothing, "none"),
     ]
     rows = [[name, passes, f"{seconds(work) * 1e6:.0f}"] for name, work, passes in costs]
     report.table(["way", "passes through the network", "microseconds"], rows, text_columns=(0, 1))
@@ -116,13 +116,13 @@ def print_units(report: Report, states: Mapping[str, Arrays], x: np.ndarray, all
     )
     silent, dead = np.flatnonzero(start <= AT_THE_CORNER), np.flatnonzero(next(iter(active.values())) == 0)
     report.print(
-        f"Dead while the image is all there is, as the weights into them have no gradient: {_units(silent)}. "
-        f"Dead on all {len(all_x)} images, at the start: {_units(dead)}."
+        f"Dead while only this image is used, since their input weights have no gradient: {_units(silent)}. "
+        f"Dead at the start on all {len(all_x)} images: {_units(dead)}."
     )
     if (trained <= AT_THE_CORNER).all():
         report.print(
-            "After the training on the image no unit is active on it any more: only b2 still learns, and is "
-            "the network's answer to the image, whatever W1 and W2 are."
+            "After the training on the image, no unit is active on it any more. Only b2 still learns, and b2 "
+            "is the network's answer to the image, whatever W1 and W2 are."
         )
 
 
@@ -134,7 +134,7 @@ def _units(numbers: np.ndarray) -> str:
 
 
 def print_corner(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
-    """Print what becomes of the gradient of a unit whose input is 0 but for rounding."""
+    """Print the gradient of a unit whose input is 0 except for rounding."""
     weights = model.get_weights()
     z1 = forward(weights, x)[0][0]
     in_tensorflow = (tf.matmul(tf.constant(x, model.dtype), weights[0]) + weights[1]).numpy()[0]
@@ -145,16 +145,16 @@ def print_corner(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarra
     report.print(f"At exactly 0 ReLU has two slopes, 0 below and 1 above; TensorFlow takes {slope:g}.")
     corner = np.flatnonzero(np.abs(z1) <= AT_THE_CORNER)
     if not corner.size:
-        report.print("No hidden unit stands there.")
+        report.print("No hidden unit is there.")
         return
     unit = int(corner[0])
     probed = [array.copy() for array in weights]
     if weights[2][unit].any():
-        here = f"With the weights that lead on from it, {_numbers(weights[2][unit])}, "
+        here = f"With its outgoing weights, {_numbers(weights[2][unit])}, "
         verb = "is"
     else:
         probed[2][unit] = np.resize(PROBE, probed[2].shape[1])
-        here = "Here that does not matter, as the weights that lead on from it are all 0. Were they "
+        here = "Here this does not matter, since its outgoing weights are all 0. If they were "
         here += f"{_numbers(probed[2][unit])}, "
         verb = "would be"
     probe = keras.models.clone_model(model)
@@ -167,10 +167,10 @@ def print_corner(report: Report, model: keras.Model, x: np.ndarray, y: np.ndarra
     }
     found = ", ".join(f"{value:.4f} {way}" for way, value in slopes.items())
     report.print(
-        f"Unit {unit} stands there: its input is 0 but for rounding, {z1[unit]:.1e} in NumPy and "
-        f"{in_tensorflow[unit]:.1e} in TensorFlow, another order of adding up. {here}the slope of b1[{unit}] "
-        f"{verb} 0 from below, {found}: wiggling finds the mean of the two slopes, rounding decides which of "
-        "them the others find."
+        f"Unit {unit} is there: its input is 0 except for rounding, {z1[unit]:.1e} in NumPy and "
+        f"{in_tensorflow[unit]:.1e} in TensorFlow, which adds up in another order. {here}the slope of "
+        f"b1[{unit}] {verb} 0 from below, {found}. Wiggling finds the mean of the two slopes. Rounding "
+        "decides which of the two the others find."
     )
 
 
@@ -192,7 +192,7 @@ def print_update(
     apart = float(abs_difference(by_rule, columns["new"]).max())
     report.print("loss before: {:.13g}, after: {:.13g}".format(*losses))
     report.print(
-        f"(new is what the optimizer left; old - {rate:g} gradient is at most {distance(apart)} from it)",
+        f"(the optimizer gave new; old - {rate:g} gradient differs from it by at most {distance(apart)})",
         style="dim",
     )
 

@@ -91,7 +91,7 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
         default=off,
         help="write settings, histories, comparison and figures, in full precision",
     )
-    add("--csv", metavar="FILE", default=off, help="write the histories, a row an epoch")
+    add("--csv", metavar="FILE", default=off, help="write the histories, one row per epoch")
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:

@@ -88,7 +88,7 @@ class Report(Console):
 
 @contextmanager
 def counting(report: Report, total: int, what: str) -> Iterator[Callable[[str], None]]:
-    """Return a function that tells of one more that is done, in a line; on a terminal a bar counts along."""
+    """Return a function that prints a line when one more is done; on a terminal, a bar counts too."""
     terminal = Console(stderr=True)
     if not terminal.is_terminal or report.quiet:
         yield functools.partial(report.print, soft_wrap=True)
@@ -147,7 +147,7 @@ def command(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
 
 
 def _is_interruption(error: BaseException | None) -> bool:
-    """Return whether Ctrl-C is behind an exception: an import that it breaks off may raise another one."""
+    """Return whether Ctrl-C caused an exception: an interrupted import may raise a different one."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

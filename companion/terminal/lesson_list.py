@@ -50,7 +50,7 @@ DIAL = (0.001, 100.0)  # five powers of ten
 LESSONS = {
     "lesson1": Lesson(
         title="one neuron, pass or fail",
-        shows="a loop and a .fit call, each as the other",
+        shows="a loop turned into a .fit call, and back",
         rows="4 students in one batch",
         learning_rate=0.1,
         epochs=2000,

@@ -1,4 +1,4 @@
-"""Results on their way out: a file is there whole or not at all, and standard output stays clean."""
+"""Write results: a file is written whole or not at all, and standard output stays clean."""
 
 import os
 import secrets
@@ -59,7 +59,7 @@ def _is_device(path: str) -> bool:
 
 
 def write(path: str, content: bytes) -> None:
-    """Write beside, then rename, so that a file already there is replaced whole or left as it was."""
+    """Write a new file beside, then rename it, so that an old file is replaced whole or not changed."""
     if path == STDOUT:
         _write_stdout(content)
         return
@@ -102,5 +102,5 @@ def stdout_refused(error: OSError) -> OutputError:
 
 
 def leave_stdout() -> None:
-    """Send what is still to be printed nowhere: the reader, ``head`` perhaps, has seen enough."""
+    """Discard what is still to be printed: the reader, perhaps ``head``, has seen enough."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

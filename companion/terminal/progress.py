@@ -29,7 +29,7 @@ def progress(show: bool = True) -> Iterator[None]:
 
 @contextmanager
 def training(description: str) -> Iterator[None]:
-    """Show that a training goes on, and how long it has, inside the ``with`` block, where bars are shown."""
+    """Show inside the ``with`` block, if bars are shown, that a training runs, and for how long."""
     if _bars is None:
         yield
         return

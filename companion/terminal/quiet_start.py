@@ -71,7 +71,7 @@ def refuse_other_backends() -> None:
 
 
 def _leave_at_ctrl_c(name: str) -> bool:
-    """Let Ctrl-C end the process at once, unless somebody else takes it; return whether that is new."""
+    """Let Ctrl-C end the process at once, unless it has a handler already; return whether this is new."""
     with contextlib.suppress(ValueError):  # in another thread than the first, signals are not ours
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _Leave(name))
@@ -80,7 +80,7 @@ def _leave_at_ctrl_c(name: str) -> bool:
 
 
 class _Leave:
-    """Ends the process at once: nothing is lost by it, and an import that is broken off raises anything."""
+    """Ends the process at once: nothing is lost, and an interrupted import could raise any exception."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -160,7 +160,7 @@ for name in (None, *loop_call):
     print(f"{f'and {name}' if name else 'as it stands':<20} {apart:.2g} apart")
 
 # %% [markdown]
-# ## How many rows an update
+# ## How many rows per update
 #
 # **Predict:** which batch size has the lowest loss after 100 epochs, and which has made the most updates?
 

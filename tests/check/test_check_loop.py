@@ -64,7 +64,7 @@ def test_a_problem_of_one_s_own_can_be_checked(tmp_path):
     [
         ({"lesson": 9}, "lesson is 9: it must be a number from 1 to 5"),
         ({"problem": "both"}, "problem is 'both': it must be 'lesson', 'revealing', a Problem, or left out"),
-        ({"epochs": 0}, "epochs is 0: it must be a whole number from 1 on"),
+        ({"epochs": 0}, "epochs is 0: it must be a whole number of 1 or more"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, said):

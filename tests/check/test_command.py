@@ -76,7 +76,7 @@ def test_mistakes_are_named_with_line_evidence_cure_and_problem(loop_file, capsy
 def test_what_is_not_in_the_catalogue_is_not_guessed_but_located(loop_file, capsys):
     assert main(["lesson3", loop_file(SMOOTHED), "--json", "r.json"]) == 1
     out = spaced(capsys.readouterr().out)
-    assert "differs, and the reason is not known: see where it begins" in out
+    assert "differs, and the reason is not known: see below where the difference begins" in out
     assert "Not explained by any mistake known here where gradient, epoch 0, batch 0, " in out
     result = json.loads(open("r.json").read())  # noqa: SIM115
     assert (result["verdict"], result["mistakes"]) == ("differs", [])
@@ -143,7 +143,7 @@ def returning(what):
 
 
 RETURNS = [
-    ("None", "train returned None: return a list of 3 floats, a loss an epoch; is the return missing?"),
+    ("None", "train returned None: return a list of 3 floats, one loss per epoch; is the return missing?"),
     ("np.array(history)", "train returned a ndarray of shape (3,): return a list of 3 floats, "),
     ("tf.constant(history)", "train returned an EagerTensor of shape (3,): return a list of 3 floats"),
     ("[tf.constant(h) for h in history]", "train returned a list of tensors: return a list of 3 floats, "),
@@ -152,15 +152,21 @@ RETURNS = [
     ("{'loss': history}", "train returned a dict: return a list of 3 floats"),
     ("[str(h) for h in history]", "train returned a list whose entry 0 is a str: return a list of 3 floats"),
     ("[history]", "train returned a list whose entry 0 is a list: return a list of 3 floats"),
-    ("keras.callbacks.History()", "train returned a History, as .fit gives it: return a list of 3 floats, "),
+    ("keras.callbacks.History()", "train returned the History of .fit: return a list of 3 floats, "),
 ]
 FILES = [
     (
         "x = 1",
         "my_loop.py: train is not defined; define train(model, x, y, *, learning_rate, batch_size, epochs)",
     ),
-    ("def Train(model): pass", "my_loop.py: train is not defined; is it 'Train'? rename it; define train("),
-    ("def my_training(model): pass", "my_loop.py: train is not defined; is it 'my_training'? rename it;"),
+    (
+        "def Train(model): pass",
+        "my_loop.py: train is not defined; did you mean 'Train'? rename it to train; define train(",
+    ),
+    (
+        "def my_training(model): pass",
+        "my_loop.py: train is not defined; did you mean 'my_training'? rename it to train;",
+    ),
     ("train = 3", "my_loop.py: train is of type int: it must be a function, train("),
     ("class train: pass", "my_loop.py: train is a class: it must be a function, train("),
     (
@@ -239,7 +245,7 @@ def test_an_exception_on_the_revealing_problem_alone_comes_after_the_lesson_s_re
     assert "lesson 3's data" in told.out
     told = spaced(told.err)
     assert "while train runs on the revealing problem: ValueError: too many values to unpack" in told
-    assert "the loop takes the network to have a certain number of weights" in told
+    assert "the loop expects a fixed number of weight arrays" in told
 
 
 def test_the_loop_s_own_file_is_not_overwritten(loop_file, capsys):

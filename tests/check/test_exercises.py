@@ -83,9 +83,13 @@ def test_a_known_wrong_answer_is_told_by_what_it_is(name, number):
     ("function", "status", "told"),
     [
         (lambda truth, p: None, WRONG, "loss_of_one(0.0, 0.2) returned None: is the return missing?"),
-        (lambda truth, p: "0.2231", WRONG, "right is"),
-        (lambda truth, p: [0.1, 0.2], WRONG, "it is to be one number"),
-        (lambda truth, p: cross_entropy(truth, p) + 2e-6, WRONG, "gives 0.223146, right is 0.223144"),
+        (lambda truth, p: "0.2231", WRONG, "the right answer is"),
+        (lambda truth, p: [0.1, 0.2], WRONG, "it must return one number"),
+        (
+            lambda truth, p: cross_entropy(truth, p) + 2e-6,
+            WRONG,
+            "gives 0.223146, but the right answer is 0.223144",
+        ),
         (lambda truth, p: float("nan"), WRONG, "gives nan"),
         (lambda truth, p: np.array([cross_entropy(truth, p)]), RIGHT, ""),
         (lambda truth, p: tf.constant(cross_entropy(truth, p), tf.float32), RIGHT, ""),

@@ -78,7 +78,7 @@ def test_losses_computed_in_float32_are_counted_in_ulps_of_float32():
     ("first", "second", "dtype"), [(0.1, 0.1 + 1e-12, "float32"), (1e300, 1e301, "float32")]
 )
 def test_a_type_that_would_round_a_difference_away_is_refused(first, second, dtype):
-    with pytest.raises(ValueError, match="losses that are no float32 numbers"):
+    with pytest.raises(ValueError, match="losses that are not float32"):
         Comparison([first], [second], dtype=dtype)
 
 

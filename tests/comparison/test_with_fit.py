@@ -168,7 +168,7 @@ def test_what_is_used_up_or_has_a_state_is_given_as_a_function():
     with pytest.raises(ValueError, match="x is a generator, used up by one training: give the function"):
         compare_with_fit(build_model, batches())
     with pytest.raises(
-        ValueError, match="validation_data is a Dataset that begins with another batch each time"
+        ValueError, match="validation_data is a Dataset that begins with a different batch in each pass"
     ):
         compare_with_fit(build_model, X, Y, validation_data=shuffled())
     assert compare_with_fit(build_model, batches, shuffle=False, steps_per_epoch=2).identical

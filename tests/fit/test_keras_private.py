@@ -28,7 +28,7 @@ def test_a_missing_function_is_named_on_import(keras_of_another_day, missing):
     keras_of_another_day.delattr(missing)
     name = missing.rpartition(".")[2]
     with pytest.raises(
-        ImportError, match=f"does not find its way in Keras 3.*{name}.*it was tried with Keras 3"
+        ImportError, match=f"does not find them in Keras 3.*{name}.*it was tried with Keras 3"
     ):
         importlib.reload(keras_private)
 
@@ -39,7 +39,7 @@ def test_a_missing_attribute_of_a_model_is_named_on_import(keras_of_another_day)
             self._initial_epoch = None
 
     keras_of_another_day.setattr("keras.src.trainers.trainer.Trainer", Trainer)
-    with pytest.raises(ImportError, match=r"needs Model\._loss_tracker, which Keras 3\.\d+\.\d+ has not"):
+    with pytest.raises(ImportError, match=r"needs Model\._loss_tracker, which Keras 3\.\d+\.\d+ does not"):
         importlib.reload(keras_private)
 
 

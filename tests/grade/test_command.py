@@ -104,7 +104,7 @@ def test_the_class_page_counts_mistakes_and_lists_who_timed_out(graded):
     assert "Handed in no loop (1)" in page
     alike = page[page.index("same wrong trajectory") :]
     assert re.search(r">s2</a>.*>s4</a>.*sum-instead-of-mean", alike[: alike.index("<h2")])
-    assert "a hint and no proof" in page
+    assert "a hint, not a proof" in page
     assert "files outside cannot be read" in page
 
 
@@ -145,7 +145,7 @@ def test_a_grade_changed_by_hand_wins_without_grading_again(capsys, tmp_path):
         in (tmp_path / "out" / "feedback" / "s1.html").read_text()
     )
     assert json.loads((tmp_path / "out" / "results" / "s1.json").read_text())["score"] == 7.5
-    assert (status, "overrides.csv: no student of this class is 'nobody'" in err) == (1, True)
+    assert (status, "overrides.csv: 'nobody' is not a student of this class" in err) == (1, True)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(graded, capsys, tmp_path):
@@ -180,9 +180,9 @@ def test_sheets_of_canvas_and_moodle_are_filled_in_beside_the_grades(capsys, tmp
     [
         (("in",), "SUBMISSIONS and --output are needed"),
         (("nowhere", "--output", "out"), "'nowhere' does not exist"),
-        (("in", "--output", "out", "--resume", "--force"), "--resume goes on as the run began"),
+        (("in", "--output", "out", "--resume", "--force"), "--resume continues the run with its old options"),
         (("in", "--output", "out", "--resume"), "there is no run to resume in this folder"),
-        (("in", "--output", "out", "--only", "s99"), "--only 's99': no submission is of that student"),
+        (("in", "--output", "out", "--only", "s99"), "--only 's99': this student has no submission"),
         (("in", "--output", "file"), "'file' cannot be made: File exists"),
         (("in", "--output", "in/grades"), "--output 'in/grades' lies in the folder of the submissions"),
         (("in", "--output", "out", "--seconds", "0"), "--seconds: '0' is not a whole number from 1 to 3600"),
@@ -207,7 +207,7 @@ def test_misuse_gets_one_line_and_status_2(capsys, tmp_path, monkeypatch, words,
 def test_grades_of_another_lesson_are_not_overwritten(graded, capsys):
     before = (graded / "gradebook.csv").read_bytes()
     status = grade.main(["lesson1", str(graded.parent / "in"), "--output", str(graded)])
-    assert (status, "holds those of lesson3" in capsys.readouterr().err) == (2, True)
+    assert (status, "holds the grades of lesson3" in capsys.readouterr().err) == (2, True)
     assert (graded / "gradebook.csv").read_bytes() == before
 
 

@@ -180,4 +180,4 @@ def test_of_two_files_of_answers_one_is_marked_and_said(right_answers):
     marks = QuizMarks(3)
     text = sheet("lesson3", QUIZ, right_answers).encode()
     marked = marks.mark({"answers.toml": text, "answers-1.toml": b""})
-    assert (marked.score, marked.notes) == (0, ("answers-1.toml was marked, of 2 files of answers",))
+    assert (marked.score, marked.notes) == (0, ("only answers-1.toml was marked, of 2 answer files",))

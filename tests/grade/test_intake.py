@@ -53,11 +53,11 @@ submission_12:
   :created_at: 2026-11-23 10:00:00.000000000 Z
 """
 LAYOUTS = {
-    "one file a student": (
+    "one file per student": (
         {"s1001.py": LOOP, "s1002.ipynb": NOTEBOOK, "notes.csv": "x", ".DS_Store": "x"},
         {"s1001": ("", False, "s1001.py"), "s1002": ("", False, "s1002.ipynb")},
     ),
-    "one folder a student": (
+    "one folder per student": (
         {"s1/loop.py": LOOP, "s1/helper.py": "x = 1", "s2/deep/er/loop.ipynb": NOTEBOOK, "s2/data.txt": "x"},
         {"s1": ("", False, "loop.py"), "s2": ("", False, "deep/er/loop.ipynb")},
     ),
@@ -290,4 +290,4 @@ def test_names_that_no_terminal_or_file_should_see_are_made_harmless(tmp_path):
 
 def test_what_lies_too_deep_is_not_read(tmp_path):
     lay(tmp_path, {"s1.zip": zipped({"a/" * 60 + "loop.py": LOOP})})
-    assert "lies in more than 40 folders" in problem(tmp_path, {})
+    assert "lies in more than 40 nested folders" in problem(tmp_path, {})

@@ -221,7 +221,7 @@ def test_a_canvas_gradebook_gets_the_scores_and_nothing_else(tmp_path):
         3: 'Turing,102,u102,alan,A,,"2.00"\r',
         4: '"O\'Neil, Jo",103,,,B,1,8.00',
     }
-    assert notes == ["nobody: not filled in, no row is theirs"]
+    assert notes == ["nobody: not filled in, no row matches"]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_canvas_gradebook_gets_the_scores_and_nothing_else(tmp_path):
     [
         (None, 8, "which column is to be filled in? --column names one of 'Essay (77)', 'Loops (78)'"),
         ("Exam", 8, "which column is to be filled in?"),
-        ("Loops (78)", 10, "line 2: the highest score is 8 there and 10 in the assignment"),
+        ("Loops (78)", 10, "line 2: the highest score is 8, but 10 in the assignment"),
     ],
 )
 def test_a_canvas_gradebook_that_is_not_clear_is_refused(tmp_path, column, maximum, told):
@@ -249,7 +249,7 @@ def test_a_moodle_worksheet_gets_grade_and_comment_and_nothing_else(tmp_path):
     }
     assert notes == [
         "123458: not filled in, the grade may not be changed there",
-        "1: not filled in, no row is theirs",
+        "1: not filled in, no row matches",
     ]
 
 
@@ -258,7 +258,7 @@ def test_other_files_are_no_sheets(tmp_path):
         canvas_target(sheet(tmp_path, MOODLE), None, 8)
     with pytest.raises(UserError, match="is no grading worksheet from Moodle"):
         moodle_target(sheet(tmp_path, CANVAS), 8)
-    with pytest.raises(UserError, match=r"line 2: a quote stands where none may"):
+    with pytest.raises(UserError, match=r"line 2: a quote is not allowed here"):
         read_sheet(sheet(tmp_path, 'a,b\nx"y",z\n'))
     with pytest.raises(UserError, match="is empty"):
         read_sheet(sheet(tmp_path, ""))

@@ -56,7 +56,7 @@ def test_where_a_protection_is_missing_it_is_told_and_can_be_refused(capsys, tmp
     status, _, err = run(capsys, *words, "--require-sandbox")
     assert (
         status,
-        "--require-sandbox: this does not hold here: there is no network; grade on" in err,
+        "--require-sandbox: these protections do not hold here: there is no network; grade on" in err,
     ) == (2, True)
     monkeypatch.setitem(machine().protections, "network", False)
     status, out, _ = run(capsys, *words)
@@ -67,7 +67,7 @@ def test_where_a_protection_is_missing_it_is_told_and_can_be_refused(capsys, tmp
 def test_without_forking_it_grades_too(capsys, tmp_path):
     lay(tmp_path / "in", {"s1.py": RIGHT})
     status, out, _ = run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seed", 5, "--no-fork")
-    assert (status, "a Python process each" in out) == (0, True)
+    assert (status, "one per submission" in out) == (0, True)
     assert rows(tmp_path / "out")["s1"]["score"] == "10"
 
 

@@ -193,7 +193,7 @@ REFUSED = [
     (["--fast"], "unrecognized arguments: --fast; "),
     (["--show"], "--show: no display was found"),
     (["--brief", "--csv", "c"], "--brief: --csv needs the whole run; leave one of them out"),
-    (["--predict", "--quiet"], "--predict: asks questions and prints what comes of them; leave it out, or"),
+    (["--predict", "--quiet"], "--predict asks questions and prints the results; leave out --predict or"),
     (["--predict", "--json", "-"], "or a result on standard output"),
 ]
 
@@ -309,7 +309,7 @@ def test_figures_of_the_page_stand_only_beside_a_run_with_its_settings(lesson3_j
 def test_extreme_runs_are_drawn_and_reported_without_a_warning(lesson3_main, tmp_path, words):
     status, out, err = lesson3_main(*words, "--plot", str(tmp_path / "curves.png"))
     assert (status, err) == (0, "")
-    assert "not beyond it in any epoch" in " ".join(out.split()) or "1e6" in words
+    assert "not exceeded in any epoch" in " ".join(out.split()) or "1e6" in words
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
@@ -317,7 +317,7 @@ def test_what_the_rates_do_is_said_with_where_one_sees_it(lesson3_main):
     out = " ".join(lesson3_main("--learning-rate", "0.005", "--epochs", "100")[1].split())
     assert "0.005 0.6763 0 crawls: rate 1.0 is that low at epoch 1 already" in out
     assert "1.0 0.4202 0 too short to tell: 100 updates, ends lowest" in out
-    assert "(The loss before any update is 0.6937. too short to tell: not down to 60 %, in one epoch" in out
+    assert "(The loss before any update is 0.6937. too short to tell: not down to 60 %, and has one" in out
 
 
 def test_forty_epochs_are_too_short_to_tell(lesson3_main):

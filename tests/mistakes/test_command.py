@@ -76,10 +76,10 @@ def test_one_that_ends_in_an_exception_shows_it(command):
         (["NO-UPDATE"], "did you mean no-update? "),
         (["sum"], "did you mean sum-instead-of-mean? "),
         (["qqq"], "'qqq' is no mistake known here: 'python -m companion.mistakes' lists them"),
-        (["--plot", "x.png"], "name the mistake that is to be made"),
+        (["--plot", "x.png"], "name a mistake too, or leave them out"),
         (["no-update", "--plot", "x.doc"], "'x.doc' does not end in"),
         (["no-update", "--plot", "nowhere/x.png"], "the folder"),
-        (["no-gradient", "--plot", "x.png"], "ends in an exception, there is no curve; leave it out"),
+        (["no-gradient", "--plot", "x.png"], "ends in an exception: there is no curve; leave --plot out"),
     ],
 )
 def test_misuse_gets_one_line_and_status_2(capsys, tmp_path, monkeypatch, words, told):

@@ -48,7 +48,7 @@ def test_a_number_is_right_within_the_tolerance_its_ends_too(own_quiz, given, ri
         ("answer = 2", 'answer = "b"', "line 8: answer is 'b': it must be a whole number"),
         ('["this", "that"]', '["this"]', "line 7: choices needs a list of 2 to 8 texts"),
         ('["this", "that"]', '["this", "This"]', "line 7: choices has the same text twice"),
-        ('name = "number"', 'name = "letter"', "line 12: name 'letter' is another question's too"),
+        ('name = "number"', 'name = "letter"', "line 12: name 'letter' is also the name of another question"),
         ("tolerance = 0.01", "tolerance = -1", "line 16: tolerance is -1: it must be a number from 0"),
         ("tolerance = 0.01\n", "", "tolerance is missing in [question]"),
         ('"So many."', "", "not TOML"),
@@ -56,7 +56,7 @@ def test_a_number_is_right_within_the_tolerance_its_ends_too(own_quiz, given, ri
         ('"first loss"', '"last loss"', "asks is 'last loss': it must be one of behavior, lowest rate"),
         ("{ epochs = 1 }", "{ epoch = 1 }", "run has 'epoch', which is no setting: there are learning_rate"),
         ("{ epochs = 1 }", "3", "run is 3: it must be a table"),
-        ("tolerance = 0.001", 'choices = ["a", "b"]', "choices stands beside a question for a number"),
+        ("tolerance = 0.001", 'choices = ["a", "b"]', "choices is given, but the question asks for a number"),
         ("run = {", "other = {", "'same weights' goes with other"),
     ],
 )

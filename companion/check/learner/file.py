@@ -107,7 +107,7 @@ def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
         own = [name for name in own if name not in NO_TRAIN]
         near = difflib.get_close_matches("train", [name.lower() for name in own], 1, NEAR) or []
         meant = [name for name in own if name.lower() in near or "train" in name.lower()]
-        there = f"; is it {meant[0]!r}? rename it" if meant else ""
+        there = f"; did you mean {meant[0]!r}? rename it to train" if meant else ""
         raise UserError(f"{path}: train is not defined{there}; define {SIGNATURE}")
     check_train(train, path)
     return train
@@ -134,22 +134,22 @@ def check_train(train: Any, path: str = "train") -> None:
 
 def history_of(result: Any, epochs: int) -> list[float]:
     """Take what ``train`` gave as a list of losses."""
-    wanted = f"return a list of {epochs} floats, a loss an epoch"
+    wanted = f"return a list of {epochs} floats, one loss per epoch"
     if result is None:
         raise UserError(f"train returned None: {wanted}; is the return missing?")
     kind = type(result).__name__
     if kind == "History":
-        raise UserError(f"train returned a History, as .fit gives it: {wanted}, from a loop of your own")
+        raise UserError(f"train returned the History of .fit: {wanted}, from your own loop")
     if hasattr(result, "shape"):
         raise UserError(
-            f"train returned {a(kind)} of shape {tuple(result.shape)}: {wanted}, history.tolist() perhaps"
+            f"train returned {a(kind)} of shape {tuple(result.shape)}: {wanted}, for example history.tolist()"
         )
     if not isinstance(result, list | tuple):
         raise UserError(f"train returned {a(kind)}: {wanted}")
     for number, loss in enumerate(result[: epochs + 1]):
         shape = getattr(loss, "shape", ())
         if "Tensor" in type(loss).__name__ or "Variable" in type(loss).__name__:
-            raise UserError(f"train returned a list of tensors: {wanted}; float(loss) makes one of a tensor")
+            raise UserError(f"train returned a list of tensors: {wanted}; float(loss) converts a tensor")
         if (
             isinstance(loss, str | bytes | bool | np.bool_ | complex)
             or not hasattr(loss, "__float__")

@@ -49,7 +49,7 @@ _own_files: set[str] = set()
 
 @contextmanager
 def file_is_own(train: Callable[..., Any]) -> Iterator[None]:
-    """Count the file of ``train`` as the learner's in the ``with`` block, though it be a lesson's of ours."""
+    """Treat the file of ``train`` as the learner's in the ``with`` block, even if it is one of ours."""
     file = getattr(getattr(inspect.unwrap(train), "__code__", None), "co_filename", "")
     _own_files.add(file)
     try:
@@ -74,7 +74,7 @@ def is_library(file: str) -> bool:
 
 
 def own_place() -> Location | None:
-    """Find the innermost line of the calls that are going on which is the learner's own."""
+    """Find the innermost line of the current calls that is in the learner's own code."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if not is_library(frame.f_code.co_filename):

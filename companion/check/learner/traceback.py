@@ -34,7 +34,7 @@ class LoopError(UserError):
         self.shown, frames = shown(error)
         self.name, self.hint = hint_for(error, (frames[-1].line or "") if frames else "")
         if "symbolic" in message_of(error).lower() and not (frames and _is_inside_tape(frames[-1])):
-            self.name = ""  # the tape may have found its way, and the number be wanted after it
+            self.name = ""  # the tape may be right, and the number used only after it
         self.file: str | None = frames[-1].filename if frames else None
         self.line: int | None = frames[-1].lineno if frames else None
         if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
@@ -48,14 +48,14 @@ class LoopError(UserError):
         super().__init__(f"{where}{during}: {self.told}" + (f"; {self.hint}" if self.hint else ""))
 
     def name_it(self, name: str, hint: str) -> None:
-        """Print what is behind it after all, once the run has been watched."""
+        """Set the mistake and its hint, once a watched run has found the cause."""
         line = str(self).removesuffix(f"; {self.hint}")
         self.name, self.hint, self.args = name, hint, (f"{line}; {hint}",)
 
 
 NO_GRADIENT = (
-    "the tape found no way from the loss to the weights: call the model inside it, stay in TensorFlow there "
-    "(no float(), no .numpy(), no NumPy), and take the gradient of model.trainable_variables"
+    "the tape found no path from the loss to the weights: call the model inside the tape, use only "
+    "TensorFlow there (no float(), no .numpy(), no NumPy), and take the gradient of model.trainable_variables"
 )
 # What a message looks like, the mistake's name, what is usually behind it, and what must stand in the line.
 HINTS = [
@@ -68,8 +68,8 @@ HINTS = [
     (
         r"(unsupported operand|multiply|convert).*NoneType",
         "",
-        "something is None here: a gradient, where the tape found no way from the loss to the weights, or "
-        "what a function without return gives",
+        "something is None here: a gradient, if the tape found no path from the loss to the weights, or the "
+        "result of a function without return",
         "",
     ),
     (
@@ -89,7 +89,7 @@ HINTS = [
     (
         r"[Uu]nknown variable",
         "",
-        "train is called several times, each time with a new network: make the optimizer in it",
+        "train is called several times, each time with a new network: make the optimizer inside train",
         "",
     ),
     (
@@ -104,15 +104,15 @@ HINTS = [
     (
         r"values to unpack",
         "",
-        "the loop takes the network to have a certain number of weights: use model.trainable_variables, "
-        "however many",
+        "the loop expects a fixed number of weight arrays: use all of model.trainable_variables, however "
+        "many there are",
         r"weights|variables",
     ),
 ]
 
 
 def hint_for(error: BaseException, code: str = "") -> tuple[str, str]:
-    """Return the mistake's name, or "", and what usually is behind an exception in a line of code, or ""."""
+    """Return the mistake's name and the usual cause of an exception in a line of code; each may be ""."""
     text = f"{type(error).__name__}: {message_of(error)}"
     for pattern, name, hint, in_code in HINTS:
         if re.search(pattern, text) and re.search(in_code, code):
@@ -129,11 +129,11 @@ def _is_inside_tape(frame: traceback.FrameSummary) -> bool:
 
 
 def message_of(error: BaseException) -> str:
-    """Return the message of an exception, of one that cannot say it too."""
+    """Return the message of an exception, even if its own ``__str__`` fails."""
     try:
         return str(error)
     except Exception as another:  # the learner's own class
-        return f"its text cannot be had ({type(another).__name__})"
+        return f"its message cannot be read ({type(another).__name__})"
 
 
 def shown(error: BaseException) -> tuple[str, list[traceback.FrameSummary]]:

@@ -136,12 +136,12 @@ class Recording:
     graphs : int
         How many of them were opened while a graph was built, where nothing can be seen.
     compiled : bool
-        Whether the learner's code called a ``tf.function`` or ``.fit``, which would have built a graph: if
-        not, the run is what it is without being watched.
+        Whether the learner's code called a ``tf.function`` or ``.fit``, which would have built a graph. If
+        not, watching has not changed the run.
     fits : int
         How often ``fit``, ``train_on_batch`` or a loop of the companion's was called, of whatever network.
     other_model : bool
-        Whether the events are those of another model than the one that was handed in.
+        Whether the events belong to a different model from the one that was handed in.
     history : list of float
         What ``train`` returned.
     """

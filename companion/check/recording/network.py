@@ -24,7 +24,7 @@ class Followed:
         self.events: list[Event] = []
         self.start = self.state()
         self.last = self.trained(self.start)  # the trainable variables after the last event
-        self.assigned: dict[int, int] = {}  # by an update by hand that goes on: how often to which variable
+        self.assigned: dict[int, int] = {}  # assignments in the current update by hand, by variable
         self.place: Location | None = None  # where that began
         self.opened: dict[int, State] = {}  # by tape: all variables as it was opened
 
@@ -89,7 +89,7 @@ class Followed:
         settings: dict[str, Any],
         place: Location | None,
     ) -> None:
-        """Write down an update by an optimizer that has just been made."""
+        """Write down the update that an optimizer has just made."""
         values: list[np.ndarray | None] = [None] * len(self.trainable)
         for gradient, variable in pairs:
             if self.knows(variable):

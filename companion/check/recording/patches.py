@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def definer(owner: type, name: str) -> type:
-    """Return the class among those that `owner` is made of which defines a method."""
+    """Return the class that defines a method: `owner` or one of its base classes."""
     return next(base for base in owner.__mro__ if name in vars(base))
 
 
@@ -35,7 +35,7 @@ def replaced(owner: type, name: str, wrapper: Callable) -> Iterator[None]:
 
 
 class EagerConcreteFunction:
-    """What a learner gets for a concrete function: called, it runs the function's Python eagerly."""
+    """The replacement for a concrete function: when called, it runs the function's Python code eagerly."""
 
     def __init__(self, function: Any, make: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
         self._function, self._make, self._args, self._kwargs = function, make, args, kwargs

@@ -21,8 +21,8 @@ from companion.check.recording.rows import RowNumbers
 def watch(model: keras.Model, x: np.ndarray, *, into_fit: bool = False) -> Iterator[Recording]:
     """Record what is done with `model` in the ``with`` block.
 
-    Functions of TensorFlow run eagerly there, so that each step can be seen; what they compute
-    is what they compute when run eagerly without being watched. Afterwards all is as before.
+    Functions of TensorFlow run eagerly there, so that each step can be seen. Watching does not
+    change what an eager run computes. Afterwards all settings are as before.
     """
     watcher = _Watcher(model, x, into_fit)
     eagerly = tf.config.functions_run_eagerly()
@@ -38,7 +38,7 @@ def watch(model: keras.Model, x: np.ndarray, *, into_fit: bool = False) -> Itera
 
 
 class _Watcher:
-    """Stands in the way of what a loop calls, and lets each network that it trains write it down."""
+    """Intercepts what a loop calls, and lets each network that the loop trains write it down."""
 
     def __init__(self, model: keras.Model, x: np.ndarray, into_fit: bool) -> None:
         self.into_fit = into_fit
@@ -53,7 +53,7 @@ class _Watcher:
         self.inside_model = self.inside_optimizer = self.inside_ready_made = False
 
     def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
-        """List what is to be replaced, by what."""
+        """List the methods to replace, each with its replacement."""
         yield keras.layers.Layer, "__call__", self.on_call
         yield keras.optimizers.Optimizer, "apply", self.on_apply
         yield tf.GradientTape, "__enter__", self.on_enter
@@ -96,7 +96,7 @@ class _Watcher:
             self.inside_model = False
 
     def follow_if_like_the_given(self, layer: keras.layers.Layer) -> None:
-        """Follow a network too that is like the one that was handed in, but another."""
+        """Also follow another network, if it has the same form as the one that was handed in."""
         if not isinstance(layer, keras.Model) or any(layer is f.model for f in self.models):
             return
         shapes = [[tuple(v.shape) for v in model.variables] for model in (layer, self.given.model)]
@@ -138,14 +138,14 @@ class _Watcher:
         return original(variable, *args, **kwargs)
 
     def on_concrete_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return what runs eagerly: a concrete function is a graph even where functions run eagerly."""
+        """Return a replacement that runs eagerly: a concrete function would still run as a graph."""
         if is_library(caller_of_wrapper().f_code.co_filename):
             return original(function, *args, **kwargs)
         self.recording.compiled = True
         return EagerConcreteFunction(function, functools.partial(original, function), args, kwargs)
 
     def on_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Know that the learner compiles."""
+        """Note that the learner's code calls a ``tf.function``."""
         if not self.recording.compiled and not is_library(caller_of_wrapper().f_code.co_filename):
             self.recording.compiled = True
         return original(function, *args, **kwargs)
@@ -167,7 +167,7 @@ class _Watcher:
         return original(tape)
 
     def number_of(self, tape: tf.GradientTape) -> int:
-        """Return the tape a number, the same each time."""
+        """Return the number of a tape, the same each time."""
         for number, known in enumerate(self.tapes):
             if known is tape:
                 return number
@@ -182,7 +182,7 @@ class _Watcher:
 
     @contextlib.contextmanager
     def on_stop_recording(self, original: Callable, tape: tf.GradientTape) -> Iterator[None]:
-        """Know that the tape sees nothing for a while."""
+        """Note that the tape stops recording for a while."""
         number = self.number_of(tape)
         was_open = number in self.open
         if was_open:
@@ -222,10 +222,10 @@ class _Watcher:
             return original(model, *args, **kw)
         finally:
             self.inside_ready_made = was
-            if len(self.recording.own_tapes) == tapes:  # no step of the learner's own in there
+            if len(self.recording.own_tapes) == tapes:  # the learner's own code made no step inside this call
                 del of.events[events:]
                 of.last = weights
-                of.settle()  # one update for all that was done
+                of.settle()  # one update stands for the whole call
 
     def finish(self) -> None:
         """Write down what the run left."""

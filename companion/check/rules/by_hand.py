@@ -32,7 +32,7 @@ def by_hand_findings(case: Case) -> list[Finding]:
     times = {min(step.updates[0].assigned.values(), default=0) for step in case.steps}
     size = abs(ratio)
     if ratio < 0:
-        told = f"the weights move by {size:.4g} times learning rate times gradient, and uphill"
+        told = f"the weights move uphill, by {size:.4g} times learning rate times gradient"
         found.append(update_finding("update-uphill", case, 0, told, learner=ratio, fit=1))
     if times == {2} and abs(size - 2) < RATIO_NOISE * 2:
         found.append(
@@ -42,7 +42,7 @@ def by_hand_findings(case: Case) -> list[Finding]:
         )
     elif abs(size - 1) > RATIO_NOISE:
         rate = case.reference.rates[0]
-        told = f"the weights move by {size * rate:.4g} times the gradient, with .fit by {rate:.4g} times"
+        told = f"the weights move by {size * rate:.4g} times the gradient, but by {rate:.4g} times with .fit"
         found += [update_finding("wrong-learning-rate", case, 0, told, learner=size * rate, fit=rate)]
     plain = [_plain(step, ratio * case.reference.rates[0]) for step in case.steps]
     bound = _constrained(case, plain)
@@ -54,7 +54,7 @@ def by_hand_findings(case: Case) -> list[Finding]:
 
 
 def _plain_only(case: Case) -> list[Finding]:
-    """Return what plain gradient descent leaves out of the optimizer of ``.fit``, if that has more."""
+    """Find what the optimizer of ``.fit`` does beyond plain gradient descent, if it does more."""
     plain = _constrained(case, [_plain(step, fit_rate(case, step)) for step in case.steps])
     pairs = zip(plain, simulated(case), case.steps, strict=True)
     if not any(differ(mine, fit, step.updates[0].before) for mine, fit, step in pairs):
@@ -62,10 +62,10 @@ def _plain_only(case: Case) -> list[Finding]:
     fit = case.reference.updates[0].settings
     clips = [f"{key}={fit['config'][key]}" for key in CLIPPING if fit["config"].get(key) is not None]
     if clips:
-        told = f"the gradient is applied as it is, where the optimizer of .fit has {', '.join(clips)}"
+        told = f"the gradient is applied unclipped, but the optimizer of .fit has {', '.join(clips)}"
         return [update_finding("clipping-left-out", case, 0, told)]
-    told = f"the weights move by learning rate times gradient alone, where .fit has {fit['class_name']}"
-    return [update_finding("updates-by-assign", case, 0, f"{told} with more to it")]
+    told = f"the weights move by learning rate times gradient only, but {fit['class_name']} in .fit"
+    return [update_finding("updates-by-assign", case, 0, f"{told} does more")]
 
 
 def _skipped(case: Case, plain: list[State], bound: list[State]) -> Finding:
@@ -73,7 +73,7 @@ def _skipped(case: Case, plain: list[State], bound: list[State]) -> Finding:
     pairs = enumerate(zip(plain, bound, strict=True))
     number = next(n for n, (a, b) in pairs if differ(a, b, b))
     variable, mine, fit = largest_difference(case.names, plain[number], bound[number])
-    told = f"`{variable}` has a constraint that the update skips: {mine:.6g}, with it {fit:.6g}"
+    told = f"the update skips the constraint of `{variable}`: {mine:.6g}, with constraint {fit:.6g}"
     step = case.steps[number]
     at = Divergence("update", step.epoch, step.batch, variable, mine, fit)
     return Finding(

@@ -11,21 +11,21 @@ from companion.check.recording.events import Recording
 from companion.check.replay import Replay
 from companion.check.steps import Step
 
-CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")  # as an optimizer is told it
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")  # the names of the optimizer's arguments
 # Stages of a step, in their order: what goes wrong in an earlier one matters first.
 START, ROWS, FORWARD, GRADIENT, UPDATE, REPORT = range(6)
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """A place where the loop and ``.fit`` part.
+    """A place where the loop and ``.fit`` differ.
 
     Attributes
     ----------
     what : str
         "weights", "rows", "gradient", "update", "optimizer", "tape" or "report".
     epoch, batch : int or None
-        Counted from 0; None where it concerns none.
+        Counted from 0; None if the difference has no epoch or batch.
     variable : str or None
         Such as ``dense/kernel``.
     learner, fit : float or None

@@ -1,4 +1,4 @@
-"""Whose gradient is it? Each update's, taken apart into that of the loss and that of the penalty."""
+"""Where does the gradient of each update come from? Explain it by the gradients of loss and penalty."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from companion.check.rules.findings import (
 from companion.check.steps import Step
 
 NOISE = 1e-5  # of a gradient, relative to its length: 2e-7 was measured
-COEFFICIENT = 1e-3  # of a factor found for it
+COEFFICIENT = 1e-3  # noise of a factor that is found for it
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Explanation:
 def explain(
     case: Case, step: Step, gradient: list[np.ndarray | None], variant: Variant
 ) -> Explanation | None:
-    """Find the factors with which `gradient` comes from the forward passes of `step`, if there are any."""
+    """Find the factors that give `gradient` from the forward passes of `step`; None if there are none."""
     there = [number for number, part in enumerate(gradient) if part is not None]
     mine = flat(gradient)
     forwards = [forward for forward in step.forwards if forward.rows is not None]
@@ -103,16 +103,17 @@ def gradient_findings(case: Case) -> tuple[list[Finding], list[Explanation]]:
 
 @dataclass(frozen=True)
 class ExplainedGradients:
-    """A way to explain all gradients, and what follows from it; no findings where it explains not all."""
+    """A way to explain the gradients, and its findings; None if it does not explain all gradients."""
 
     explained: list[Explanation]
     findings: list[Finding] | None
 
 
 def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> ExplainedGradients:
-    """Explain the gradients in the way that takes the fewest mistakes.
+    """Explain the gradients in the way that needs the fewest mistakes.
 
-    More than one can: a loss divided by the sum of its weights is also one scaled otherwise in each batch.
+    More than one way is possible: a loss divided by the sum of its weights looks like a loss that is scaled
+    differently in each batch.
     """
     judged: list[ExplainedGradients] = []
     farthest = ExplainedGradients([], None)
@@ -135,7 +136,7 @@ def _best(case: Case, gradients: list[list[np.ndarray | None]]) -> ExplainedGrad
     fewest = min((len(one.findings or []) for one in judged), default=0)
     simplest = [one for one in judged if len(one.findings or []) == fewest]
     names = {tuple(finding.name for finding in one.findings or []) for one in simplest}
-    return simplest[0] if len(names) == 1 else farthest  # two explanations are none
+    return simplest[0] if len(names) == 1 else farthest  # with two explanations, neither is sure
 
 
 def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
@@ -151,7 +152,7 @@ def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
     broadcast = all_of[0].variant.pairing == "broadcast"
     wrong = next((number for number, scale in enumerate(sign * scales) if abs(scale - 1) > COEFFICIENT), 0)
     for names, pattern, constant in _scale_names(case, sign * scales, rows, broadcast):
-        # A sum times a constant is a division times another: what the penalty is multiplied by decides.
+        # A sum times a constant equals a mean times another constant: the factor of the penalty decides.
         factors: list[Any] = [pattern, constant, 1.0] if len(names) < 2 else [constant]
         times = _penalty_times(counted, factors)
         if times is None or (len(names) > 1 and (counted is None or times != 1)):
@@ -179,21 +180,21 @@ def _near(values: np.ndarray, expected: float | np.ndarray) -> bool:
 def _scale_names(
     case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bool
 ) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, float]]:
-    """List the rules that the factors follow over all steps, with what these make of them and a constant."""
+    """List the rules that the factors follow in all steps: mistakes, factors by the rule, constant."""
     n, size = len(case.problem.x), case.problem.batch_size
     fed = sum(len(step.rows) for step in case.steps if step.epoch == 0)
     vector = case.steps[0].gradient.target.size > 1
     summed = "vector-of-losses" if vector else "sum-instead-of-mean"
-    as_it_is = "the loss's part of your gradient is {scale:.4g} times that of .fit"
+    as_it_is = "the loss part of your gradient is {scale:.4g} times that of .fit"
     pairs = rows**2 if broadcast else rows  # a broadcast loss has a number for each pair of rows
     counted = "; {rows} is the number of rows in the batch" + (
-        ", {rows} times {rows} that of its pairs" if broadcast else ""
+        ", and {rows} times {rows} is the number of its pairs" if broadcast else ""
     )
     rules = [
         ("", "", np.ones(len(rows))),
         (summed, as_it_is + counted, 1.0 * pairs),
-        ("divided-by-all-rows", as_it_is + f": {{rows}} rows of all {n}", rows / n),
-        ("divided-by-all-rows", as_it_is + f": {{rows}} rows of {fed} an epoch", rows / fed),
+        ("divided-by-all-rows", as_it_is + f": the batch has {{rows}} of all {n} rows", rows / n),
+        ("divided-by-all-rows", as_it_is + f": the batch has {{rows}} of {fed} rows per epoch", rows / fed),
         (
             "divided-by-batch-size",
             as_it_is + f": {{rows}} rows in the short batch, divided by {size}",
@@ -217,8 +218,8 @@ VARIANTS = {
     ),
     "broadcast": (
         "labels-broadcast",
-        "your gradient is that of each prediction against every label of the batch: labels of shape (n,) "
-        "against predictions of shape (n, 1)",
+        "your gradient is that of a loss that compares each prediction with every label of the batch: labels "
+        "of shape (n,) against predictions of shape (n, 1)",
     ),
     "logits": ("from-logits-mismatch", "your gradient is that of the loss with from_logits={other}"),
     "unweighted": ("class-weights-left-out", "your gradient is that of the loss without class weights"),
@@ -242,7 +243,7 @@ def _variant_findings(case: Case, variant: Variant) -> list[Finding]:
             name, told = VARIANTS[part]
             found.append(_finding(name, case, 0, told.format(other=other)))
     if variant.loss not in ("fit", "logits"):
-        told = f"your gradient is that of {variant.loss}, where .fit has {type(case.replay.loss).__name__}"
+        told = f"your gradient is that of {variant.loss}, but .fit has {type(case.replay.loss).__name__}"
         found.append(_finding("another-loss", case, 0, told))
     return found
 
@@ -251,7 +252,7 @@ def _penalty_findings(case: Case, times: float) -> list[Finding]:
     if times == 1:
         return []
     name = "penalty-left-out" if times == 0 else "penalty-twice"
-    told = f"your gradient holds that of model.losses {times:g} times, where .fit takes it once"
+    told = f"your gradient contains the gradient of model.losses {times:g} times, but .fit takes it once"
     return [_finding(name, case, 0, told)]
 
 
@@ -279,7 +280,7 @@ def _clipped(case: Case) -> Finding | None:
 
 
 def _unknown(case: Case, explained: list[Explanation]) -> Finding:
-    """Return where gradients begin to be others than those of ``.fit``."""
+    """Return where the gradients begin to differ from those of ``.fit``."""
     off = [n for n, one in enumerate(explained) if not _is_right(one)]
     number = off[0] if off else min(len(explained), len(case.steps) - 1)
     told = "your gradient is neither that of .fit nor that of a mistake known here"
@@ -287,7 +288,7 @@ def _unknown(case: Case, explained: list[Explanation]) -> Finding:
         one = explained[number]
         told = f"your gradient is {one.scale:.4g} times that of the loss"
         told += "" if one.penalty is None else f" and {round(one.penalty, 6):.4g} times that of model.losses"
-        told += "" if one.variant == Variant() else ", taken in another way than that of .fit"
+        told += "" if one.variant == Variant() else ", computed in a different way from .fit"
     return _finding("", case, number, told)
 
 

@@ -1,4 +1,4 @@
-"""What the loop reports as an epoch's loss, held against every rule that people use."""
+"""What the loop reports as the loss of an epoch, compared with every rule that people use."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,9 +23,9 @@ class Rule:
     names : tuple of str
         The mistakes in it; none for the way of ``.fit``.
     values : list of float
-        What it gives, an epoch each.
+        The loss that it gives for each epoch.
     told : str
-        In words.
+        The rule in words.
     """
 
     names: tuple[str, ...]
@@ -40,11 +40,11 @@ class Source:
     Attributes
     ----------
     penalty : float
-        How often it holds that of ``model.losses``.
+        How many times it contains the penalty, ``model.losses``.
     explained : list of Explanation, optional
         How the loop's own loss is computed; None for that of ``.fit``.
     scaled : bool
-        Whether it is a multiple of a mean where the gradient is, or has been divided again.
+        Whether it is scaled as the gradient is; if not, it has been divided back to a mean.
     """
 
     penalty: float
@@ -94,7 +94,7 @@ WAYS: list[tuple[Callable, tuple[str, ...], str]] = [
 
 
 def report_findings(case: Case, explained: list[Explanation] | None) -> list[Finding]:
-    """Find the rule by which the reported losses come from the run's own, as its gradients are explained."""
+    """Find the rule that gives the reported losses from the run's batch losses and explained gradients."""
     reported = np.array(case.recording.history)
     fitting = [rule for rule in _rules(case, explained) if _same(case, reported, rule.values)]
     fewest = min((len(rule.names) for rule in fitting), default=0)
@@ -103,12 +103,12 @@ def report_findings(case: Case, explained: list[Explanation] | None) -> list[Fin
     if not best:
         return [
             _finding(
-                "", case, right, "no rule known here gives what you report from the losses of your batches"
+                "", case, right, "no known rule computes what you report from the losses of your batches"
             )
         ]
     if len({rule.names for rule in best}) > 1:
         told = " and ".join(dict.fromkeys(rule.told for rule in best))
-        return [_finding("", case, right, f"you report what {told} both give here, so the reason stays open")]
+        return [_finding("", case, right, f"what you report fits both {told}, so the reason stays open")]
     return [_finding(name, case, right, f"you report {best[0].told}") for name in best[0].names]
 
 
@@ -169,7 +169,7 @@ def _penalty_names(source: Source, in_gradient: float | None) -> tuple[str, ...]
 
 
 def _each_batch_once(case: Case) -> list[list[Step]]:
-    """Return all steps; where each batch is used twice in a row also the first and the second time."""
+    """Return all steps; if each batch is used twice in a row, also the first and the second uses alone."""
     steps = case.steps
     pairs = list(zip(steps[::2], steps[1::2], strict=False))
     if (

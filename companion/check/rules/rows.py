@@ -28,7 +28,7 @@ def row_findings(case: Case) -> list[Finding]:
         (step for step in steps if len(step.forwards) > 1 and len(step.rows) > _first(step)), None
     )
     if together is not None:
-        told = f"{len(together.forwards)} batches go into one update: {_count(case, len(mine))}"
+        told = f"one update is made from {len(together.forwards)} batches: {_count(case, len(mine))}"
         return [*found, _finding("", case, together, told)]
     per_epoch, rest = divmod(len(steps), case.problem.epochs)
     if rest or not per_epoch:
@@ -44,7 +44,7 @@ def row_findings(case: Case) -> list[Finding]:
     usual = min(case.problem.batch_size, n)
     if size != usual:
         given = case.problem.batch_size
-        told = f"batches of {size} rows, where batch_size is {given}: {_count(case, len(steps))}"
+        told = f"batches of {size} rows, but batch_size is {given}: {_count(case, len(steps))}"
         found.append(_finding("other-batch-size", case, epochs[0][0], told, learner=size, fit=usual))
     found += _coverage(case, epochs, size)
     return found or [_finding("", case, steps[0], "the batches are not cut as .fit cuts them")]
@@ -61,7 +61,7 @@ def _same(mine: list[np.ndarray], fit: list[np.ndarray]) -> bool:
 
 def _count(case: Case, mine: int) -> str:
     fit = len(case.reference.updates)
-    return f"{mine} updates in {case.problem.epochs} epochs, where .fit makes {fit}"
+    return f"{mine} updates in {case.problem.epochs} epochs, but .fit makes {fit}"
 
 
 def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
@@ -78,10 +78,10 @@ def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
     found, missing = [], n - fed
     at_end = np.array_equal(rows[0], order[:fed]) or not _in_order(rows[0], order)
     if missing and at_end and missing == n % size and all(len(step.rows) == size for step in epochs[0]):
-        told = f"{missing} of {n} rows are left out: {len(epochs[0])} batches an epoch, all of {size}"
+        told = f"{missing} of {n} rows are left out: {len(epochs[0])} batches per epoch, all of {size} rows"
         found.append(_finding("last-batch-dropped", case, epochs[0][-1], told, learner=fed, fit=n))
     elif missing:
-        told = f"an epoch's updates are made from {fed} of {n} rows"
+        told = f"the updates of an epoch use only {fed} of {n} rows"
         found.append(_finding("rows-left-out", case, epochs[0][0], told, learner=fed, fit=n))
     return found + _order(case, epochs, rows, order, numbers)
 
@@ -97,9 +97,9 @@ def _more_than_once(
     n, fed, stream = len(case.problem.x), len(rows[0]), np.concatenate(rows)
     chunks = [stream[at : at + n] for at in range(0, len(stream) - n + 1, n)]
     if fed < 2 * n and all(len(np.unique(chunk)) == n for chunk in chunks):
-        told = f"an epoch's last batch is filled up with rows of the next: {fed} rows of {n} an epoch"
+        told = f"an epoch's last batch is filled up with rows of the next epoch: {fed} rows, not {n}"
         return _finding("batches-over-the-epoch", case, epochs[0][-1], told, learner=fed, fit=n)
-    told = f"epoch 0 feeds {distinct} different rows of {n}, some of them more than once"
+    told = f"epoch 0 feeds only {distinct} of {n} rows, some of them more than once"
     # Slices that overlap or repeat go on from row to row; what is drawn jumps.
     jumps = all(np.mean(_steps_along(rows[0], order) == 1) < 0.3 for order in orders)
     name = "drawn-with-replacement" if jumps and fed <= n else ""
@@ -123,9 +123,9 @@ def _order(
         at = int(np.argmax(fed != order[: len(fed)]))
         step = epoch[min(at // max(1, len(epoch[0].rows)), len(epoch) - 1)]
         if case.problem.shuffle and (np.array_equal(fed, numbers[: len(fed)]) or _in_order(fed, numbers)):
-            told = "the rows are fed as they stand, where .fit shuffles them"
+            told = "the rows are not shuffled, but .fit shuffles them"
             return [_finding("not-shuffled", case, step, told, learner=int(fed[at]), fit=int(order[at]))]
-        does = "in the order that its seed gives" if case.problem.shuffle else "as they stand"
+        does = "in the order that its seed gives" if case.problem.shuffle else "in the given order"
         told = f"row {fed[at]} comes where .fit feeds row {order[at]}: .fit feeds the rows {does}"
         return [_finding("shuffled-otherwise", case, step, told, learner=int(fed[at]), fit=int(order[at]))]
     return []

@@ -40,7 +40,7 @@ def simulated(
 
 
 def is_right_in_all(case: Case) -> bool:
-    """Return whether each step moves the weights as ``.fit`` would, however it has come to that."""
+    """Return whether each step moves the weights as ``.fit`` would, in whatever way."""
     if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
         return False
     gradients = [fit_gradient(case, number) for number in range(len(case.steps))]
@@ -48,7 +48,7 @@ def is_right_in_all(case: Case) -> bool:
 
 
 def differences(case: Case, states: list[State]) -> list[int]:
-    """Return the numbers of the steps after which the weights are others than in `states`."""
+    """Return the numbers of the steps after which the weights differ from `states`."""
     runs = enumerate(zip(case.steps, states, strict=True))
     return [n for n, (s, fit) in runs if differ(s.updates[-1].after, fit, s.updates[0].before)]
 

@@ -23,7 +23,7 @@ RATE_NOISE = 1e-6  # a rate is read as a float32
 def update_findings(case: Case) -> list[Finding]:
     """Compare each update with the one that the optimizer of ``.fit`` makes of the same gradient."""
     if not any(_moves(update) for step in case.steps for update in step.updates):
-        told = "the weights are the same after it as before"
+        told = "the weights do not change"
         return [update_finding("no-update", case, 0, told)]
     found = optimizer_counts(case) + _left_out(case)
     if all(step.updates[0].optimizer is not None for step in case.steps):
@@ -48,12 +48,12 @@ def optimizer_counts(case: Case) -> list[Finding]:
     all_of = [number for numbers in by_epoch.values() for number in numbers]
     different, per_epoch = len(set(all_of)), [set(numbers) for numbers in by_epoch.values()]
     if different == len(case.steps) > 1:
-        told = f"{different} optimizers make {len(case.steps)} updates, where .fit has one for all"
+        told = f"{different} optimizers make {len(case.steps)} updates, but .fit has one for all"
         found.append(
             update_finding("new-optimizer-every-step", case, 1, told, what="optimizer", learner=2, fit=1)
         )
     elif different == len(per_epoch) > 1 and all(len(numbers) == 1 for numbers in per_epoch):
-        told = f"{different} optimizers for {len(per_epoch)} epochs, where .fit has one for all"
+        told = f"{different} optimizers for {len(per_epoch)} epochs, but .fit has one for all"
         at = next(number for number, step in enumerate(case.steps) if step.epoch == 1)
         found.append(
             update_finding("new-optimizer-every-epoch", case, at, told, what="optimizer", learner=2, fit=1)
@@ -93,10 +93,10 @@ def _settings(case: Case) -> list[Finding]:
     """Compare the optimizer's class, configuration and learning rates with those of ``.fit``."""
     rates = [step.updates[0].settings["learning_rate"] for step in case.steps]
     if not differences(case, simulated(case, rates)):
-        return _rates(case, rates)  # settings that are others, but do the same here
+        return _rates(case, rates)  # the settings differ, but have the same effect here
     found = []
     for key, own, fits in other_settings(case):
-        told = f"the optimizer has {key}={own!r}, that of .fit {key}={fits!r}"
+        told = f"the optimizer has {key}={own!r}, but .fit has {key}={fits!r}"
         name = "another-optimizer"
         if key in CLIPPING:
             name = "clipping-left-out" if own is None else "gradients-clipped"
@@ -105,7 +105,7 @@ def _settings(case: Case) -> list[Finding]:
 
 
 def other_settings(case: Case) -> list[tuple[str, Any, Any]]:
-    """List in what the optimizer is set otherwise than that of ``.fit``, but for the learning rate."""
+    """List the settings in which the optimizer differs from that of ``.fit``, except the learning rate."""
     mine, fit = case.steps[0].updates[0].settings, case.reference.updates[0].settings
     if not mine:
         return []
@@ -130,12 +130,12 @@ def _rates(case: Case, mine: list[float]) -> list[Finding]:
     if not wrong:
         return []
     first = wrong[0]
-    told = f"the learning rate is {mine[first]:.6g}, that of .fit {fit[first]:.6g}"
+    told = f"the learning rate is {mine[first]:.6g}, but {fit[first]:.6g} in .fit"
     if np.allclose(mine, [-rate for rate in fit], rtol=RATIO_NOISE):
         return [update_finding("update-uphill", case, first, told, learner=mine[first], fit=fit[first])]
     name = "wrong-learning-rate"
     if len(set(fit)) > 1 and np.allclose(mine, fit[0], rtol=RATE_NOISE):
-        name, told = "schedule-missing", f"{told}: it stays what it was, and that of .fit changes"
+        name, told = "schedule-missing", f"{told}: yours stays constant, but .fit changes it"
     return [update_finding(name, case, first, told, learner=mine[first], fit=fit[first])]
 
 
@@ -147,6 +147,6 @@ def _against_simulation(case: Case) -> list[Finding]:
         return []
     number = wrong[0]
     variable, mine, fit = largest_difference(case.names, case.steps[number].updates[-1].after, states[number])
-    told = f"`{variable}` is {mine:.7g} after it, with .fit {fit:.7g}, from the same weights and gradient"
+    told = f"`{variable}` is {mine:.7g} after it, but {fit:.7g} in .fit, from the same weights and gradient"
     at = Divergence("update", case.steps[number].epoch, case.steps[number].batch, variable, mine, fit)
     return [Finding("", UPDATE, at, f"update {number + 1}: {told}", case.steps[number].updates[0].place)]

@@ -16,7 +16,7 @@ from companion.errors import UserError
 
 MOST_FILES = 200_000  # in all; a zip may hold millions in a few kilobytes
 MOST_BYTES = 20 << 20  # of a file
-DEEPEST = 40  # folders in each other
+DEEPEST = 40  # nested folders
 # What the library raises for archives that are no good.
 DAMAGED = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, IndexError, zlib.error,
@@ -75,7 +75,7 @@ def _of_folder(folder: Path) -> Iterator[Entry]:
                 )
             file = Path(path, name)
             relative = file.relative_to(folder).as_posix()
-            deep = f"lies in more than {DEEPEST} folders" if relative.count("/") > DEEPEST else ""
+            deep = f"lies in more than {DEEPEST} nested folders" if relative.count("/") > DEEPEST else ""
             yield Entry(relative, deep or _problem_of_file(file), lambda file=file: read_file(file))  # type: ignore[misc]
 
 
@@ -128,7 +128,7 @@ def _problem_of_member(info: zipfile.ZipInfo, path: str) -> str:
     if info.flag_bits & 1:
         return "is encrypted"
     if path.count("/") > DEEPEST:
-        return f"lies in more than {DEEPEST} folders"
+        return f"lies in more than {DEEPEST} nested folders"
     return _problem_of_size(info.file_size)
 
 

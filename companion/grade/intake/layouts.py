@@ -63,16 +63,16 @@ def owner_of(path: str, system: str) -> Owner | None:
     if rest:
         if system == "gradescope" and (gradescope := GRADESCOPE.fullmatch(first)):
             return Owner(gradescope["id"], "", False, rest, "a Gradescope export")
-        return Owner(first, "", False, rest, "one folder a student")
+        return Owner(first, "", False, rest, "one folder per student")
     if system == "canvas" and (canvas := CANVAS.fullmatch(first)):
         late = canvas["late"] is not None
         return Owner(canvas["id"], canvas["name"], late, canvas["rest"], "a Canvas download")
     if answers := ANSWERS.fullmatch(first):
-        return Owner(answers["id"], "", False, "answers.toml", "one file a student")
+        return Owner(answers["id"], "", False, "answers.toml", "one file per student")
     name = PurePosixPath(first)
     if name.suffix.lower() in (".csv", ".yml", ".yaml", ".toml", ".json", ".md", ".log"):
         return None
-    return Owner(name.stem, "", False, first, "one file a student")
+    return Owner(name.stem, "", False, first, "one file per student")
 
 
 def wrapper_of(paths: list[str], archive: str) -> str:

@@ -92,7 +92,7 @@ def take_in(source: Path, due: datetime | None = None) -> Intake:
         else:
             owned.setdefault(owner.id, []).append((owner, entry))
     if not owned:
-        raise UserError(f"there are no submissions in {str(source)!r}: it needs a file or a folder a student")
+        raise UserError(f"there are no submissions in {str(source)!r}: it needs a file or folder per student")
     submissions = [_shown(_submission(files)) for files in owned.values()]
     known = [_with(one, *metadata[one.id]) if one.id in metadata else one for one in submissions]
     systems = {owner.system for files in owned.values() for owner, _ in files}
@@ -100,7 +100,7 @@ def take_in(source: Path, due: datetime | None = None) -> Intake:
 
 
 def _shown(one: Submission) -> Submission:
-    """Make what names a submission fit to be shown."""
+    """Clean the names in a submission, so that they can be shown."""
     student, problem = one_line(one.id) or "no name", one_line(one.problem)
     return replace(one, id=student, name=one_line(one.name), source=one_line(one.source), problem=problem)
 
@@ -110,11 +110,11 @@ def _with(one: Submission, student: str, name: str, late: bool) -> Submission:
 
 
 def _unique(submissions: Iterable[Submission]) -> Iterable[Submission]:
-    """Return those of the same student, by other names, as one."""
+    """Merge two submissions of the same student under different names into one with a problem."""
     seen: dict[str, Submission] = {}
     for one in submissions:
         if one.id in seen:
-            told = f"two submissions are this student's: {seen[one.id].source} and {one.source}"
+            told = f"this student has two submissions: {seen[one.id].source} and {one.source}"
             one = replace(one, problem=told)
         seen[one.id] = one
     return seen.values()
@@ -130,7 +130,7 @@ def _submission(files: list[tuple[Owner, Entry]]) -> Submission:
     try:
         if len(names) > 1 or len(set(paths)) < len(paths):
             told = ", ".join(sorted(_name(entry) for _, entry in files)[:3])
-            raise UnreadableError(f"files of two students, or two of one name, have this id: {told}")
+            raise UnreadableError(f"this id has files of two students, or two files of one name: {told}")
         named = {one.file: entry for one, entry in files if not one.file.lower().endswith(".zip")}
         for one, entry in files:
             if one.file.lower().endswith(".zip"):
@@ -194,7 +194,7 @@ def _choose(named: dict[str, Entry]) -> tuple[str, dict[str, bytes]]:
 
 
 def content_of(named: dict[str, Entry]) -> dict[str, bytes]:
-    """Read a student's files, but those with a problem, and of many only the first."""
+    """Read a student's files, without those that have a problem; if there are many, only the first ones."""
     content: dict[str, bytes] = {}
     for name, entry in sorted(named.items(), key=lambda pair: not pair[0].lower().endswith(LOOPS)):
         if entry.problem or len(content) >= 1000:

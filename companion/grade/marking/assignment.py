@@ -43,9 +43,9 @@ class Assignment:
     def setting(self) -> str:
         """Return a sentence: what a submission is run on."""
         return (
-            "Graded on a small network with a penalty, dropout, batch normalization and a constraint, and "
-            f"on {ROWS} rows drawn anew, in batches of {self.batch_size}, for {self.epochs} epochs: made so "
-            f"that every mistake shows. To run one like it: python -m companion.check {self.lesson} FILE "
+            "Graded on a small network with a penalty, dropout, batch normalization and a constraint. It "
+            f"trains on {ROWS} new random rows in batches of {self.batch_size} for {self.epochs} epochs, so "
+            f"that every mistake shows. For a similar run: python -m companion.check {self.lesson} FILE "
             "--problem revealing"
         )
 

@@ -12,13 +12,13 @@ from companion.check.exercises import ERROR, RIGHT, Exercise, exercises_of, judg
 from companion.check.learner.file import a
 from companion.grade.sandbox.inside import ERROR_HEAD
 
-MOST_TOLD = 500  # characters of what an exercise is told
+MOST_TOLD = 500  # characters of the text about an exercise
 NOT_HANDED_IN = "not handed in"
 FORGED = "its result was not written by the grader"
 
 
 def calls_of(lesson: int, seed: int) -> list[list[Any]]:
-    """Return the calls of a lesson's exercises: name, arguments, type. The seed draws the last of each."""
+    """Return the calls of a lesson's exercises: name, arguments, type. The seed draws each last call."""
     return [[one.name, arguments, one.dtype] for one, arguments in _calls(lesson, seed)]
 
 

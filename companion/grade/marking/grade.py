@@ -32,11 +32,11 @@ class CriterionMark:
     name : str
         A key of `CRITERIA`.
     state : {"right", "wrong", "not judged"}
-        The last where it cannot be told, since something before it is wrong.
+        "not judged" if it cannot be known, because something before it is wrong.
     told : str
-        Why.
+        The reason.
     points, maximum : float
-        How many it gives, and could give.
+        The points that it gives, and could give.
     """
 
     name: str
@@ -158,7 +158,7 @@ class Grade(Judgment):
     late : bool
         Whether it was handed in late.
     key : str
-        A sum of all that the grade depends on.
+        A checksum of all that the grade depends on.
     seed : int
         Of data, initial weights and order.
     told : str
@@ -233,7 +233,7 @@ def grade_of(content: Mapping[str, Any]) -> Grade:
 
 
 def _parts(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the fields of a record, and of what it holds, of JSON."""
+    """Make the fields of a record, and of the records in it, from JSON."""
     made = {one.name: content[one.name] for one in fields(kind) if one.name in content}
     made["criteria"] = tuple(CriterionMark(**one) for one in made["criteria"])
     made["mistakes"] = tuple(Mistake(**one) for one in made["mistakes"])

@@ -33,7 +33,7 @@ class QuizMarks:
         if not found:
             return None
         quiz = read_quiz(self.path)
-        notes = [f"{found[0]} was marked, of {len(found)} files of answers"] if len(found) > 1 else []
+        notes = [f"only {found[0]} was marked, of {len(found)} answer files"] if len(found) > 1 else []
         unreadable = ""
         try:
             answers = read_answers(Path(found[0]), quiz, files[found[0]])
@@ -62,7 +62,7 @@ class QuizMarks:
 
 
 def is_answers(name: str) -> bool:
-    """Return whether a file is one of answers: answers.toml, or what somebody has made of this name."""
+    """Return whether a file has answers: answers.toml, or a variant of this name."""
     file = PurePosixPath(name).name.lower()
     return "answers" in file and file.endswith(".toml")
 

@@ -23,7 +23,7 @@ OF_STAGE = {
 
 
 def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[CriterionMark]:
-    """Return of each criterion, in the order of `CRITERIA`, whether it holds."""
+    """Return for each criterion, in the order of `CRITERIA`, whether it holds."""
     copied = next((finding for finding in one.findings if finding.name == "fit-called-inside"), None)
     if copied is not None:
         return not_judged(f"no loop by hand: {copied.evidence}")
@@ -32,12 +32,12 @@ def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[
         seen = own_updates(one, run, judge)
         if seen == wanted:
             return [CriterionMark(name, RIGHT) for name in CRITERIA]
-        told = f"of {wanted} updates, {seen} were seen to be made by a gradient that your own code takes"
+        told = f"a gradient from your own code was seen in only {seen} of {wanted} updates"
         if run.fits or (run.recording is not None and run.recording.fits):
             return not_judged(
                 f"no loop by hand: .fit, train_on_batch or a loop like it is called, and {told}"
             )
-        # As far as one can see; it is listed to be read.
+        # No mistake was seen; the submission is listed as worth reading.
         return [CriterionMark(name, RIGHT) for name in CRITERIA]
     if run.recording is None or not one.steps:
         if run.recording is None or one.unwatched:
@@ -54,7 +54,7 @@ def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[
 
 
 def own_updates(one: ProblemVerdict, run: LoopRun, judge: Judge) -> int:
-    """Count the updates of ``.fit`` that the run makes too, with a gradient of its own code's taking."""
+    """Count the updates of ``.fit`` that the run makes too, with a gradient from its own code."""
     if run.recording is None:
         return 0
     own = [step.updates[-1].after for step in one.steps if step.gradient.tape in run.recording.own_tapes]
@@ -63,7 +63,7 @@ def own_updates(one: ProblemVerdict, run: LoopRun, judge: Judge) -> int:
 
 
 def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
-    """Return for each criterion that does not hold the evidence, the earliest finding's."""
+    """Return the evidence of the earliest finding for each criterion that does not hold."""
     found: dict[str, str] = {}
     for finding in findings:
         name = OF_STAGE[finding.stage]
@@ -87,7 +87,7 @@ def _first_loss(one: ProblemVerdict, judge: Judge) -> str:
     fit = point.loss + point.penalty
     if judge.near(mine, fit):
         return ""
-    return f"the loss of the first batch is {mine:.6g}, with .fit {fit:.6g}"
+    return f"the loss of the first batch is {mine:.6g}, but {fit:.6g} with .fit"
 
 
 # What cannot be told when something earlier is wrong.
@@ -103,7 +103,7 @@ def _judged(name: str, found: dict[str, str], one: ProblemVerdict) -> CriterionM
     if earlier:
         return CriterionMark(name, NOT_JUDGED, f"it depends on something that is wrong: {earlier[0]}")
     if name == "rows" and _rows_unseen(one):
-        return CriterionMark(name, NOT_JUDGED, "which rows the batches hold could not be seen")
+        return CriterionMark(name, NOT_JUDGED, "the rows of the batches could not be seen")
     return CriterionMark(name, WRONG, found[name]) if name in found else CriterionMark(name, RIGHT)
 
 

@@ -37,16 +37,16 @@ def _bar(count: int, most: int, width: float) -> Element:
 def _scores(grades: Sequence[Grade]) -> Element:
     scores = [grade.score for grade in grades if grade.score is not None]
     if not scores:
-        return tag("p", "There are none.")
+        return tag("p", "There are no scores.")
     maximum = max(grade.maximum for grade in grades)
     steps = 10
     counts = Counter(min(int(steps * score / maximum), steps) if maximum else 0 for score in scores)
     rows: list[list[Any]] = []
     for step in range(max(counts), -1, -1):
         low, high = maximum * step / steps, maximum * (step + 1) / steps
-        label = f"{score_text(low)} to under {score_text(high)}" if step < steps else score_text(low)
+        label = f"{score_text(low)} to below {score_text(high)}" if step < steps else score_text(low)
         if step == steps and max(scores) > maximum:
-            label += " and more"
+            label += " or more"
         rows.append([label, _bar(counts[step], max(counts.values()), WIDE), str(counts[step])])
     mean, median = statistics.mean(scores), statistics.median(scores)
     told = f"{len(scores)} scores, mean {score_text(mean)}, median {score_text(median)}"
@@ -70,7 +70,7 @@ def _mistakes(grades: Sequence[Grade]) -> Element:
     made = Counter(name for grade in grades for name in {one.name for one in grade.mistakes})
     unknown = sum(1 for grade in grades if grade.unknown)
     if not made and not unknown:
-        return tag("p", "None was found.")
+        return tag("p", "No mistake was found.")
     most = max([*made.values(), unknown])
     rows: list[list[Any]] = [
         [tag("span", MISTAKES[name].title, " ", tag("code", name)), _bar(count, most, NARROW), str(count)]
@@ -83,7 +83,7 @@ def _mistakes(grades: Sequence[Grade]) -> Element:
 
 
 def _beside(grades: Sequence[Grade]) -> list[Element]:
-    """Count who has each exercise and each question of the quiz right, of those who handed them in."""
+    """Count the right answers to each exercise and question, among the students who handed them in."""
     parts = []
     exercises = [one for grade in grades for one in grade.exercises]
     quizzes = [grade.quiz for grade in grades if grade.quiz and not grade.quiz.unreadable]
@@ -138,9 +138,9 @@ def _alike(grades: Sequence[Grade]) -> list[Element]:
         why = ", ".join(mistake.name for mistake in group[0].mistakes) or "not explained"
         rows.append([tag("span", *names), why, str(len(group))])
     told = (
-        "Their losses and weights went wrong in the same way. That is a hint and no proof: who makes the "
-        "same usual mistake in an otherwise right loop gets the same numbers. Several mistakes at once, or a "
-        "difference that nothing explains, are less likely to be shared by chance; these come first."
+        "Their losses and weights went wrong in the same way. This is a hint, not a proof: two students who "
+        "make the same common mistake in an otherwise right loop get the same numbers. Several mistakes at "
+        "once, or an unexplained difference, are less likely to be shared by chance; these come first."
     )
     heading = "Students with the same wrong trajectory"
     return [tag("h2", heading), tag("p", told), table(["students", "mistakes", ""], rows, numbers=(2,))]
@@ -156,10 +156,10 @@ def _worth_a_look(grades: Sequence[Grade]) -> list[Element]:
     if not rows:
         return []
     told = (
-        "These name things that a training loop has no use for, and that could be used to get around the "
-        "grader. Most are innocent; read them before their grades count."
+        "These submissions use names that a training loop does not need, and that could help to get around "
+        "the grader. Most are innocent. Read them before their grades count."
     )
-    return [tag("h2", "Worth reading"), tag("p", told), table(["student", "what it names"], rows)]
+    return [tag("h2", "Worth reading"), tag("p", told), table(["student", "names"], rows)]
 
 
 def _students(grades: Sequence[Grade]) -> Element:

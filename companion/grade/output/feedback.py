@@ -37,7 +37,7 @@ def feedback_page(grade: Grade, title: str, setting: str = "") -> bytes:
     parts.append(tag("p", setting, class_="dim"))
     parts += [tag("h2", "Score by criterion"), _criteria(grade)]
     if grade.mistakes or grade.unknown:
-        parts += [tag("h2", "What is not .fit"), *_mistakes(grade)]
+        parts += [tag("h2", "Where the loop differs from .fit"), *_mistakes(grade)]
     parts += _beside(grade)
     if grade.learner:
         first = grade.first_difference.epoch if grade.first_difference else None
@@ -52,7 +52,7 @@ def feedback_page(grade: Grade, title: str, setting: str = "") -> bytes:
         if text.strip():
             parts += [tag("h2", heading), tag("pre", text)]
     if grade.notes:
-        parts += [tag("h2", "To know"), tag("ul", *(tag("li", note) for note in grade.notes))]
+        parts += [tag("h2", "Notes"), tag("ul", *(tag("li", note) for note in grade.notes))]
     return page(title, *parts)
 
 

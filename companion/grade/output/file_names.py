@@ -11,7 +11,7 @@ SUMMED = re.compile(r"-[0-9a-f]{8}$")
 
 
 def file_names(students: Collection[str]) -> dict[str, str]:
-    """Return each student a name for files: one that every system takes, and that no two share."""
+    """Return a file name for each student: every system accepts it, and no two students share it."""
     counts = Counter(student.casefold() for student in students)
     return {
         student: student if _is_plain(student) and counts[student.casefold()] == 1 else _with_sum(student)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, CriterionMark, Grade
 
 FIRST = ("id", "name", "score", "maximum")
-BESIDE = ("exercises", "quiz")  # in no score: how many are right, of how many
+BESIDE = ("exercises", "quiz")  # not in the score: how many are right, of how many
 LAST = ("first mistake", "status", "late", "seconds")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also in full width
 

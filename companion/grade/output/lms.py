@@ -74,7 +74,7 @@ def read_sheet(path: Path) -> Sheet:
         end = re.compile(r"\r\n|\n|\r|,|$").match(text, at)
         if end is None:
             line = text.count("\n", 0, at) + 1
-            raise UserError(f"{path}, line {line}: a quote stands where none may; download the file again")
+            raise UserError(f"{path}, line {line}: a quote is not allowed here; download the file again")
         at = end.end()
         if end[0] != ",":
             sheet.ends.append(end[0])
@@ -103,7 +103,7 @@ class Target:
     comments : int or None
         For the feedback.
     rows : dict of str to list of int
-        By what may name a student there: its rows.
+        The rows for each id or name that can stand for a student.
     locked : frozenset of int
         Rows that may not be changed.
     """
@@ -178,7 +178,7 @@ def _check_maximum(path: Path, row: int, text: str, maximum: float) -> None:
     except ValueError:
         return  # blank, or "(read only)"
     if theirs != maximum:
-        told = f"the highest score is {theirs:g} there and {maximum:g} in the assignment; make them the same"
+        told = f"the highest score is {theirs:g}, but {maximum:g} in the assignment; make them the same"
         raise UserError(f"{path}, line {row + 1}: {told}")
 
 
@@ -190,7 +190,7 @@ def fill_in(target: Target, grades: Sequence[Grade], comment: Any) -> list[str]:
         if grade.score is None:
             continue
         if len(rows) != 1:
-            why = "no row is theirs" if not rows else f"{len(rows)} rows could be theirs"
+            why = "no row matches" if not rows else f"{len(rows)} rows match"
             notes.append(f"{grade.id}: not filled in, {why}")
         elif rows[0] in target.locked:
             notes.append(f"{grade.id}: not filled in, the grade may not be changed there")

@@ -59,8 +59,8 @@ class Task:
 def main(file: str, task: Task, calls: Sequence[Any] | None = None) -> None:
     """Run the loop of `file`, or call its functions for the exercises, and write the result; end the process.
 
-    What the submission prints goes where its errors go; the result goes where the standard output went
-    when the process was started.
+    What the submission prints goes to standard error. The result goes to the standard output that the
+    process was started with.
     """
     result = os.dup(RESULT)
     os.dup2(OUTPUT, RESULT)
@@ -85,17 +85,17 @@ def main(file: str, task: Task, calls: Sequence[Any] | None = None) -> None:
 
 
 def _forget_the_answers() -> None:
-    """Take away what would give a submission the recording that it is to earn; it is not needed here."""
+    """Remove what could make a right recording without a right loop; nothing here needs it."""
     for owner, names in ((problem, ("Reference", "_watched_fit")), (problem.Problem, ("compiled", "fit"))):
         for name in names:
             delattr(owner, name)
-    # What records and judges cannot be had by its name any more: the sandbox keeps its files unread.
+    # The modules that record and judge cannot be imported again: the sandbox hides their files.
     for name in [name for name in sys.modules if name.startswith(HIDDEN)]:
         del sys.modules[name]
     for name in HIDDEN:
         delattr(companion, name.removeprefix("companion."))
     sys.modules["__main__"] = ModuleType("__main__")  # the fork server's names are some of them
-    # What a file may import at its top, and call at its end when it is imported.
+    # What a submission may import at its top and call at its end.
     for module, name in (
         *((companion, name) for name in ("check_loop", "compare_with_fit", "LoopCheck", "Problem")),
         (with_fit, "compare_with_fit"),

@@ -95,7 +95,7 @@ def enter(limits: Limits, scratch: str, user: int | None) -> list[str]:
     _prctl(NO_NEW_PRIVILEGES, 1)
     layers += restrict_files(scratch)
     layers += _become(user, keep_reading="Landlock" in layers and not is_open_to_all())
-    die_with_parent()  # which a change of user undoes
+    die_with_parent()  # again: a change of user undoes it
     return layers + restrict_calls()
 
 
@@ -105,7 +105,7 @@ def set_limits(limits: Limits, user: int | None) -> list[str]:
         import resource
     except ImportError:  # Windows
         return []
-    seconds = int(2 * limits.seconds) + 1  # of processor time, if whoever watches the clock is gone
+    seconds = int(2 * limits.seconds) + 1  # of processor time, in case the monitor has ended
     wanted = {
         "RLIMIT_CORE": 0,
         "RLIMIT_CPU": seconds,
@@ -179,7 +179,7 @@ def readable() -> tuple[str, ...]:
 
 
 def _without(folder: str, left_out: str) -> Iterator[str]:
-    """Return `folder`, or if `left_out` is in it, all that is in it but that."""
+    """Return `folder`; if `left_out` is in it, return everything else in it."""
     if not left_out.startswith(folder + os.sep):
         yield folder
         return
@@ -197,7 +197,7 @@ def is_open_to_all() -> bool:
 
 
 def _become(user: int | None, *, keep_reading: bool) -> list[str]:
-    """Change to a user and give up the powers of root; keep that to read what Landlock allows, if needed."""
+    """Change to a user and give up the powers of root; if needed, keep the one to read files."""
     if user is not None:
         _prctl(KEEP_CAPABILITIES, 1)
         os.setgroups([])

@@ -31,7 +31,7 @@ SHOWN = 20_000  # bytes of what is printed that are kept
 
 
 class PipeReader:
-    """What comes through a pipe, taken out without waiting for more, so that a full pipe stops nobody."""
+    """Reads a pipe without waiting for more, so that a full pipe does not stop the writer."""
 
     def __init__(self, end: int, most: int, keep: int) -> None:
         self.end, self.most, self.keep = end, most, keep
@@ -63,7 +63,7 @@ class PipeReader:
 
     @property
     def is_over(self) -> bool:
-        """Return whether more came than may come."""
+        """Return whether more bytes came than allowed."""
         return self.count > self.most
 
 

@@ -21,7 +21,7 @@ PROTECTIONS = {
 
 
 def probe(outside: dict[str, str]) -> None:
-    """Try all, write which attempts were held back as the result, and end the process."""
+    """Try everything, write as the result which attempts were refused, and end the process."""
     tried = {
         "reading": lambda: open(outside["file"], "rb").close(),
         "writing": lambda: open(os.path.join(outside["folder"], "probe"), "wb").close(),

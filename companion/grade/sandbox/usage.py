@@ -105,7 +105,7 @@ def _status(process: psutil.Process, *fields: bytes) -> int:
 
 
 def disk_usage(folder: str, processes: Iterable[psutil.Process] = ()) -> int:
-    """Add up the bytes on the disk: what a folder holds, and what processes hold open that has no name."""
+    """Add up the bytes on the disk: files in a folder, and removed files that processes still hold open."""
     total, seen = 0, 0
     for path, folders, names in os.walk(folder):
         seen += len(names) + len(folders)

@@ -30,7 +30,7 @@ from companion.grade.sandbox.wire_values import (
 
 MAGIC = b"companion run 1\n"
 MOST_HEADER = 8 << 20  # bytes
-MOST_EVENTS = 20_000  # and of those that the run by ``.fit`` has, so many times as many:
+MOST_EVENTS = 20_000  # or this many times the events in the run of ``.fit``:
 TIMES_AS_MANY = 60
 MOST_TARGET = 1 << 16  # numbers in what a tape differentiates
 _LENGTH = struct.Struct(">Q")
@@ -153,7 +153,7 @@ class _Reader:
         return LoopRun(floats(header["history"]), end, recording, told, fits, a_place(header["report"]))
 
     def recording(self, content: dict) -> Recording:
-        most = TIMES_AS_MANY * len(self.like.events) or MOST_EVENTS  # nothing is known of a reference itself
+        most = TIMES_AS_MANY * len(self.like.events) or MOST_EVENTS  # if this is the reference itself
         kinds: dict[str, Callable[[dict], Event]] = {"Forward": self.forward, "Gradient": self.gradient}
         kinds |= {"Update": self.update, "ReadyMade": self.ready_made}
         like = self.like
@@ -177,12 +177,12 @@ class _Reader:
         found = [self.arrays[an_int(first, len(self.arrays)) + n] for n in range(count)]
         for mine, its in zip(found, like, strict=True):
             fits = mine.shape == its.shape and mine.dtype == its.dtype
-            must(fits, "a variable has another shape or type than the network's")
+            must(fits, "a variable differs in shape or type from the network's")
         return found
 
     def values(self, where: Any) -> list[np.ndarray | None]:
         like = self.like.trained(self.like.start)
-        must(len(a_list(where, len(like))) == len(like), "there is not a gradient for each variable")
+        must(len(a_list(where, len(like))) == len(like), "there are too few or too many gradients")
         pairs = zip(where, like, strict=True)
         return [None if one is None else self.state([one, 1], [its])[0] for one, its in pairs]
 
@@ -196,7 +196,7 @@ class _Reader:
 
     def gradient(self, one: dict) -> Gradient:
         target = self.arrays[an_int(one["target"], len(self.arrays))]
-        must(target.size <= MOST_TARGET and target.dtype.kind == "f", "what is differentiated is no loss")
+        must(target.size <= MOST_TARGET and target.dtype.kind == "f", "what is differentiated is not a loss")
         asked = ints(one["asked"])
         must(all(number < len(self.like.trainable) for number in asked), "no such variable")
         before = self.state(one["state"], self.like.start)

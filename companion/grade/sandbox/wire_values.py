@@ -20,19 +20,19 @@ def must(holds: bool, otherwise: str) -> None:
 
 def an_object(value: Any) -> dict:
     """Take an object."""
-    must(isinstance(value, dict), "there is no object where there must be one")
+    must(isinstance(value, dict), "an object is missing")
     return value
 
 
 def a_list(value: Any, most: int) -> list:
     """Take a list, not too long."""
-    must(isinstance(value, list) and len(value) <= most, "there is no list, or too long a one")
+    must(isinstance(value, list) and len(value) <= most, "a list is missing or too long")
     return value
 
 
 def an_int(value: Any, most: int) -> int:
     """Take a whole number from 0 to `most`."""
-    must(type(value) is int and 0 <= value <= most, "there is no whole number, or too large a one")
+    must(type(value) is int and 0 <= value <= most, "a whole number is missing or too large")
     return value
 
 
@@ -43,7 +43,7 @@ def ints(values: Any) -> list[int]:
 
 def a_bool(value: Any) -> bool:
     """Take true or false."""
-    must(isinstance(value, bool), "there is neither true nor false")
+    must(isinstance(value, bool), "a true or false is missing")
     return value
 
 

@@ -1,8 +1,8 @@
 """The process that imports TensorFlow once and runs nothing with it: it makes all others by forking.
 
-Started as ``python -m companion.grade.workers.fork_server FD``, it reads from that socket what is wanted,
-with a connection to whoever does it: a runner, for one submission, or a judge, for as long as the
-stream stays open. It ends with the process that started it, and all that it has made end with it.
+Started as ``python -m companion.grade.workers.fork_server FD``, it reads requests from that socket. Each
+request comes with a connection for the new process: a runner, for one submission, or a judge, for as long
+as the stream stays open. The server ends with the process that started it, and so do its children.
 """
 
 import base64
@@ -77,7 +77,7 @@ def get_ready() -> None:
     tf.debugging.disable_traceback_filtering()
     keras.config.disable_traceback_filtering()
     gc.collect()
-    gc.freeze()  # what is never looked through is never copied
+    gc.freeze()  # memory that gc never visits is never copied
 
 
 def _serve(what: str, stream: int, number: int, folder: str) -> None:

@@ -57,7 +57,7 @@ def serve(connection: Connection) -> None:
         task = Task(**content["task"])
         with unchanged(), _deadline():
             if content["what"] == "prepare":
-                judges = {task: prepare(task, blob)}  # of the one before nobody asks again
+                judges = {task: prepare(task, blob)}  # the earlier task will not come again
                 answer, blob = {}, reference_of(judges[task])
             elif content["what"] == "calls":
                 answer, blob = {"calls": exercises.calls_of(task.lesson, task.seed)}, b""
@@ -84,7 +84,7 @@ def _deadline() -> Iterator[None]:
 
 
 def judge_safely(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
-    """Do as `judge_one`; an exception in it is told in the judgment, since the result may be to blame."""
+    """Do the same as `judge_one`; an exception goes into the judgment: the result may be its cause."""
     try:
         return judge_one(judge, result, file, text)
     except Exception as error:
@@ -191,7 +191,7 @@ def _made(name: str, evidence: str, place: Location | None, code: str) -> Mistak
 
 
 def fingerprint(run: LoopRun) -> str:
-    """Return a short text that is the same for runs with the same losses and weights, but for rounding."""
+    """Return a short text that is equal for runs whose losses and weights are equal except for rounding."""
     numbers = [*run.history, *(float(np.linalg.norm(array.astype("float64"))) for array in run.end)]
     return " ".join(f"{number:.4g}" for number in numbers)
 

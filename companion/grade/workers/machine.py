@@ -83,7 +83,7 @@ class Machine:
         self._processes.close()
 
     def reference(self, task: dict[str, int], known: bytes = b"") -> bytes:
-        """Return what ``.fit`` makes of a task, made once; `known` is what another machine has made of it."""
+        """Return the results of ``.fit`` on a task, computed once; `known` are those of another machine."""
         key = json.dumps(task, sort_keys=True)
         with self._referring:
             if known:
@@ -93,7 +93,7 @@ class Machine:
                 _, made = judge.channel.ask({"what": "prepare", "task": task})
                 judge.prepared = key
                 self._judges.put(judge)
-                self._references = {key: made}  # of the run before nobody asks again
+                self._references = {key: made}  # the earlier run will not come again
             return self._references[key]
 
     def run(
@@ -116,7 +116,7 @@ class Machine:
         return self._calls[key]
 
     def judge_exercises(self, task: dict[str, int], result: bytes, names: list[str]) -> list[dict[str, str]]:
-        """Judge what came out of those of these names."""
+        """Judge the results of the exercises with these names."""
         return self._ask_any({"what": "exercises", "task": task, "names": names}, result)["done"]
 
     def _ask_any(self, content: dict[str, Any], blob: bytes = b"") -> dict[str, Any]:

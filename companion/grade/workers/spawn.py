@@ -116,7 +116,7 @@ class SpawnClient:
 def _kill(process: subprocess.Popen) -> None:
     """End the submission and what it has started."""
     running = family(process.pid)
-    if sys.platform != "win32":  # whose parent has ended, is in no family
+    if sys.platform != "win32":  # also ends processes whose parent has ended
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     for one in running:
