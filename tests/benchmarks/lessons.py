@@ -73,6 +73,7 @@ def main():
             continue
         times = {train: [] for train in epochs}
         with precision(dtype):
+            milliseconds_an_epoch(lesson, lesson.train_by_hand, batch_size, 1)  # what only the first one pays
             for _ in range(options.rounds):
                 for train, count in epochs.items():
                     way = fast(lesson.train_with_fit) if train == FAST else getattr(lesson, train)
