@@ -24,7 +24,7 @@ USAGE = "python -m companion.NAME [OPTIONS]   or   companion NAME [OPTIONS]"
 
 
 def index() -> str:
-    """List the lessons and the tools, one a line."""
+    """List the lessons and the tools, one per line."""
     lines = [
         f"companion {companion.__version__}: what .fit() does, written by hand, equal bit for bit",
         "",

@@ -11,7 +11,7 @@ from companion.errors import refuse_backend
 
 refuse_backend(keras.config.backend())
 
-PROBE = 64  # rows enough that two chance orders are never the same
+PROBE = 64  # enough rows that two random orders are never the same
 
 
 def order_of_fit(rows: int) -> np.ndarray:
@@ -30,7 +30,7 @@ def order_of_fit(rows: int) -> np.ndarray:
     Returns
     -------
     ndarray of shape (rows,), int64
-        Indices into the data, the first row fed first.
+        Indices into the data, in the order in which the rows are fed.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class Batches:
     def compiled(self, step: Callable[[tf.Tensor, tf.Tensor], Any]) -> Callable[[tf.Tensor, tf.Tensor], Any]:
         """Compile ``step(x_batch, y_batch)`` for batches of these shapes: a ``tf.function``, traced once."""
         function = tf.function(step, input_signature=self.element_spec)
-        # A concrete function is called faster, but it cannot run eagerly, which helps to look into a step.
+        # A concrete function is faster to call, but it cannot run eagerly, as a step must for debugging.
         return function if tf.config.functions_run_eagerly() else function.get_concrete_function()
 
 
@@ -99,7 +99,7 @@ def batches_of_fit(x: np.ndarray, y: np.ndarray, batch_size: int, *, shuffle: bo
     x : ndarray of shape (n, ...)
         The inputs. Floats are cast, integers kept.
     y : ndarray of shape (n, ...)
-        The targets, row for row; likewise.
+        The targets, one for each row of `x`. They are cast in the same way.
     batch_size : int
         Rows in a batch, at least 1. The short batch at the end is kept.
     shuffle : bool

@@ -1,4 +1,4 @@
-"""The lessons' data, one loader a data set, checked before use."""
+"""The lessons' data: one loader per data set; each checks its file before use."""
 
 import csv
 import functools
@@ -71,7 +71,7 @@ def load_diabetes(path: str | Path | None = None) -> pd.DataFrame:
 
 
 def keep_in_memory() -> None:
-    """Read the table once and for all, for what is forked from this process and may read no file."""
+    """Read the table once and keep it, since processes forked from this one may not read files."""
     global _read
     _read = functools.cache(_read)
     load_diabetes()
@@ -148,7 +148,7 @@ def diabetes() -> tuple[Rows, Rows]:
 
 
 def moons() -> tuple[Rows, Rows]:
-    """Make two half moons that reach into each other, some points on the wrong side.
+    """Make two half moons that reach into each other, with some points on the wrong side.
 
     Returns
     -------

@@ -47,7 +47,7 @@ def chapter_loss(y: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_mean(y * tf.math.log(passed) + (1 - y) * tf.math.log(failed), axis=-1)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a rate far too large ends in infinity and NaN, and shows them
+@np.errstate(over="ignore", invalid="ignore")  # with a rate far too large, the loss ends as infinity or NaN
 def train_with_numpy(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
 ) -> list[float]:

@@ -75,7 +75,7 @@ def mean_squared_error(weights: Arrays, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def by_wiggling(weights: Arrays, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    """Return each slope from the loss a little above and a little below: two forward passes a number."""
+    """Return each slope from the loss a little above and a little below: two forward passes per slope."""
     weights = [array.astype("float64") for array in weights]
     gradients = [np.zeros_like(array) for array in weights]
     for array, gradient in zip(weights, gradients, strict=True):
@@ -112,7 +112,7 @@ def by_tape(model: keras.Model, x: np.ndarray, y: np.ndarray) -> Callable[[], li
     return gradients
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a rate far too large ends in infinity and NaN, and shows them
+@np.errstate(over="ignore", invalid="ignore")  # with a rate far too large, the loss ends as infinity or NaN
 def train_with_numpy(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
 ) -> list[float]:

@@ -41,7 +41,7 @@ def build_model(seed: int = 0, hidden: int = HIDDEN) -> keras.Model:
     return model
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a rate far too large ends in infinity and NaN, and shows them
+@np.errstate(over="ignore", invalid="ignore")  # with a rate far too large, the loss ends as infinity or NaN
 def train_with_numpy(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, learning_rate: float, batch_size: int, epochs: int
 ) -> list[float]:

@@ -4,8 +4,7 @@ A network learns to read digits. It has 784 pixels in, two layers of 16, and ten
 is trained on 60,000 images in shuffled batches of 32. By hand and by ``.fit``, the loss, the
 accuracy and all 13,002 parameters come out the same. Before the training, the lesson looks at one
 parameter alone: the loss along it, its slope, and a step down. After the training, it looks at
-the slope in all 13,002 directions at once, the gradient, and at its length when the training
-ends.
+the gradient, which is the slope in all 13,002 directions at once, and at the gradient's length.
 
 "The page" is a post on gradient descent from a series on neural networks. The network comes from
 it. The post names no settings: this lesson chose ReLU, softmax, batches of 32, three epochs and
@@ -56,7 +55,7 @@ def train_by_hand(
             loss = loss_function(yb, probabilities)  # [5] forward
         gradients = tape.gradient(loss, model.trainable_variables)  # [6] gradient
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))  # [7] update
-        right = keras.metrics.sparse_categorical_accuracy(yb, probabilities)  # a row: 1 or 0
+        right = keras.metrics.sparse_categorical_accuracy(yb, probabilities)  # 1 or 0 for each row
         return loss, tf.reduce_sum(right)  # both as before the update
 
     record = keras.callbacks.History()  # what .fit leaves as model.history

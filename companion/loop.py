@@ -61,7 +61,7 @@ def fit_by_hand(
         Training stops before the epoch with this number. Without `initial_epoch`, it is the
         number of epochs.
     verbose : {"auto", 0, 1, 2}
-        What is shown: nothing, a progress bar, a line an epoch.
+        What is shown: nothing, a progress bar, or one line per epoch.
     callbacks : list of keras.callbacks.Callback, or CallbackList
         What is called on the way.
     validation_split, validation_data, validation_steps, validation_batch_size, validation_freq
@@ -77,7 +77,8 @@ def fit_by_hand(
     Returns
     -------
     keras.callbacks.History
-        Its ``history`` has a list for each key, a number an epoch; also ``model.history``.
+        Its ``history`` has a list for each key, with one number per epoch. The same object is
+        ``model.history``.
 
     Raises
     ------

@@ -24,7 +24,7 @@ def notebooks_parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog=NAME,
         description="Makes a notebook of each lesson's walkthrough, OUTPUT/lesson1.ipynb and so on.",
-        epilog="Exit status: 0 made; 2 nothing was written.",
+        epilog="Exit status: 0 the notebooks were written; 2 nothing was written.",
         allow_abbrev=False,
     )
     parser.add_argument("output", metavar="OUTPUT", help="folder for the notebooks; created if it is missing")

@@ -75,7 +75,7 @@ MISTAKES: dict[str, Known] = {
     ),
     "batches-over-the-epoch": Known(
         "A batch goes over the end of an epoch",
-        "Cut each epoch into batches separately: first batch, then repeat.",
+        "Cut each epoch into batches separately: call batch() first, then repeat().",
         SHORT_BATCH,
     ),
     "rows-left-out": Known(
@@ -100,7 +100,7 @@ MISTAKES: dict[str, Known] = {
     ),
     "shuffled-otherwise": Known(
         "The rows come in a different order from that of .fit",
-        "Feed the rows in the given order; if .fit shuffles, by companion.batches.order_of_fit(len(x)).",
+        "Feed the rows in the given order; if .fit shuffles, use companion.batches.order_of_fit(len(x)).",
         ORDER,
     ),
     "training-left-out": Known(
@@ -200,7 +200,7 @@ MISTAKES: dict[str, Known] = {
     ),
     "two-updates-a-step": Known(
         "Each batch makes two updates",
-        "Update once a batch.",
+        "Update once per batch.",
         ONE_OPTIMIZER,
     ),
     "some-variables-only": Known(

@@ -38,12 +38,13 @@ def check_loop(
     ----------
     train : callable
         ``train(model, x, y, *, learning_rate, batch_size, epochs)``, which trains `model` in place
-        and gives a list of losses, one an epoch. It is run several times, each time on a new network.
+        and returns a list of losses, one per epoch. It is run several times, each time on a new network.
     lesson : int or str
-        Whose data, network and loss: from 1 to 5, or such as "lesson3".
+        The lesson whose data, network and loss are used: a number from 1 to 5, or a name such as
+        "lesson3".
     problem : {"lesson", "revealing"} or Problem, optional
-        Only the lesson's data, only the small problem in which every mistake shows, or a problem of
-        your own. By default the first two.
+        What `train` runs on: the lesson's data, the small problem in which every mistake shows, or a
+        problem of your own. By default, it runs on the first two.
     seed : int
         The seed of the initial weights and the row order.
     epochs : int, optional
@@ -54,12 +55,13 @@ def check_loop(
     Returns
     -------
     LoopCheck
-        Prints as a report, in a notebook too. An exception in `train`, and a wrong return, are in it.
+        It prints as a report, also in a notebook. If `train` raises an exception or returns something
+        wrong, the report says so.
 
     Raises
     ------
     UserError
-        If `train` or an argument is nothing that can be checked.
+        If `train` is no function that can be checked, or another argument is wrong.
 
     Notes
     -----

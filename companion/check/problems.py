@@ -116,7 +116,8 @@ def _labels(rng: np.random.Generator, rows: np.ndarray, loss: keras.losses.Loss,
 
 def _revealing_model(inputs: int, outputs: int, activation: str | None) -> keras.Model:
     layers = keras.layers
-    # So large a penalty that clipping to a norm of 1 shows, so small a norm that the constraint binds.
+    # The penalty is so large that clipping to a norm of 1 shows. The norm is so small that the constraint
+    # binds.
     penalty, binding = keras.regularizers.L2(0.3), keras.constraints.MaxNorm(0.5)
     model = keras.Sequential(
         [

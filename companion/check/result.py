@@ -30,11 +30,11 @@ class LoopCheck:
     Attributes
     ----------
     name : str
-        Of the loop: its file or function.
+        The file or the function of the loop.
     verdict : {"identical", "close", "differs", "error", "not done yet"}
         "close": equal within float noise; "not done yet": ``train`` raises NotImplementedError.
     problems : list of ProblemVerdict
-        What came out on each.
+        The result on each problem.
     mistakes : list of Mistake
         The most important one first. If it is empty and the verdict is "differs", the reason is not known.
     unknown : list of Finding
@@ -42,7 +42,7 @@ class LoopCheck:
     error : UserError or None
         Why the loop could not be run.
     seconds : float
-        That the check took.
+        How long the check took.
     """
 
     name: str

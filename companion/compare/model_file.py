@@ -59,7 +59,7 @@ def read_data(module: ModuleType, file: str) -> ModelData:
         "x and y; x, y, x_val and y_val; (x, y) and (x_val, y_val); or a Dataset, PyDataset or generator"
     )
     if len(parts) <= 2 and all(feeds_itself(part) for part in parts):
-        # What gives its batches itself may be used up by one training, so each has one of its own.
+        # Data that make their batches themselves may be used up by one training, so each gets its own.
         if len(parts) == 1:
             return ModelData(module.load_data, None, None, f"a {kinds[0]}")
         text = f"a {kinds[0]}, and a {kinds[1]} to validate on"

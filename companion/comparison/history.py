@@ -54,11 +54,11 @@ class Comparison:
     Parameters
     ----------
     first, second : sequence of float
-        The histories, a loss an epoch. They may differ in length.
+        The histories, one loss per epoch. They may differ in length.
     first_weights, second_weights : sequence of ndarray, optional
         The weights after training, as ``model.get_weights()`` gives them.
     names : pair of str, optional
-        What to call the two, "by hand" and ".fit" unless told.
+        What to call the two; by default "by hand" and ".fit".
     dtype : str, optional
         The float type in which the losses were computed, for counting ulps: a history
         is often a list of Python floats, although the training was in float32. The default
@@ -152,7 +152,7 @@ class Comparison:
 
     @cached_property
     def weights_max_abs_diff(self) -> float:
-        """The largest distance of two weights; infinite where arrays have not the same shape and type."""
+        """The largest distance of two weights; infinite if arrays differ in shape or type."""
         distances = [
             math.inf if pair is None else abs_difference(*pair).max(initial=0.0) for pair in self._pairs
         ]
@@ -209,14 +209,14 @@ class Comparison:
         )
 
     def frame(self) -> pd.DataFrame:
-        """Put the histories side by side, a row an epoch.
+        """Put the histories side by side, one row per epoch.
 
         Returns
         -------
         DataFrame
             Index ``epoch``, counted from 0; a column for each history, under its name;
             ``difference``, absolute, and ``ulp``. Where one history has ended, its
-            column is NaN, the difference and the ulps infinite.
+            column is NaN, and the difference and the ulps are infinite.
         """
         epochs = pd.RangeIndex(max(len(self.first), len(self.second)), name="epoch")
         columns = {name: pd.Series(h) for name, h in zip(self.names, (self.first, self.second), strict=True)}

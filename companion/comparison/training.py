@@ -21,7 +21,7 @@ class Training:
     initial : dict of str to ndarray
         As `variables`, before the training; without those that are made when it begins.
     history : dict of str to list
-        What ``.fit`` returns in its ``History``: a number an epoch under each key.
+        What ``.fit`` returns in its ``History``: one number per epoch under each key.
     variables : dict of str to ndarray
         Weights, seeds of random layers, metrics and optimizer variables, by their paths.
     calls : list of tuple
@@ -79,7 +79,7 @@ def epochs_of(training: Training) -> dict[str, list[int]]:
 
 
 def columns(history: Mapping[str, Sequence]) -> dict[str, list[float]]:
-    """Return each key of a history as numbers, one an epoch; a metric that is an array becomes several."""
+    """Return each key of a history as numbers, one per epoch; a metric that is an array becomes several."""
     plain: dict[str, list[float]] = {}
     for key, values in history.items():
         numbers = np.asarray([np.asarray(value, dtype="float64") for value in values])

@@ -77,7 +77,7 @@ class FitComparison:
 
     @cached_property
     def differences(self) -> list[str]:
-        """What differs, a line each; empty if nothing does."""
+        """What differs, one line each; empty if nothing differs."""
         return [
             *self._first_call_that_differs(),  # the earliest: a batch's losses are among the calls
             *_only_in_one(self.by_hand.history, self.fit.history, "the history has the key"),
@@ -123,7 +123,7 @@ class FitComparison:
         )
 
     def frame(self) -> pd.DataFrame:
-        """Put the histories side by side, a row an epoch.
+        """Put the histories side by side, one row per epoch.
 
         Returns
         -------
@@ -167,14 +167,14 @@ def compare_with_fit(
         ``keras.utils.set_random_seed(seed)``. If the first two trainings differ, ``.fit`` trains
         again: this third training shows whether ``.fit`` equals itself.
     x, y
-        As ``Model.fit`` takes them. Data that can be used only once, such as a generator, or that
-        keep a state, such as a Dataset that shuffles, are given as a function without arguments
-        that makes them. It is called for each training.
+        As ``Model.fit`` takes them. Some data can be used only once, such as a generator, or keep a
+        state, such as a Dataset that shuffles. For these, give a function without arguments that
+        makes the data. It is called for each training.
     seed : int
-        For both trainings. It is also the seed that is set when this returns.
+        The seed of both trainings. It is also set when this function returns.
     **arguments
         Those of ``Model.fit``; `callbacks` and `validation_data` may be functions as `x` may.
-        `verbose` is 0 unless told.
+        `verbose` is 0 by default.
 
     Returns
     -------

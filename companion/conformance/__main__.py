@@ -42,7 +42,7 @@ def conformance_parser() -> argparse.ArgumentParser:
 
 @command(NAME)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the conformance table; return 0 if every row is identical, else 1."""
+    """Print the conformance table; return 1 if a row differs where ``.fit`` equals itself, else 0."""
     parser = conformance_parser()
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
     to_stdout = check_outputs(parser, options, ("json",))
@@ -95,7 +95,7 @@ def print_summary(report: Report, trained: Sequence["Row"]) -> None:
     differing, unrepeatable = [o for o in trained if o.differs], [o for o in trained if not o.repeatable]
     if unrepeatable:
         report.print(
-            f"in {len(unrepeatable)}, .fit does not equal itself when it is run again, so no loop can:"
+            f"in {len(unrepeatable)}, .fit does not equal itself when it runs again, so no loop can equal it:"
         )
         print_verdicts(report, unrepeatable)
     if differing:

@@ -78,7 +78,7 @@ class Pipeline:
 
     @property
     def steps(self) -> int | None:
-        """Steps in an epoch; None until the end of data without a length has been seen once."""
+        """Steps in an epoch; for data of unknown length, None until their end has been seen once."""
         return self.steps_per_epoch or self._batches
 
     def epoch(self) -> Iterator[tuple[int, int, Any]]:

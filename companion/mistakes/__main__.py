@@ -28,7 +28,7 @@ def mistakes_parser() -> argparse.ArgumentParser:
         prog=NAME,
         description="Without MISTAKE: lists the known mistakes. With MISTAKE: runs a loop with this mistake "
         "beside .fit, and shows its changed lines, the losses, and the verdict of 'check'.",
-        epilog="Exit status: 0 shown; 2 no such mistake, or bad usage.",
+        epilog="Exit status: 0 done; 2 there is no such mistake, or bad usage.",
         allow_abbrev=False,
     )
     add, off = parser.add_argument, argparse.SUPPRESS

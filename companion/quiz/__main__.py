@@ -23,7 +23,7 @@ def quiz_parser() -> argparse.ArgumentParser:
         prog=NAME,
         description="Asks the questions of a lesson's quiz, explains each answer, and gives a score. If a "
         "question asks what will happen, the lesson is run to find the answer.",
-        epilog="Exit status: 0 asked, or marked; 2 a file that cannot be read, or bad usage.",
+        epilog="Exit status: 0 done, whatever the score; 2 a file cannot be read, or bad usage.",
         allow_abbrev=False,
     )
     add, off = parser.add_argument, argparse.SUPPRESS

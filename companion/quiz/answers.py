@@ -38,11 +38,11 @@ def read_answers(path: Path, quiz: Quiz, data: bytes | None = None) -> Answers:
     except UserError as error:
         if "not TOML" not in str(error):
             raise
-        told = 'write name = "b" or name = 0.5, and name = "" for what is left out'
+        told = 'write name = "b" or name = 0.5, and name = "" to leave a question out'
         raise UserError(f"{error}; {told}") from None
     questions = {question.name: question for question in quiz.questions}
     if content and not questions.keys() & content.keys():
-        raise UserError(f"{path}: none of its names is a question of this quiz: is it another lesson's?")
+        raise UserError(f"{path}: none of its names is a question of this quiz: is it for another lesson?")
     answers = Answers()
     for name, given in content.items():
         if name not in questions:

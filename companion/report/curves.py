@@ -18,7 +18,7 @@ BEHAVIORS = {
     "bounces": "more than 1 % of its steps go up",
     "learns": "comes down to 60 % of the loss before any update",
     "too short to tell": "not down to 60 %, and has one epoch, fewer than 100 updates, or an end so steep "
-    "that a quarter more epochs would do",
+    "that a quarter more epochs would bring it there",
     "stuck": "not down to 60 %, and stands still for a third of its epochs",
     "crawls": "not down to 60 %, but falls all the time",
 }
@@ -30,7 +30,7 @@ def steps_up(history: Sequence[float]) -> int:
     Parameters
     ----------
     history : sequence of float
-        A loss an epoch.
+        One loss per epoch.
 
     Returns
     -------
@@ -48,12 +48,12 @@ def behavior(start: float, history: Sequence[float], updates: int) -> str:
     Parameters
     ----------
     start : float
-        The loss of all rows before any update. The first epoch's is no measure: at a large rate the
-        network may be thrown off within it.
+        The loss of all rows before any update. The loss of the first epoch does not serve for this: at a
+        large rate, the network may be thrown off within this epoch.
     history : sequence of float
-        A loss an epoch.
+        One loss per epoch.
     updates : int
-        How many there were in all epochs.
+        How many updates there were in all epochs.
 
     Returns
     -------
@@ -88,13 +88,13 @@ def standstill(start: float, history: Sequence[float]) -> tuple[int, int] | None
     start : float
         The loss of all rows before any update.
     history : sequence of float
-        A loss an epoch.
+        One loss per epoch.
 
     Returns
     -------
     pair of int or None
-        After which epoch it begins, -1 for the start, and with which it ends; None where the loss falls
-        all the time.
+        The epoch after which this third begins, -1 for the start, and the epoch with which it ends. None
+        if the loss falls all the time.
     """
     ends, falls = _falls(start, history)
     least = int(np.argmin(falls))
@@ -111,12 +111,12 @@ def blew_up_at(start: float, history: Sequence[float]) -> int | None:
     start : float
         The loss of all rows before any update.
     history : sequence of float
-        A loss an epoch.
+        One loss per epoch.
 
     Returns
     -------
     int or None
-        The epoch, counted from 0; None of a training that does not end there.
+        The epoch, counted from 0; None if the training does not end that high.
     """
     top = BLOWN_UP * start
     return None if history[-1] <= top else next(k for k, loss in enumerate(history) if not loss <= top)

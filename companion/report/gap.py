@@ -27,9 +27,9 @@ class Ways(NamedTuple):
 
 
 NOTE = (
-    "The page shows no model for its call: this is the same neuron. Under a seed .fit shuffles alike in all "
-    "epochs. The last change is in what is reported, not in the training: Keras takes the loss from the "
-    "logit, the sum before the sigmoid, and clips nothing."
+    "The page does not show the model of its call; here it is the same neuron. Under a seed, .fit has the "
+    "same order in all epochs. The last change is in what is reported, not in the training: Keras computes "
+    "the loss from the logit, which is the sum before the sigmoid, and clips nothing."
 )
 
 

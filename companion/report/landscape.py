@@ -234,7 +234,7 @@ def print_lengths(
         falls = (_short(rate * length**2), _short(place.loss - loss))
         share = f"{length / lengths[0]:.0%}" if np.isfinite(length) else number_word(length)
         rows.append([when, short_loss(place.loss), short_loss(length), share, *falls])
-    columns = ["loss of\nall rows", "gradient's\nlength", "of that at\nthe start"]
+    columns = ["loss of\nall rows", "gradient's\nlength", "relative to\nthe start"]
     columns += ["a step promises\nto lower it by", "and lowers\nit by"]
     report.table(["after", *columns], rows, text_columns=(0,))
     loss, length = places[-1].loss, lengths[-1]

@@ -54,7 +54,7 @@ def _more(
             rate: first_epoch_at(other, history[-1]) for rate, other in scan.items() if other is not history
         }
         sooner = [(epoch, rate) for rate, epoch in level.items() if epoch not in (None, len(history) - 1)]
-        return ": rate {1} is that low at epoch {0} already".format(*min(sooner)) if sooner else ""
+        return ": rate {1} gets that low by epoch {0}".format(*min(sooner)) if sooner else ""
     if word == "stuck" and (still := standstill(start, history)):
         return f": hardly falls {'from the start' if still[0] < 0 else f'after epoch {still[0]}'}"
     if word == "bounces":

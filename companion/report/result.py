@@ -64,7 +64,7 @@ class Result:
     settings : mapping
         ``learning_rate``, ``epochs``, ``batch_size``, ``seed``, ``dtype``, ``hidden``.
     histories : mapping of str to list of float
-        ``by_hand``, ``fit`` and, in the lessons that have it, ``numpy``: a loss an epoch.
+        ``by_hand``, ``fit`` and, in the lessons that have it, ``numpy``: one loss per epoch.
     comparison : Comparison
         By hand against ``.fit``.
     textbook : Comparison

@@ -198,7 +198,7 @@ def print_update(
 
 
 def _print_parameters(report: Report, columns: Mapping[str, np.ndarray], names: Sequence[str]) -> None:
-    """Print a row a parameter, up to `MOST_ROWS` of them."""
+    """Print one row per parameter, up to `MOST_ROWS` of them."""
     rows = []
     for number, name in enumerate(names[:MOST_ROWS]):
         cells = [

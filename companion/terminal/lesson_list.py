@@ -21,7 +21,7 @@ class Lesson:
     learning_rate, epochs, hidden, dtype : float, int, int and str
         Its own settings; `hidden` is 0 where there can be no hidden units.
     batch_size : int or None
-        Rows an update; None for all.
+        Rows per update; None for all.
     shuffle : bool
         As for ``.fit``.
     loss : str

@@ -198,7 +198,7 @@ def test_what_cannot_be_checked_gets_one_line_and_status_2(loop_file, capsys, te
     [
         (
             ["lesson3", "missing.py"],
-            "'missing.py' does not exist: give the path of your file, absolute or from ",
+            "'missing.py' does not exist: give the path of your file, absolute or relative to ",
         ),
         (["lesson3", "."], "'.' is a folder: name the file in it that defines train"),
         (["lesson3", "broken.ipynb"], "'broken.ipynb' is no notebook of format 4: save it again in Jupyter"),

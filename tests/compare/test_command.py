@@ -160,7 +160,7 @@ def test_data_may_come_in_any_form(model_file, data):
 
 GOOD = MODEL.format(data="x, y")
 WRONG = [
-    (None, "'my_model.py' does not exist: give the path of your file, absolute or from "),
+    (None, "'my_model.py' does not exist: give the path of your file, absolute or relative to "),
     ("import", "my_model.py, line 1: SyntaxError: "),
     ("import keros", "my_model.py, line 1: ModuleNotFoundError: No module named 'keros'"),
     ("import sys\nsys.exit(3)", "my_model.py, line 2: SystemExit: 3"),

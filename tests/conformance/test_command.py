@@ -59,9 +59,8 @@ def test_a_row_in_which_fit_does_not_equal_itself_is_listed_and_is_nobodys_fault
     monkeypatch.setattr(with_fit, "fit", by_chance)
     assert main(["--only", "calls: dropout, epochs=1, steps"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert (
-        "in 1, .fit does not equal itself when it is run again, so no loop can: - calls: dropout" in printed
-    )
+    told = "in 1, .fit does not equal itself when it runs again, so no loop can equal it: - calls: dropout"
+    assert told in printed
 
 
 def test_wrong_words_get_one_line_and_status_2(capsys):

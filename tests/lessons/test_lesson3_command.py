@@ -315,7 +315,7 @@ def test_extreme_runs_are_drawn_and_reported_without_a_warning(lesson3_main, tmp
 
 def test_what_the_rates_do_is_said_with_where_one_sees_it(lesson3_main):
     out = " ".join(lesson3_main("--learning-rate", "0.005", "--epochs", "100")[1].split())
-    assert "0.005 0.6763 0 crawls: rate 1.0 is that low at epoch 1 already" in out
+    assert "0.005 0.6763 0 crawls: rate 1.0 gets that low by epoch 1" in out
     assert "1.0 0.4202 0 too short to tell: 100 updates, ends lowest" in out
     assert "(The loss before any update is 0.6937. too short to tell: not down to 60 %, and has one" in out
 

@@ -31,7 +31,9 @@ def check_file(path: str) -> Path:
     if file.suffix not in (".py", ".ipynb"):
         raise UserError(f"{path!r} ends in neither .py nor .ipynb: name the file that defines train")
     if not file.is_file():
-        raise UserError(f"{path!r} does not exist: give the path of your file, absolute or from {Path.cwd()}")
+        raise UserError(
+            f"{path!r} does not exist: give the path of your file, absolute or relative to {Path.cwd()}"
+        )
     return file
 
 

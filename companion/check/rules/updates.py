@@ -147,6 +147,6 @@ def _against_simulation(case: Case) -> list[Finding]:
         return []
     number = wrong[0]
     variable, mine, fit = largest_difference(case.names, case.steps[number].updates[-1].after, states[number])
-    told = f"`{variable}` is {mine:.7g} after it, but {fit:.7g} in .fit, from the same weights and gradient"
+    told = f"`{variable}` is {mine:.7g} afterwards, but {fit:.7g} in .fit, from the same weights and gradient"
     at = Divergence("update", case.steps[number].epoch, case.steps[number].batch, variable, mine, fit)
     return [Finding("", UPDATE, at, f"update {number + 1}: {told}", case.steps[number].updates[0].place)]

@@ -130,7 +130,7 @@ def _submission(files: list[tuple[Owner, Entry]]) -> Submission:
     try:
         if len(names) > 1 or len(set(paths)) < len(paths):
             told = ", ".join(sorted(_name(entry) for _, entry in files)[:3])
-            raise UnreadableError(f"this id has files of two students, or two files of one name: {told}")
+            raise UnreadableError(f"this id has files of two students, or files with the same name: {told}")
         named = {one.file: entry for one, entry in files if not one.file.lower().endswith(".zip")}
         for one, entry in files:
             if one.file.lower().endswith(".zip"):

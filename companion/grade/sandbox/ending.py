@@ -22,7 +22,7 @@ class Ending:
     seconds : float
         From start to end.
     memory : int
-        Megabytes of its own at most, as seen from time to time.
+        The most memory of its own that was seen, in megabytes.
     printed : str
         The beginning of what it printed.
     layers : tuple of str
