@@ -170,11 +170,19 @@ def draw_with_fit(
     Figure
     """
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(show, 5.5 * max(len(histories), 1), 8)
-        places = figure.subplots(2, max(len(histories), 1), squeeze=False)
-        for (name, pair), (above, below) in zip(histories.items(), places.T, strict=False):
-            draw_histories(above, pair, name, epochs[name])
-            draw_differences(below, pair, name, epochs[name])
+        exact = {
+            name: bool(np.array_equal(pair["by_hand"], pair["fit"], equal_nan=True))
+            for name, pair in histories.items()
+        }
+        rows = 1 if all(exact.values()) else 2  # a flat line at 0 is no picture
+        figure = new_figure(show, 5.8 * max(len(histories), 1), 4.2 * rows)
+        places = figure.subplots(rows, max(len(histories), 1), squeeze=False)
+        for (name, pair), panels in zip(histories.items(), places.T, strict=False):
+            draw_histories(panels[0], pair, name, epochs[name])
+            if exact[name]:
+                panels[0].set_title(f"The {name}: by hand minus .fit is exactly 0 in every epoch")
+            if rows == 2:
+                draw_differences(panels[1], pair, name, epochs[name])
         figure.suptitle(title)
     return figure
 

@@ -133,8 +133,8 @@ def test_json_on_standard_output_is_all_that_is_printed_there(loop_file, capsys)
 def test_every_json_key_is_documented(loop_file, pytestconfig, capsys):
     main(["lesson3", loop_file(SMOOTHED), "--problem", "revealing", "--json", "r.json", "--quiet"])
     result = json.loads(open("r.json").read())  # noqa: SIM115
-    readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8").split("## The JSON")[1]
-    named = set(re.findall(r"`(\w+)`", readme))
+    manual = (pytestconfig.rootpath / "companion" / "check" / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", manual.split("## JSON")[1]))
     assert {*result, *result["first_difference"], *result["problems"][0]} <= named
 
 

@@ -110,13 +110,14 @@ def test_json_csv_and_plot_hold_what_was_found(model_file, tmp_path, capsys, pyt
     assert found["comparison"]["max_ulp"] == 0
     assert set(found["others"]) == {"accuracy", "val_accuracy", "val_loss"}
     assert set(found["variables"].values()) == {True}
-    readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
-    assert set(found) <= set(re.findall(r"`(\w+)`", readme.split("## The JSON")[1]))
+    manual = (pytestconfig.rootpath / "companion" / "compare" / "README.md").read_text(encoding="utf-8")
+    assert set(found) <= set(re.findall(r"`(\w+)`", manual))
     table = pd.read_csv(tmp_path / "r.csv", index_col="epoch")
     assert table["loss by hand"].tolist() == found["histories"]["by_hand"]
     picture = (tmp_path / "r.svg").read_text()
-    assert "<!-- The val_loss, trained in each way -->" in picture
-    assert picture.count("<!-- by hand minus .fit: exactly 0 in every epoch -->") == 4
+    assert "<!-- The val_loss: by hand minus .fit is exactly 0 in every epoch -->" in picture
+    assert picture.count(": by hand minus .fit is exactly 0 in every epoch -->") == 4
+    assert "What is left when .fit is subtracted" not in picture
 
 
 def test_json_on_standard_output_is_all_that_is_printed_there(model_file, capsys):

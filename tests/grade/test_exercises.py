@@ -72,11 +72,11 @@ def row(folder, student):
 @pytest.mark.parametrize(
     ("student", "score", "right", "quiz", "status"),
     [
-        ("all", "10", "3 of 3", "9 of 9", "graded"),
+        ("all", "10", "3 of 3", "10 of 10", "graded"),
         ("stub", "0", "0 of 3", "", "not done yet"),
         ("loop", "10", "", "", "graded"),
-        ("quiz", "0", "", "4 of 9", "missing"),
-        ("flat", "10", "", "4 of 9", "graded"),
+        ("quiz", "0", "", "4 of 10", "missing"),
+        ("flat", "10", "", "4 of 10", "graded"),
         ("broken", "10", "", "unreadable", "graded"),
         ("reads", "10", "0 of 3", "", "graded"),
     ],
@@ -103,7 +103,7 @@ def test_the_class_page_counts_who_has_each_right(graded):
 def test_the_feedback_tells_of_each(graded):
     page = (graded / "feedback" / "all.html").read_text()
     assert "The exercises: 3 of 3 right" in page
-    assert "The quiz: 9 of 9 right" in page
+    assert "The quiz: 10 of 10 right" in page
     stub = (graded / "feedback" / "stub.md").read_text()
     assert all(f"{name}: not done yet" in stub.replace("\\_", "_") for name in NAMES)
     assert "not TOML" in (graded / "feedback" / "broken.md").read_text()
