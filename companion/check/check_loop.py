@@ -11,11 +11,11 @@ from companion.check.learner.file import check_train
 from companion.check.learner.isolation import unchanged
 from companion.check.learner.lines import Location, file_is_own, line_of_report, text_of
 from companion.check.learner.traceback import LoopError
-from companion.check.problem import Problem
+from companion.check.problem import Problem, Train
 from companion.check.problems import lesson_problem, revealing_problem
 from companion.check.result import NOT_DONE, LoopCheck
 from companion.check.rules.findings import Finding
-from companion.check.run import Train, run_as_written, run_watched
+from companion.check.run import run_as_written, run_watched
 from companion.check.verdict import ProblemVerdict
 from companion.errors import UserError
 from companion.terminal.lesson_list import LESSONS

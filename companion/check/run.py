@@ -13,13 +13,11 @@ from companion.check.learner.file import history_of
 from companion.check.learner.isolation import unchanged
 from companion.check.learner.lines import Location
 from companion.check.learner.traceback import NO_GRADIENT, LoopError
-from companion.check.problem import Problem
+from companion.check.problem import Problem, Train
 from companion.check.recording.events import Gradient, Recording, State
 from companion.check.recording.patches import definer, replaced
 from companion.check.recording.recorder import watch
 from companion.errors import UserError
-
-Train = Callable[..., Any]
 
 
 @dataclass
