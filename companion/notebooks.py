@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error(
                 f"{lesson!r} is no lesson: there are {', '.join(LESSONS)}; name some, or none for all"
             )
-    folder = Path(options.output)
+    folder, report = Path(options.output), Report()
     made = {folder / f"{lesson}.ipynb": notebook(lesson) for lesson in options.lessons or LESSONS}
     refuse_to_lose(made, options.overwrite)
     try:
@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise OutputError(f"{options.output!r} cannot be made: {error.strerror}; name another") from None
     for path, text in made.items():
         write(str(path), text.encode())
-        Report().print(str(path), soft_wrap=True)
+        report.print(str(path), soft_wrap=True)
+    report.print("Open them in Jupyter (pip install jupyterlab; then jupyter lab), or upload them to Colab.")
     return 0
 
 

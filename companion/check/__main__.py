@@ -20,7 +20,7 @@ from companion.terminal.arguments import (
 )
 from companion.terminal.console import MISUSE, Report, command
 from companion.terminal.lesson_list import FIRST_TO_LAST, LESSONS
-from companion.terminal.outputs import write
+from companion.terminal.outputs import busy, write
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -111,7 +111,8 @@ def check_train(options: argparse.Namespace) -> "tuple[LoopCheck, ModuleType | N
     except UserError as error:
         return LoopCheck(options.file, error=error), module
     chosen = {"problem": options.problem, "seed": options.seed, "epochs": options.epochs}
-    return check_loop(train, options.lesson, name=options.file, **chosen), module
+    with busy("running your loop beside .fit"):
+        return check_loop(train, options.lesson, name=options.file, **chosen), module
 
 
 def check_exercises(

@@ -160,10 +160,8 @@ def _how_close(one: ProblemVerdict) -> str:
     )
     if one.verdict == "identical":
         return f", bit for bit ({checked})"
-    return (
-        f", equal within float noise: losses at most {distance(one.losses_apart)} apart, final weights "
-        f"{distance(one.weights_apart)} ({checked})"
-    )
+    losses = f"losses at most {distance(one.losses_apart)} apart" if one.losses_apart else "the same losses"
+    return f", equal within float noise: {losses}, final weights {distance(one.weights_apart)} ({checked})"
 
 
 def _print_mistake(report: Report, number: int, mistake: Mistake) -> None:

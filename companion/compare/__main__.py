@@ -26,7 +26,7 @@ from companion.terminal.arguments import (
 )
 from companion.terminal.console import Report, command
 from companion.terminal.formats import distance, loss_text, spell_out
-from companion.terminal.outputs import write
+from companion.terminal.outputs import busy, write
 
 if TYPE_CHECKING:
     from companion.comparison.with_fit import FitComparison
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             data = read_data(module, options.file)
         arguments = fit_arguments(module, options, data)
         report.heading(f"{options.file}: by hand and by .fit")
-        with told_in_one_line(options.file):
+        with told_in_one_line(options.file), busy("training by hand and by .fit"):
             comparison = compare_with_fit(module.build_model, data.x, data.y, seed=options.seed, **arguments)
     print_report(report, comparison, data, arguments)
     return deliver(comparison, options, arguments)

@@ -11,7 +11,7 @@ from companion.errors import UserError
 from companion.mistakes.broken_loops import ALSO_NEEDED, broken_loop, right_loop
 from companion.terminal.arguments import OneLineParser, check_outputs, did_you_mean, whole_number
 from companion.terminal.console import Report, command
-from companion.terminal.outputs import STDOUT, holds_other, write
+from companion.terminal.outputs import STDOUT, busy, holds_other, write
 
 if TYPE_CHECKING:
     from companion.check.result import LoopCheck
@@ -124,7 +124,8 @@ def run(mistake: str, text: str, name: str, epochs: int) -> "LoopCheck":
     from companion.check.check_loop import check_loop
     from companion.check.problems import telling_problem
 
-    return check_loop(_train_of(text, name), problem=telling_problem(mistake, epochs), name=mistake)
+    with busy("running the broken loop beside .fit"):
+        return check_loop(_train_of(text, name), problem=telling_problem(mistake, epochs), name=mistake)
 
 
 def _train_of(text: str, name: str) -> Callable[..., Any]:

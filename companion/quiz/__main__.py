@@ -173,8 +173,8 @@ def print_mark(report: Report, one: Mark) -> None:
     if one.right:
         report.indented("Right.", "bold green")
     else:
-        told = "Not right" if one.given else "Left out"
-        report.indented(f"{told}: {one.right_answer}", "bold red" if one.given else "bold")
+        told = f"Not right (you said {one.given})" if one.given else "Skipped"
+        report.indented(f"{told}. Right: {one.right_answer}", "bold red" if one.given else "bold")
     report.indented(one.explanation)
 
 

@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_batch_sizes(out, kinds, len(x))
     print_scan(out, scan, runs.start_loss(lesson1.train_by_hand), runs.updates())
     printed = page_figures(by_hand, page_fit, settings)
-    parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, "lesson1", printed, settings, PAGE_SETTINGS)
     parts.print_guesses(out, "lesson1", options, runs)
 
     others = {"page_fit": as_loop}

@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         trace.print_corner(out, start, x, y)
     print_scan(out, scan, runs.start_loss(lesson2.train_by_hand), runs.updates())
     printed = page_figures(weights, runs)
-    parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, "lesson2", printed, settings, PAGE_SETTINGS)
     parts.print_guesses(out, "lesson2", options, runs)
 
     both = {"all_images": all_comparison}

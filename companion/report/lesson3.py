@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         printed = page_figures(runs, x_test, y_test, options.exercises)
     print_scan(out, scan, runs.start_loss(lesson3.train_by_hand), runs.updates())
     print_rounding(out, in_both, *in_float32)
-    parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, "lesson3", printed, settings, PAGE_SETTINGS)
     parts.print_guesses(out, "lesson3", options, runs)
 
     return parts.deliver(

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         start = runs.start_loss(lesson4.train_by_hand)
     print_scan(out, scan, start, runs.updates(), "The dial")
     printed = page_figures(runs)
-    parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, "lesson4", printed, settings, PAGE_SETTINGS)
     parts.print_guesses(out, "lesson4", options, runs)
 
     result = Result(4, TITLE, settings, histories_of(trained), *lead[2:], right, scan, printed)

@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     scan = dict(sorted(({rate: lead.fit.history} | others).items()))
     print_scan(out, scan, places[0].loss, runs.updates())
     printed = page_figures(model, one_weight[2], places, settings)
-    parts.print_page(out, printed, settings, PAGE_SETTINGS)
+    parts.print_page(out, "lesson5", printed, settings, PAGE_SETTINGS)
     parts.print_guesses(out, "lesson5", options, runs)
 
     result = Result(

@@ -94,7 +94,9 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
     flag("--exercises", help=told)
     flag("--textbook-fit", help="call model.fit(x, y, ...) on the arrays for all epochs (slower)")
     add_quiet(parser)
-    if lesson.dial is not None:
+    if lesson.dial is None:
+        flag("--live", "--browser", dest="live", help=off)
+    else:
         flag("--live", help="open the dial in a window, without a report")
         flag("--browser", help="open the dial in a web page (pip install 'fit-by-hand[live]')")
     return parser
@@ -116,6 +118,9 @@ def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
     if options.exercises and lesson.exercises_at and not lesson.exercises_at.items() <= vars(options).items():
         needed = settings_text(lesson.exercises_at)
         parser.error(f"--exercises: they are for {needed}; leave out the options that change these")
+    if lesson.dial is None and options.live:
+        dials = " and ".join(other for other, one in LESSONS.items() if one.dial)
+        parser.error(f"--live and --browser: only {dials} has a dial; try python -m companion.{dials} --live")
     if lesson.dial is not None and (options.live or options.browser):
         _check_dial(parser, options, *lesson.dial)
     if options.show:

@@ -18,6 +18,7 @@ from companion.report.result import Printed, Result, side_by_side
 from companion.report.runs import Run, Runs, Train, accuracy, compare, fast, histories_of
 from companion.terminal.console import Report
 from companion.terminal.formats import distance, loss_text, settings_text
+from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
 NAMES = {"numpy": "NumPy", "by_hand": "by hand", "fit": ".fit"}
@@ -111,24 +112,23 @@ def print_trainings(report: Report, trained: Mapping[str, Run], dtype: str) -> N
 
 def print_guesses(report: Report, name: str, options: argparse.Namespace, runs: Runs) -> None:
     """Print each guess that ``--predict`` has asked for beside what the run gives."""
-    if not options.guesses:
+    if not options.predict:
         return
     report.heading("What you thought would happen, and what did")
     predictions, right = Predictions(name, runs), 0
     for number, question in enumerate(predictions_of(name), start=1):
-        if question.name not in options.guesses:
-            continue
         with progress():
-            marked = mark(question, options.guesses[question.name], predictions.answer)
+            marked = mark(question, options.guesses.get(question.name), predictions.answer)
         right += marked.right
         report.print()
         report.print(f"{number}. {question.text}")
-        verdict = ", as you thought" if marked.right else f"; you thought {marked.given or 'nothing'}"
+        verdict = f"; you thought {marked.given}" if marked.given else ""
+        verdict = ", as you thought" if marked.right else verdict
         report.indented(f"{marked.right_answer}{verdict}", "bold green" if marked.right else "bold")
         report.indented(marked.explanation)
     report.print()
-    verb = "was" if right == 1 else "were"
-    report.print(f"{right} of {len(options.guesses)} {verb} as you thought.")
+    guessed = sum(guess is not None for guess in options.guesses.values())
+    report.print(f"{right} of {guessed} guesses right." if guessed else "You made no guess.")
 
 
 def print_side_by_side(
@@ -188,12 +188,14 @@ def print_accuracy(
 
 def print_page(
     report: Report,
+    name: str,
     figures: Sequence[Printed],
     settings: Mapping[str, Any],
     page_settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Set the page's figures beside the run's, and say how many differ."""
     report.part("What the lesson's page prints, and what this run gives")
+    report.print(f"(The page that this lesson follows is {LESSONS[name].page}.)", style="dim")
     verdicts = {True: "agrees", False: "differs", None: ""}
     rows = [[p.figure, shown(p.printed, p), shown(p.measured, p), verdicts[p.agrees]] for p in figures]
     if rows:

@@ -36,7 +36,10 @@ class OneLineParser(argparse.ArgumentParser):
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return a question about what is allowed and nearest to a word, and a space; "" if nothing is near."""
-    near = difflib.get_close_matches(word, list(allowed), 1)
+    known, plain = list(allowed), word.strip("-")
+    # First what has the word as a part, as "rate" is one of "--learning-rate".
+    near = [name for name in known if plain and plain in re.split(r"[-\s]+", name)]
+    near = near or difflib.get_close_matches(word, known, 1, cutoff=0.7)
     return f"did you mean {near[0]}? " if near else ""
 
 

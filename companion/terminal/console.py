@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich import box
-from rich.console import Console
-from rich.measure import Measurement
+from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -20,6 +19,7 @@ from companion.terminal.outputs import leave_stdout, stdout_refused
 from companion.terminal.quiet_start import INTERRUPTED, end_of_start
 
 MISUSE = 2
+BETWEEN_COLUMNS = 3  # of a table
 PAGE = 100  # columns of a report that is not printed
 
 
@@ -61,6 +61,12 @@ class Report(Console):
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Print a word and what it stands for, a pair after the other; long texts wrap beside their word."""
+        facts = list(facts)
+        if max((len(word) for word, _ in facts), default=0) > self.width // 2:  # too narrow for two columns
+            for word, text in facts:
+                self.print(word)
+                self.indented(text)
+            return
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold")
@@ -72,18 +78,20 @@ class Report(Console):
         self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: Sequence[int] = ()
     ) -> None:
         """Print a table, numbers aligned at the right."""
-        table, rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False), list(rows)
+        table, rows, needed = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False), list(rows), 0
         for number, column in enumerate(columns):
-            if number in text_columns:
-                table.add_column(column)
-                continue
-            cells = [line for cell in (column, *(row[number] for row in rows)) for line in cell.split("\n")]
-            table.add_column(column, justify="right", no_wrap=True, min_width=max(map(len, cells)))
+            words = number in text_columns
+            cells = [column, *(row[number] for row in rows)]
+            least = max(len(part) for cell in cells for part in cell.split(None if words else "\n") or [""])
+            justify: JustifyMethod = "left" if words else "right"
+            table.add_column(column, justify=justify, no_wrap=not words, min_width=least)
+            needed += least + BETWEEN_COLUMNS
         for row in rows:
             table.add_row(*row)
-        # Texts wrap to the terminal. Numbers are not cut: where they need more, the terminal wraps the line.
-        needed = Measurement.get(self, self.options.update(max_width=PAGE), table).minimum
-        self.print(table, width=max(self.width, needed), crop=False)
+        # Texts wrap to the terminal. Numbers are not cut: if they need more, the terminal wraps the line.
+        own, self.width = self.width, max(self.width, needed - BETWEEN_COLUMNS)
+        self.print(table)
+        self.width = own
 
 
 @contextmanager

@@ -18,6 +18,8 @@ class Lesson:
         What only this lesson shows.
     rows : str
         What it trains on, and in which batches.
+    page : str
+        The page that it follows.
     learning_rate, epochs, hidden, dtype : float, int, int and str
         Its own settings; `hidden` is 0 where there can be no hidden units.
     batch_size : int or None
@@ -35,6 +37,7 @@ class Lesson:
     title: str
     shows: str
     rows: str
+    page: str
     learning_rate: float
     epochs: int
     hidden: int
@@ -52,6 +55,7 @@ LESSONS = {
         title="one neuron, pass or fail",
         shows="a loop turned into a .fit call, and back",
         rows="4 students in one batch",
+        page="a chapter on gradient descent and backpropagation",
         learning_rate=0.1,
         epochs=2000,
         hidden=0,
@@ -64,6 +68,7 @@ LESSONS = {
         title="four pixels, 31 parameters",
         shows="every gradient three ways, one update",
         rows="one image of 4 pixels",
+        page="a section on gradient descent, from a course that builds this network by hand",
         learning_rate=0.1,
         epochs=200,
         hidden=3,
@@ -76,6 +81,7 @@ LESSONS = {
         title="gradient descent on diabetes",
         shows="NumPy, a GradientTape loop and .fit",
         rows="576 patients in one batch",
+        page="Lesson 3, Gradient Descent for Neural Networks, at datatweets.com",
         learning_rate=0.1,
         epochs=2000,
         hidden=16,
@@ -89,6 +95,7 @@ LESSONS = {
         title="the learning-rate dial",
         shows="two moons, shuffled batches of 32, six rates",
         rows="200 points in shuffled batches of 32",
+        page="a module on gradient descent in practice, of a course on neural networks",
         learning_rate=0.1,
         epochs=200,
         hidden=8,
@@ -102,6 +109,7 @@ LESSONS = {
         title="handwritten digits, 13,002 parameters",
         shows="MNIST, accuracy beside loss",
         rows="60,000 digits in shuffled batches of 32",
+        page="a post on gradient descent, from a series on neural networks",
         learning_rate=0.1,
         epochs=3,
         hidden=16,

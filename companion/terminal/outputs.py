@@ -1,9 +1,11 @@
 """Write results: a file is written whole or not at all, and standard output stays clean."""
 
+import contextlib
 import os
 import secrets
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from companion.errors import OutputError
@@ -104,3 +106,16 @@ def stdout_refused(error: OSError) -> OutputError:
 def leave_stdout() -> None:
     """Discard what is still to be printed: the reader, perhaps ``head``, has seen enough."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Say on a terminal what takes so long, in a line of standard error that goes away afterwards."""
+    line, shown = f"{what} ...".encode(), os.isatty(2)
+    if shown:
+        os.write(2, line + b"\r")
+    try:
+        yield
+    finally:
+        if shown:
+            os.write(2, b" " * len(line) + b"\r")

@@ -19,6 +19,7 @@ from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from companion.errors import refuse_backend
+from companion.terminal.outputs import busy
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 WORKER = "companion's worker"  # the name of a process of our own that multiprocessing starts
@@ -121,7 +122,7 @@ class _KerasFinder(importlib.abc.MetaPathFinder):
         """Import it, without its notes, and so that Ctrl-C does not wait for its end."""
         hides = module.__name__ == "tensorflow" and os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "0"
         leaves = _leave_at_ctrl_c(self.command)
-        with _notes_held_back() if hides else contextlib.nullcontext():
+        with busy("importing TensorFlow"), _notes_held_back() if hides else contextlib.nullcontext():
             execute(module)
         if leaves:
             end_of_start()

@@ -106,7 +106,7 @@ def test_a_key_is_not_given_to_a_quiz_whose_explanation_cannot_be_filled_in(own_
 def test_what_is_left_out_is_not_right_and_input_may_end_early(own_quiz, capsys, monkeypatch):
     words = ["lesson3", "--quiz", own_quiz(STATIC)]
     status, out, _ = run(capsys, monkeypatch, words, "\n")
-    assert (status, "Left out: b) that" in out, "Score: 0 of 2" in out) == (0, True, True)
+    assert (status, "Skipped. Right: b) that" in out, "Score: 0 of 2" in out) == (0, True, True)
     assert "(ended at question 2)" in out
 
 

@@ -13,9 +13,11 @@ def test_texts_wrap_to_a_narrow_terminal_and_numbers_stay_whole(capsys, monkeypa
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert max(len(line.rstrip()) for line in lines) <= 40
-    rows = [["0", "0.693703198536", "0.693703198536", "0"]]
-    report.table(["epoch", "by hand", ".fit", "difference"], rows)
-    assert capsys.readouterr().out.splitlines()[-1].split() == rows[0]
+    for first in ((), (0,)):  # numbers, words
+        rows = [["training", "0.693703198536", "0.693703198536", "0"]]
+        report.table(["", "by hand", ".fit", "difference"], rows, text_columns=first)
+        assert capsys.readouterr().out.splitlines()[-1].split() == rows[0]
+    assert report.width == 40
 
 
 def test_a_report_in_a_notebook_is_one_output(capsys, monkeypatch):
