@@ -18,7 +18,7 @@ SMALL = {
     "grade class": (["--count", "10"], "10 of 10 in the gradebook"),
     "grade kill": (["--count", "4", "--times", "1", "--longest", "12"], "gradebook identical to"),
     "keras_own_tests": (["--only", "test_fit_flow"], r"[1-9]\d* pass by hand"),
-    "lessons": (["--rounds", "1", "--only", "lesson2"], "times 'import tensorflow'"),
+    "lessons": (["--rounds", "1", "--only", "lesson2"], "the command, in times of it:"),
     "live": (["--moves", "2"], "from a move to its picture"),
     "loop": (["--rounds", "1", "--only", "diabetes"], "ratio "),
 }

@@ -140,8 +140,8 @@ def test_the_report_walks_the_gap_from_both_ends_down_to_exactly_0(whole_run):
     assert " ".join(clipping[0][:-1]) == "clipping none (logits) 1e-9 in log 0"
     assert " ".join(clipping[1]) == "clipping 1e-9 in log none (logits) 0"
     words = " ".join(out.split())
-    assert "the page's loop as a .fit call, all epochs: identical: 2000 of 2000 epochs" in words
-    assert "the page's .fit call as a loop, all epochs: identical: 2000 of 2000 epochs" in words
+    assert "the page's loop as a .fit call: identical: 2000 of 2000 epochs" in words
+    assert "the page's .fit call as a loop: identical: 300 of 300 epochs" in words
     updates = [row[1:3] for row in rows if row[:1] in (["batch"], ["mini"], ["one"]) and len(row) == 8]
     assert updates == [["4", "100"], ["2", "200"], ["1", "400"]]
 

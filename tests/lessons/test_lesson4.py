@@ -73,9 +73,8 @@ def test_the_data_are_two_balanced_classes_and_the_test_points_are_others():
 def test_the_report_shows_the_order_and_the_dial_and_both_are_those_of_the_run(whole_run):
     out = whole_run("lesson4").out
     words = " ".join(out.split())
-    assert [out.index(f"\n{part}. ") for part in range(1, 7)] == sorted(
-        out.index(f"\n{n}. ") for n in range(1, 7)
-    )
+    places = [out.index(f"\n{part}. ") for part in range(1, 6)]
+    assert places == sorted(places)
     keras.utils.set_random_seed(0)
     assert f"rows {', '.join(map(str, order_of_fit(200)[:8]))}, ...; the same in every epoch" in words
     assert "7 batches, the last of 8 rows" in words
