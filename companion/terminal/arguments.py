@@ -39,7 +39,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     known, plain = list(allowed), word.strip("-")
     # First what has the word as a part, as "rate" is one of "--learning-rate".
     near = [name for name in known if plain and plain in re.split(r"[-\s]+", name)]
-    near = near or difflib.get_close_matches(word, known, 1, cutoff=0.7)
+    near = near or difflib.get_close_matches(word, known, 1, cutoff=0.65)
     return f"did you mean {near[0]}? " if near else ""
 
 
