@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from companion.check.check_loop import check_loop as check_loop
     from companion.check.problem import Problem as Problem
     from companion.check.result import LoopCheck as LoopCheck
+    from companion.check.script.check_script import watching as watching
     from companion.comparison.with_fit import FitComparison as FitComparison
     from companion.comparison.with_fit import compare_with_fit as compare_with_fit
     from companion.loop import fit_by_hand as fit_by_hand
@@ -25,8 +26,17 @@ _HOMES = {
     "check_loop": "companion.check.check_loop",
     "compare_with_fit": "companion.comparison.with_fit",
     "fit_by_hand": "companion.loop",
+    "watching": "companion.check.script.check_script",
 }
-__all__ = ["FitComparison", "LoopCheck", "Problem", "check_loop", "compare_with_fit", "fit_by_hand"]
+__all__ = [
+    "FitComparison",
+    "LoopCheck",
+    "Problem",
+    "check_loop",
+    "compare_with_fit",
+    "fit_by_hand",
+    "watching",
+]
 
 
 def __getattr__(name: str) -> Any:

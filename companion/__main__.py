@@ -12,7 +12,7 @@ from companion.terminal.lesson_list import LESSONS
 from companion.terminal.quiet_start import begin
 
 TOOLS = {
-    "check": "your own loop in a file: is it .fit, and if not, why and where?",
+    "check": "your own loop: is it .fit, and if not, why and in which line?",
     "quiz": "questions on each lesson, some answered by running it; a score",
     "mistakes": "break a right loop on purpose, and see what happens",
     "notebooks": "each lesson's walkthrough as a notebook",
@@ -33,7 +33,7 @@ def index() -> str:
         "lessons",
         *(f"  {name}  {lesson.title}: {lesson.shows}" for name, lesson in LESSONS.items()),
         "",
-        "for your code: from companion import check_loop, fit_by_hand, compare_with_fit",
+        "for your code (import check_loop, compare_with_fit, fit_by_hand, watching)",
         *(f"  {name:<11}  {title}" for name, title in TOOLS.items()),
         "",
         "'companion NAME --help' lists the options of each.",

@@ -17,9 +17,8 @@ from matplotlib.figure import Figure
 
 import companion
 from companion import lesson4
-from companion.check.check_loop import check_loop
-from companion.check.learner.file import read_train
-from companion.check.result import print_check
+from companion.check.script.check_script import check_script
+from companion.check.script.result import print_script
 from companion.grade import __main__ as grade
 from companion.live.app import SIZE, LiveDial
 from companion.live.dial import Dial
@@ -64,14 +63,15 @@ def draw_dial(path):
 
 
 def draw_check(path):
-    """Check the loop in the manual of ``check``; draw the terminal."""
+    """Check the script in the manual of ``check``; draw the terminal."""
     manual = (PACKAGE / "check" / "README.md").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        Path("my_loop.py").write_text(re.findall(r"```py\n(.*?)```", manual, re.DOTALL)[0], encoding="utf-8")
-        found = check_loop(read_train("my_loop.py"), lesson=3, name="my_loop.py")
+        script = re.findall(r"```py\n(.*?)```", manual, re.DOTALL)[0]
+        Path("my_script.py").write_text(script, encoding="utf-8")
+        found = check_script("my_script.py")
     report = Report(file=io.StringIO(), record=True, width=80, force_terminal=True, color_system="truecolor")
-    print_check(report, found)
-    text = report.export_svg(title="python -m companion.check lesson3 my_loop.py", unique_id="check")
+    print_script(report, found)
+    text = report.export_svg(title="python -m companion.check my_script.py", unique_id="check")
     text = re.sub(r"\s*@font-face \{.*?\n    \}", "", text, flags=re.DOTALL)  # fonts from the web
     path.write_text(text, encoding="utf-8")
 

@@ -73,14 +73,14 @@ def test_what_is_printed_and_measured_is_what_the_longer_reports_say(document, w
     assert without_noise(pasted) in without_noise(whole_run(lesson).out)
 
 
-def test_the_check_says_of_the_loop_in_its_manual_what_the_manual_says(
+def test_the_check_says_of_the_script_in_its_manual_what_the_manual_says(
     document, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "my_loop.py").write_text(blocks(document("check"), "py")[0])
-    assert check.main(["lesson3", "my_loop.py"]) == 1
+    (tmp_path / "my_script.py").write_text(blocks(document("check"), "py")[0])
+    assert check.main(["my_script.py"]) == 1
     printed = "\n".join(line.rstrip() for line in capsys.readouterr().out.splitlines())
-    assert labeled(document("check"), "verdict").strip() in printed
+    assert labeled(document("check"), "script").strip() in printed
 
 
 def test_the_table_of_loops_in_the_manual_counts_the_loops_there_are(document):

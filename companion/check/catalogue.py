@@ -291,6 +291,21 @@ MISTAKES: dict[str, Known] = {
 }
 
 
+# Mistakes of scripts, in which network and labels are the person's own: a lesson's problem has none of these.
+IN_SCRIPTS: dict[str, Known] = {
+    "labels-of-other-rows": Known(
+        "Rows meet the labels of other rows",
+        "Take the same rows of x and y: x[order] and y[order].",
+        ORDER,
+    ),
+    "frozen-updated": Known(
+        "Variables of a frozen layer are updated",
+        "Take model.trainable_variables after the layers are frozen, and use that list.",
+        ONE_OPTIMIZER,
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Mistake:
     """A mistake found in a loop.
@@ -331,11 +346,16 @@ class Mistake:
     problems: list[str] = field(default_factory=list)
 
 
+def known_as(name: str) -> Known:
+    """Return the entry of a mistake."""
+    return MISTAKES[name] if name in MISTAKES else IN_SCRIPTS[name]
+
+
 def mistake(
     name: str, evidence: str, place: Location | None, code: str, problems: Sequence[str] = ()
 ) -> Mistake:
     """Return all that is known of a mistake."""
-    known = MISTAKES[name]
+    known = known_as(name)
     file, line = (place.file, place.line) if place else (None, None)
     about = (known.cure, known.link, known.section)
     return Mistake(name, known.title, evidence, file, line, code, *about, list(problems))

@@ -1,7 +1,7 @@
 """From a recording to named mistakes with their evidence, or to "unknown, but the difference is here"."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,10 +10,11 @@ from companion.check.recording.events import Forward, ReadyMade, Recording, Upda
 from companion.check.replay import Replay
 from companion.check.rules.findings import FORWARD, START, Case, Divergence, Finding, largest_difference
 from companion.check.rules.gradients import Explanation, gradient_findings
+from companion.check.rules.places import place_of
 from companion.check.rules.reports import report_findings
 from companion.check.rules.rows import row_findings
 from companion.check.rules.simulation import is_right_in_all
-from companion.check.rules.updates import optimizer_counts, other_settings, update_findings
+from companion.check.rules.updates import frozen_updated, optimizer_counts, other_settings, update_findings
 from companion.check.steps import Step, Steps, steps_of
 
 
@@ -37,7 +38,14 @@ class Diagnosis:
 
 
 def diagnose(problem: Problem, reference: Reference, recording: Recording, replay: Replay) -> Diagnosis:
-    """Find out where and why a loop is not ``.fit``."""
+    """Find out where and why a loop is not ``.fit``, and in which line one would correct it."""
+    found = _diagnose(problem, reference, recording, replay)
+    case = Case(problem, reference, recording, found.steps, replay, [])
+    placed = [replace(finding, place=place_of(finding, case)) for finding in found.findings]
+    return replace(found, findings=placed)
+
+
+def _diagnose(problem: Problem, reference: Reference, recording: Recording, replay: Replay) -> Diagnosis:
     taken = steps_of(recording, problem.epochs)
     warm_up = taken.cut_warm_up(reference.batches)
     case = Case(problem, reference, recording, taken.steps, replay, [])
@@ -69,7 +77,7 @@ def diagnose(problem: Problem, reference: Reference, recording: Recording, repla
     in_order = all(finding.name for finding in rows)  # else steps do not follow each other as in .fit
     if is_right_in_all(case):
         explained: list[Explanation] | None = None
-        found += (_passes(case, []) if in_order else []) + optimizer_counts(case)
+        found += (_passes(case, []) if in_order else []) + optimizer_counts(case) + frozen_updated(case)
     else:
         gradients, explained = gradient_findings(case)
         found += gradients + (_passes(case, gradients) if in_order else []) + update_findings(case)
@@ -195,7 +203,8 @@ def _passes(case: Case, gradients: list[Finding]) -> list[Finding]:
     if any(not finding.name for finding in gradients):
         return []
     training = all(finding.name != "training-left-out" for finding in gradients)
-    others = [n for n in range(len(case.recording.start)) if n not in case.recording.trainable]
+    moved = {*case.recording.trainable, *case.recording.frozen}
+    others = [n for n in range(len(case.recording.start)) if n not in moved]
     for before, step in zip(case.steps, case.steps[1:], strict=False):
         if len(before.forwards) != 1 or len(step.forwards) != 1:
             return []

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from companion.check.recording.events import Forward, Recording, Update
 from companion.check.recording.recorder import watch
@@ -90,6 +91,11 @@ class Problem:
         """Train a network by a learner's function; return what it returns."""
         how = {"learning_rate": self.learning_rate, "batch_size": self.batch_size, "epochs": self.epochs}
         return train(model, self.x.copy(), self.y.copy(), **how)
+
+    @property
+    def row_count(self) -> int:
+        """Return how many rows the data has."""
+        return len(tf.nest.flatten(self.x)[0])
 
     def row_weights(self) -> np.ndarray | None:
         """Return the weight of each row that comes from `class_weight`."""

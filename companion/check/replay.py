@@ -74,7 +74,7 @@ class Replay:
         self.twin = problem.start()
         self.loss = problem.loss()
         self.weights = problem.row_weights()
-        self.x, self.y = (_as_fit_casts(array) for array in (problem.x, problem.y))
+        self.x, self.y = (tf.nest.map_structure(_as_fit_casts, data) for data in (problem.x, problem.y))
         # By forward pass, which is kept, so that no other gets its id.
         self._known: dict[tuple[int, Variant], tuple[Forward, Point]] = {}
         self._after: dict[tuple[int, bool], State] = {}
@@ -82,17 +82,26 @@ class Replay:
     def variants(self) -> list[Variant]:
         """List the ways that are told apart: the right one first, then those with fewer mistakes."""
         pairings, losses, weightings = ["row by row"], ["fit"], ["fit"]
-        if self.twin.output_shape[1:] == self.y.shape[1:] and self.y.dtype.kind == "f":
-            pairings += ["swapped"]
+        if isinstance(self.y, np.ndarray) and self.compares_number_by_number():
             losses += [name for name in OTHER_LOSSES if name != type(self.loss).__name__]
-            if self.y.shape[1:] == (1,):
-                pairings += ["broadcast"]
+            pairings += ["swapped"] if self.y.dtype.kind == "f" else []
+            pairings += ["broadcast"] if self.output_shape == (1,) else []
         if "from_logits" in self.loss.get_config():
             losses += ["logits"]
         if self.weights is not None:
             weightings += ["unweighted", "normalized"]
         ways = itertools.product((True, False), pairings, losses, weightings)
         return sorted((Variant(*way) for way in ways), key=lambda variant: variant.mistakes)
+
+    @functools.cached_property
+    def output_shape(self) -> tuple[int, ...]:
+        """Return the shape of the prediction for a row; () if there are several."""
+        prediction = self.twin(take(self.x, np.arange(1)), training=False)
+        return tuple(prediction.shape[1:]) if isinstance(prediction, tf.Tensor) else ()
+
+    def compares_number_by_number(self) -> bool:
+        """Return whether there is a label for each number that the network predicts, in whatever shape."""
+        return self.y.dtype.kind in "fiub" and self.y[0].size == np.prod(self.output_shape, dtype=int) > 0
 
     def forget(self) -> None:
         """Forget all computed values: the run that they belong to is over."""
@@ -111,7 +120,9 @@ class Replay:
         self.put(forward.state)
         rows = forward.rows
         weights = None if self.weights is None else self.weights[rows]
-        loss, penalty, of_loss, of_penalty = self._function(variant)(self.x[rows], self.y[rows], weights)
+        loss, penalty, of_loss, of_penalty = self._function(variant)(
+            take(self.x, rows), take(self.y, rows), weights
+        )
         if variant == Variant(training=variant.training):
             self._after[id(forward), variant.training] = [v.numpy() for v in self.twin.variables]
         slopes = [[np.array(slope) for slope in found] for found in (of_loss, of_penalty)]
@@ -163,13 +174,18 @@ class Replay:
         elif variant.loss != "fit":
             loss = getattr(keras.losses, variant.loss)()
         if variant.pairing == "swapped":
-            return loss(y_pred, y)
+            return loss(y_pred, np.reshape(y, y_pred.shape))
         if variant.pairing == "broadcast":
-            return loss(np.tile(y, (len(y), 1)), tf.repeat(y_pred, len(y), axis=0))
+            return loss(np.tile(y.reshape(-1, 1), (len(y), 1)), tf.repeat(y_pred, len(y), axis=0))
         if weights is None or variant.weights == "unweighted":
             return loss(y, y_pred)
         normalized = variant.weights == "normalized"
         return loss(y, y_pred, sample_weight=weights) * (len(weights) / weights.sum() if normalized else 1)
+
+
+def take(data: Any, rows: np.ndarray) -> Any:
+    """Return these rows of an array, or of each array of several."""
+    return tf.nest.map_structure(lambda array: array[rows], data)
 
 
 def _as_fit_casts(array: np.ndarray) -> np.ndarray:

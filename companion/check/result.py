@@ -1,6 +1,7 @@
 """What `check_loop` found, as a page to read, as HTML, and as numbers and strings."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,11 +95,11 @@ def print_check(report: Report, check: LoopCheck, *, with_traceback: bool = True
         report.print()
         report.print(check.error.shown)
     for number, mistake in enumerate(check.mistakes, start=1):
-        _print_mistake(report, number, mistake)
+        print_mistake(report, number, mistake)
     for title, finding in check.unknown:
         report.print()
         report.print("Not explained by any mistake known here")
-        report.facts([("  where", f"{_where(finding)} of {title}"), ("  evidence", finding.evidence)])
+        report.facts([("  where", f"{where(finding)} of {title}"), ("  evidence", finding.evidence)])
     notes = [(one.problem.title, note) for one in check.problems for note in _notes(one)]
     if notes:
         report.part("Notes")
@@ -153,8 +154,8 @@ def verdict_text(check: LoopCheck) -> str:
 
 
 def _how_close(one: ProblemVerdict) -> str:
-    epochs, steps = one.problem.epochs, len(one.problem.x) // one.problem.batch_size
-    steps += bool(len(one.problem.x) % one.problem.batch_size)
+    epochs, steps = one.problem.epochs, one.problem.row_count // one.problem.batch_size
+    steps += bool(one.problem.row_count % one.problem.batch_size)
     checked = (
         f"{epochs * steps} updates: rows and their order, gradient, weights; {epochs} losses; final weights"
     )
@@ -164,7 +165,8 @@ def _how_close(one: ProblemVerdict) -> str:
     return f", equal within float noise: {losses}, final weights {distance(one.weights_apart)} ({checked})"
 
 
-def _print_mistake(report: Report, number: int, mistake: Mistake) -> None:
+def print_mistake(report: Report, number: int, mistake: Mistake) -> None:
+    """Print a mistake: where, the evidence, the cure, where to read on."""
     report.print()
     report.print(f"{number}. {mistake.title}  ({mistake.name})", style="bold")
     facts = [("   evidence", mistake.evidence)]
@@ -177,7 +179,8 @@ def _print_mistake(report: Report, number: int, mistake: Mistake) -> None:
     report.facts(facts)
 
 
-def _where(finding: Finding) -> str:
+def where(finding: Finding) -> str:
+    """Say in which step something differs."""
     at = finding.difference
     words = [
         f"epoch {at.epoch}" if at.epoch is not None else "",
@@ -204,9 +207,9 @@ def _as_dict(check: LoopCheck) -> dict[str, Any]:
             }
             for one in check.mistakes
         ],
-        "first_difference": _difference(at) if at is not None else None,
+        "first_difference": difference_dict(at) if at is not None else None,
         "unknown": [
-            {"problem": title, "evidence": finding.evidence, **_difference(finding.difference)}
+            {"problem": title, "evidence": finding.evidence, **difference_dict(finding.difference)}
             for title, finding in check.unknown
         ],
         "problems": [
@@ -214,7 +217,7 @@ def _as_dict(check: LoopCheck) -> dict[str, Any]:
                 "title": one.problem.title, "verdict": one.verdict, "learner": one.learner, "fit": one.fit,
                 "weights_apart": one.weights_apart, "unwatched": one.unwatched,
                 "settings": {
-                    "rows": len(one.problem.x), "batch_size": one.problem.batch_size,
+                    "rows": one.problem.row_count, "batch_size": one.problem.batch_size,
                     "epochs": one.problem.epochs, "learning_rate": one.problem.learning_rate,
                     "seed": one.problem.seed, "shuffle": one.problem.shuffle,
                 },
@@ -229,7 +232,8 @@ def _as_dict(check: LoopCheck) -> dict[str, Any]:
     return spell_out(content)
 
 
-def _difference(at: Divergence) -> dict[str, Any]:
+def difference_dict(at: Divergence) -> dict[str, Any]:
+    """Return a place where the two differ, for JSON."""
     return {
         "epoch": at.epoch, "batch": at.batch, "what": at.what, "variable": at.variable, "learner": at.learner,
         "fit": at.fit,
@@ -242,13 +246,13 @@ def _nan_note(history: list[float]) -> str | None:
     return f"the loss is {history[wrong[0]]} from epoch {wrong[0]} on" if wrong else None
 
 
-def draw(check: LoopCheck, path: str, title: str) -> None:
+def draw(problems: Sequence[ProblemVerdict], path: str, title: str) -> None:
     """Draw the losses of the loop and of ``.fit``, with the first difference marked."""
     from companion.plots import panels, plots
 
     curves = {
         one.problem.title: ({"by_hand": one.learner, "fit": one.fit}, one.first_difference)
-        for one in check.problems
+        for one in problems
     }
     figure = panels.draw_check(curves, title)
     plots.save(figure, path)

@@ -53,6 +53,11 @@ def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
     return model._loss_tracker
 
 
+def trained_by(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Return the variables that an optimizer was built for; none before that."""
+    return getattr(optimizer, "_trainable_variables", [])
+
+
 def kept_with(model: keras.Model, function: str, make: Callable[[], Kept]) -> Kept:
     """Return what `make` made for the model's present `function`; make it now if there is none.
 

@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not check.problems:
             told = f"a loop with {options.mistake} ends in an exception: there is no curve; leave --plot out"
             raise UserError(f"--plot: {told}")
-        draw(check, options.plot, f"{MISTAKES[options.mistake].title} ({options.mistake})")
+        draw(check.problems, options.plot, f"{MISTAKES[options.mistake].title} ({options.mistake})")
     return 0
 
 

@@ -5,12 +5,14 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from companion.errors import OutputError
 
 STDOUT = "-"
+SECONDS_BETWEEN = 1.0  # two looks at how far a work is
 
 
 def holds_other(path: str, content: bytes) -> bool:
@@ -109,13 +111,50 @@ def leave_stdout() -> None:
 
 
 @contextlib.contextmanager
-def busy(what: str) -> Iterator[None]:
-    """Say on a terminal what takes so long, in a line of standard error that goes away afterwards."""
-    line, shown = f"{what} ...".encode(), os.isatty(2)
-    if shown:
+def busy(what: str, detail: Callable[[], str] | None = None) -> Iterator[Callable[[], None]]:
+    """Say on a terminal what takes so long, in a line of standard error that goes away afterwards.
+
+    Parameters
+    ----------
+    what : str
+        What is done.
+    detail : callable, optional
+        Asked each second how far it is.
+
+    Yields
+    ------
+    callable
+        Takes the line away, until the next second: something else is to be printed.
+    """
+    written, over = [0], threading.Event()
+
+    def clear() -> None:
+        if written[0]:
+            os.write(2, b" " * written[0] + b"\r")
+            written[0] = 0
+
+    def tell() -> None:
+        more = detail() if detail else ""
+        line = f"{what}{': ' if more else ''}{more} ..."[: shutil.get_terminal_size().columns - 1].encode()
+        clear()
         os.write(2, line + b"\r")
+        written[0] = len(line)
+
+    def tell_on() -> None:
+        while not over.wait(SECONDS_BETWEEN):
+            tell()
+
+    if not os.isatty(2):
+        yield clear
+        return
+    tell()
+    thread = threading.Thread(target=tell_on, daemon=True)
+    if detail:
+        thread.start()
     try:
-        yield
+        yield clear
     finally:
-        if shown:
-            os.write(2, b" " * len(line) + b"\r")
+        over.set()
+        if detail:
+            thread.join()
+        clear()

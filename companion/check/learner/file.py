@@ -7,7 +7,7 @@ import json
 import linecache
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,14 +54,7 @@ def read_module(path: str) -> ModuleType:
 
 def run_file(path: str) -> ModuleType:
     """Do as `read_module`, and let through what the file raises."""
-    file = check_file(path)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path!r} cannot be read ({error}): save it as text in UTF-8") from None
-    parts = sources_of(path, text)
-    if file.suffix == ".ipynb":
-        parts = [(name, _without_magics(code)) for name, code in parts]
+    file, parts = check_file(path), parts_of(path)
     module = ModuleType("learner_" + re.sub(r"\W", "_", file.stem))
     module.__file__ = str(file.resolve())
     vars(module)["display"] = print  # as a notebook has it
@@ -72,6 +65,17 @@ def run_file(path: str) -> ModuleType:
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         exec(compile(source, name, "exec"), vars(module))
     return module
+
+
+def parts_of(path: str) -> list[tuple[str, str]]:
+    """Read the code of a file, or of each cell of a notebook without its magics, as `sources_of`."""
+    file = check_file(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path!r} cannot be read ({error}): save it as text in UTF-8") from None
+    parts = sources_of(path, text)
+    return [(name, _without_magics(code)) for name, code in parts] if file.suffix == ".ipynb" else parts
 
 
 def sources_of(path: str, text: str) -> list[tuple[str, str]]:
@@ -98,6 +102,40 @@ def _without_magics(code: str) -> str:
     return code
 
 
+def refuse_without_train(path: str) -> None:
+    """Refuse a script that trains and defines no ``train``, before anything of it runs."""
+    try:
+        trees = [ast.parse(code, name) for name, code in parts_of(path)]
+    except SyntaxError:  # running the file says where
+        return
+    top = [node for tree in trees for node in tree.body]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    if any(isinstance(node, ast.For | ast.While) for node in top) and not any(map(_may_define_train, nodes)):
+        functions = [node.name for node in top if isinstance(node, ast.FunctionDef)]
+        raise UserError(_no_train(path, [name for name in functions if name not in NO_TRAIN]))
+
+
+def _may_define_train(node: ast.AST) -> bool:
+    """Return whether a statement may give the name ``train`` a meaning."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return name == "train"
+        case ast.Name(id="train", ctx=ast.Store()):
+            return True
+        case ast.alias(name=name, asname=asname):
+            return (asname or name) in ("train", "*")
+    return False
+
+
+def _no_train(path: str, functions: Sequence[str]) -> str:
+    """Return what to tell about a file without ``train``, which has these functions."""
+    near = difflib.get_close_matches("train", [name.lower() for name in functions], 1, NEAR) or []
+    meant = [name for name in functions if name.lower() in near or "train" in name.lower()]
+    there = f"; did you mean {meant[0]!r}? rename it to train" if meant else ""
+    alone = f"leave the lesson out to check the file as it stands: python -m companion.check {path}"
+    return f"{path}: train is not defined{there}; define {SIGNATURE}, or {alone}"
+
+
 def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
     """Return ``train`` of a module, checked."""
     train = getattr(module, "train", None)
@@ -106,11 +144,7 @@ def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
         if inspect.isfunction(value) and value.__module__ == module.__name__
     ]  # fmt: skip
     if train is None:
-        own = [name for name in own if name not in NO_TRAIN]
-        near = difflib.get_close_matches("train", [name.lower() for name in own], 1, NEAR) or []
-        meant = [name for name in own if name.lower() in near or "train" in name.lower()]
-        there = f"; did you mean {meant[0]!r}? rename it to train" if meant else ""
-        raise UserError(f"{path}: train is not defined{there}; define {SIGNATURE}")
+        raise UserError(_no_train(path, [name for name in own if name not in NO_TRAIN]))
     check_train(train, path)
     return train
 
@@ -131,7 +165,35 @@ def check_train(train: Any, path: str = "train") -> None:
         signature.bind(None, None, None, learning_rate=0.1, batch_size=1, epochs=1)
     except TypeError as error:
         own = f"train{signature}"
-        raise UserError(f"{path}: {own} does not fit ({error}): it must be {SIGNATURE}") from None
+        told = f"{path}: {own} does not fit ({error}): it must be {SIGNATURE}"
+        raise UserError(f"{told}; {_wrapper(signature)}") from None
+
+
+# What an argument of a function of another signature usually is.
+USUAL = (
+    (r"model|net|network", "model"),
+    (r"x|x_?train|inputs?|features?|data_?x|images?", "x"),
+    (r"y|y_?train|labels?|targets?|data_?y", "y"),
+    (r".*(dataset|data|ds|loader|batches).*", "tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size)"),
+    (r"(n_|num_|nb_)?epochs?|n_iter|iterations", "epochs"),
+    (r"lr|learning_?rate|alpha|eta|rate", "learning_rate"),
+    (r"batch_?size|bs", "batch_size"),
+    (r"opt(imizer)?", "keras.optimizers.SGD(learning_rate)"),
+)
+
+
+def _wrapper(signature: inspect.Signature) -> str:
+    """Return the line to add that calls a ``train`` of another signature as it is, under another name."""
+    handed = []
+    for parameter in signature.parameters.values():
+        if parameter.default is not parameter.empty or parameter.kind in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        ):
+            continue
+        usual = next((v for k, v in USUAL if re.fullmatch(k, parameter.name, re.IGNORECASE)), "...")
+        handed.append(f"{parameter.name}={usual}" if parameter.kind is parameter.KEYWORD_ONLY else usual)
+    return f"rename yours to my_train and add: def {SIGNATURE}: return my_train({', '.join(handed)})"
 
 
 def history_of(result: Any, epochs: int) -> list[float]:

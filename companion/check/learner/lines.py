@@ -1,6 +1,7 @@
 """A learner's lines of code: whose line it is, its text, and the one where a loss is reported."""
 
 import ast
+import copy
 import inspect
 import linecache
 import os
@@ -8,6 +9,7 @@ import site
 import sys
 import sysconfig
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,9 +85,39 @@ def own_place() -> Location | None:
     return None
 
 
+def line_of_thread(file: str) -> Callable[[], str]:
+    """Return what says in which line of a file the present thread is; it is asked from another thread."""
+    watched = threading.get_ident()
+
+    def tell() -> str:
+        frame = sys._current_frames().get(watched)
+        while frame is not None and not frame.f_code.co_filename.startswith(file):
+            frame = frame.f_back
+        return "" if frame is None else f"in {frame.f_code.co_filename}, line {frame.f_lineno}"
+
+    return tell
+
+
+def own_variables() -> dict[str, Any]:
+    """Return the variables of the learner's functions that are running now, lists as they are now."""
+    found: dict[str, Any] = {}
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not is_library(frame.f_code.co_filename) and frame.f_code.co_name != "<module>":
+            found = {
+                name: copy.deepcopy(value) if isinstance(value, list | dict) else value
+                for name, value in frame.f_locals.items()
+            } | found
+        frame = frame.f_back
+    return found
+
+
 def caller_of_wrapper() -> FrameType:
     """Return the frame that called a method which the recorder has wrapped, from inside the wrapper."""
-    return sys._getframe(3)  # this function, the wrapper, the replacement of the method
+    frame = sys._getframe(1)
+    while frame.f_code.co_name != "replacement" and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_back or frame
 
 
 def opened_by(frame: FrameType | None) -> str | None:
@@ -120,11 +152,11 @@ def line_of_report(train: Callable[..., Any]) -> Location | None:
         return None
     returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
     names = {node.value.id for node in returns if isinstance(node.value, ast.Name)}
-    line = next(_lines_that_add(tree, names), returns[-1].lineno if returns else 1)
+    line = next(lines_that_add(tree, names), returns[-1].lineno if returns else 1)
     return Location(inspect.unwrap(train).__code__.co_filename, first + line - 1)
 
 
-def _lines_that_add(tree: ast.AST, names: set[str]) -> Iterator[int]:
+def lines_that_add(tree: ast.AST, names: set[str]) -> Iterator[int]:
     """Return lines such as ``history.append(...)``, ``history += [...]`` and ``history[epoch] = ...``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

@@ -87,6 +87,8 @@ class Update:
         weights changed unseen.
     place : Location or None
         The line.
+    made : Location or None
+        The line that made the optimizer.
     """
 
     before: State
@@ -96,6 +98,7 @@ class Update:
     settings: dict[str, Any]
     assigned: dict[int, int]
     place: Location | None
+    made: Location | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,12 @@ class Recording:
         Whether the events belong to a different model from the one that was handed in.
     history : list of float
         What ``train`` returned.
+    frozen : list of int
+        Variables that are not trainable, and that an optimizer updates all the same.
+    resolution : float
+        To how much the history is known: 0, or for printed losses half of the last digit.
+    reported : list of int or None
+        The epochs whose loss is known; None for all.
     """
 
     variables: list[str]
@@ -157,6 +166,9 @@ class Recording:
     fits: int = 0
     other_model: bool = False
     history: list[float] = field(default_factory=list)
+    frozen: list[int] = field(default_factory=list)
+    resolution: float = 0.0
+    reported: list[int] | None = None
 
     def trained(self, state: State) -> State:
         """Return the trainable ones of `state`."""

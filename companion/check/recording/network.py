@@ -20,7 +20,9 @@ class Followed:
         self.position = {id(v): number for number, v in enumerate(model.trainable_variables)}
         self.position |= {id(v.value): number for number, v in enumerate(model.trainable_variables)}
         self.own = {id(v) for v in model.variables}
+        self.names = [v.path.split("/", 1)[-1] for v in model.variables]
         self.trainable = [n for n, v in enumerate(model.variables) if id(v) in self.position]
+        self.frozen: set[int] = set()  # variables that are not trainable and that an optimizer updates
         self.events: list[Event] = []
         self.start = self.state()
         self.last = self.trained(self.start)  # the trainable variables after the last event
@@ -88,14 +90,17 @@ class Followed:
         optimizer: int,
         settings: dict[str, Any],
         place: Location | None,
+        made: Location | None,
     ) -> None:
         """Write down the update that an optimizer has just made."""
         values: list[np.ndarray | None] = [None] * len(self.trainable)
         for gradient, variable in pairs:
             if self.knows(variable):
                 values[self.position[id(variable)]] = dense(gradient)
+            elif id(variable) in self.own and gradient is not None:
+                self.frozen.add(next(n for n, v in enumerate(self.model.variables) if v is variable))
         now = self.trained(self.state())
-        self.events.append(Update(self.last, now, values, optimizer, settings, {}, place))
+        self.events.append(Update(self.last, now, values, optimizer, settings, {}, place, made))
         self.last = now
 
     def was_trained(self) -> bool:
@@ -104,11 +109,10 @@ class Followed:
         return {Gradient, Update} <= kinds
 
 
-def _all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
+def _all_layers(model: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    for layer in getattr(model, "layers", []):
         yield layer
-        if isinstance(layer, keras.Model):
-            yield from _all_layers(layer)
+        yield from _all_layers(layer)
 
 
 def dense(gradient: Any) -> np.ndarray | None:

@@ -10,11 +10,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion.check.learner.lines import LEARNER, caller_of_wrapper, is_library, opened_by, own_place
+from companion.check.learner.lines import (
+    LEARNER,
+    Location,
+    caller_of_wrapper,
+    is_library,
+    opened_by,
+    own_place,
+)
 from companion.check.recording.events import ReadyMade, Recording
 from companion.check.recording.network import Followed
 from companion.check.recording.patches import EagerConcreteFunction, definer, replaced
 from companion.check.recording.rows import RowNumbers
+from companion.fit.keras_private import trained_by
 
 
 @contextlib.contextmanager
@@ -24,7 +32,14 @@ def watch(model: keras.Model, x: np.ndarray, *, into_fit: bool = False) -> Itera
     Functions of TensorFlow run eagerly there, so that each step can be seen. Watching does not
     change what an eager run computes. Afterwards all settings are as before.
     """
-    watcher = _Watcher(model, x, into_fit)
+    watcher = _GivenWatcher(model, x, into_fit)
+    with hooked(watcher):
+        yield watcher.recording
+
+
+@contextlib.contextmanager
+def hooked(watcher: "Watcher") -> Iterator[None]:
+    """Let `watcher` see what happens in the ``with`` block, where functions of TensorFlow run eagerly."""
     eagerly = tf.config.functions_run_eagerly()
     with contextlib.ExitStack() as stack:
         stack.callback(tf.config.run_functions_eagerly, eagerly)
@@ -34,28 +49,26 @@ def watch(model: keras.Model, x: np.ndarray, *, into_fit: bool = False) -> Itera
         for owner, name, wrapper in watcher.wrappers():
             stack.enter_context(replaced(owner, name, wrapper))
         stack.callback(watcher.finish)
-        yield watcher.recording
+        yield
 
 
-class _Watcher:
+class Watcher:
     """Intercepts what a loop calls, and lets each network that the loop trains write it down."""
 
-    def __init__(self, model: keras.Model, x: np.ndarray, into_fit: bool) -> None:
-        self.into_fit = into_fit
-        self.numbers = RowNumbers(x)
-        self.given = Followed(model)
-        self.models = [self.given]  # and others like it that the loop has made
-        named = [v.path.split("/", 1)[-1] for v in model.variables]
-        self.recording = Recording(named, self.given.trainable, self.given.start)
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.models: list[Followed] = []
         self.tapes: list[tf.GradientTape] = []  # all that were opened; kept, so that no id comes twice
         self.open: list[int] = []
         self.optimizers: list[Any] = []
+        self.made: dict[int, tuple[Any, Location | None]] = {}  # optimizers, each kept, and their lines
         self.inside_model = self.inside_optimizer = self.inside_ready_made = False
 
     def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
         """List the methods to replace, each with its replacement."""
         yield keras.layers.Layer, "__call__", self.on_call
         yield keras.optimizers.Optimizer, "apply", self.on_apply
+        yield keras.optimizers.Optimizer, "__init__", self.on_making
         yield tf.GradientTape, "__enter__", self.on_enter
         yield tf.GradientTape, "__exit__", self.on_exit
         yield tf.GradientTape, "stop_recording", self.on_stop_recording
@@ -65,7 +78,7 @@ class _Watcher:
         function = type(tf.function(lambda: None))
         yield function, "get_concrete_function", self.on_concrete_function
         yield function, "__call__", self.on_function
-        kind = type(self.given.model.variables[0].value)
+        kind = type(tf.Variable(0.0))
         for name in ("assign", "assign_sub", "assign_add"):
             yield definer(kind, name), name, self.on_assign
 
@@ -74,34 +87,12 @@ class _Watcher:
         return not tf.executing_eagerly()
 
     def on_call(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
-        data = args[0] if args else kwargs.get("inputs", kwargs.get("x"))
-        if self.inside_model or self.is_blind() or isinstance(data, keras.KerasTensor):
-            return original(layer, *args, **kwargs)
-        rows = self.numbers.of(data)
-        if rows is not None:
-            self.follow_if_like_the_given(layer)
-        followed = next((f for f in self.models if layer is f.model), None)
-        part_of = next((f for f in self.models if id(layer) in f.layers and rows is not None), None)
-        training = kwargs.get("training", args[1] if len(args) > 1 and isinstance(args[1], bool) else None)
-        training = None if training is None else bool(training)
-        if followed is None:
-            if part_of is not None:  # called layer by layer
-                part_of.called(rows, training, self.open, own_place())
-            return original(layer, *args, **kwargs)
-        followed.called(rows, training, self.open, own_place())
-        self.inside_model = True
-        try:
-            return original(layer, *args, **kwargs)
-        finally:
-            self.inside_model = False
+        raise NotImplementedError
 
-    def follow_if_like_the_given(self, layer: keras.layers.Layer) -> None:
-        """Also follow another network, if it has the same form as the one that was handed in."""
-        if not isinstance(layer, keras.Model) or any(layer is f.model for f in self.models):
-            return
-        shapes = [[tuple(v.shape) for v in model.variables] for model in (layer, self.given.model)]
-        if shapes[0] == shapes[1] and not any(id(v) in self.given.own for v in layer.variables):
-            self.models.append(Followed(layer))
+    def on_making(self, original: Callable, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        """Note the line that makes an optimizer."""
+        original(optimizer, *args, **kwargs)
+        self.made[id(optimizer)] = optimizer, own_place()
 
     def on_apply(
         self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
@@ -109,9 +100,7 @@ class _Watcher:
         if self.inside_optimizer or self.is_blind():
             return original(optimizer, grads, trainable_variables)
         grads = list(grads)
-        variables = (
-            self.given.model.trainable_variables if trainable_variables is None else trainable_variables
-        )
+        variables = trained_by(optimizer) if trainable_variables is None else trainable_variables
         pairs = list(zip(grads, variables, strict=False))
         touched = [f for f in self.models if any(f.knows(variable) for _, variable in pairs)]
         for followed in touched:
@@ -126,7 +115,8 @@ class _Watcher:
             self.optimizers.append(optimizer)
         for followed in touched:
             number = next(n for n, known in enumerate(self.optimizers) if known is optimizer)
-            followed.applied(pairs, number, settings, own_place())
+            made = self.made.get(id(optimizer), (optimizer, None))[1]
+            followed.applied(pairs, number, settings, own_place(), made)
         return result
 
     def on_assign(self, original: Callable, variable: Any, *args: Any, **kwargs: Any) -> Any:
@@ -208,6 +198,53 @@ class _Watcher:
         return gradients
 
     def on_ready_made(self, name: str, original: Callable, model: keras.Model, *args: Any, **kw: Any) -> Any:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        raise NotImplementedError
+
+
+class _GivenWatcher(Watcher):
+    """Watches a network that was handed in, and others like it that the loop makes."""
+
+    def __init__(self, model: keras.Model, x: np.ndarray, into_fit: bool) -> None:
+        self.into_fit = into_fit
+        self.numbers = RowNumbers(x)
+        self.given = Followed(model)
+        super().__init__(Recording(self.given.names, self.given.trainable, self.given.start))
+        self.models.append(self.given)
+
+    def on_call(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        data = args[0] if args else kwargs.get("inputs", kwargs.get("x"))
+        if self.inside_model or self.is_blind() or isinstance(data, keras.KerasTensor):
+            return original(layer, *args, **kwargs)
+        rows = self.numbers.of(data)
+        if rows is not None:
+            self.follow_if_like_the_given(layer)
+        followed = next((f for f in self.models if layer is f.model), None)
+        part_of = next((f for f in self.models if id(layer) in f.layers and rows is not None), None)
+        training = kwargs.get("training", args[1] if len(args) > 1 and isinstance(args[1], bool) else None)
+        training = None if training is None else bool(training)
+        if followed is None:
+            if part_of is not None:  # called layer by layer
+                part_of.called(rows, training, self.open, own_place())
+            return original(layer, *args, **kwargs)
+        followed.called(rows, training, self.open, own_place())
+        self.inside_model = True
+        try:
+            return original(layer, *args, **kwargs)
+        finally:
+            self.inside_model = False
+
+    def follow_if_like_the_given(self, layer: keras.layers.Layer) -> None:
+        """Also follow another network, if it has the same form as the one that was handed in."""
+        if not isinstance(layer, keras.Model) or any(layer is f.model for f in self.models):
+            return
+        shapes = [[tuple(v.shape) for v in model.variables] for model in (layer, self.given.model)]
+        if shapes[0] == shapes[1] and not any(id(v) in self.given.own for v in layer.variables):
+            self.models.append(Followed(layer))
+
+    def on_ready_made(self, name: str, original: Callable, model: keras.Model, *args: Any, **kw: Any) -> Any:
         if self.into_fit:
             return original(model, *args, **kw)
         self.recording.compiled = True
@@ -234,6 +271,7 @@ class _Watcher:
         trained = next((followed for followed in self.models if followed.was_trained()), self.given)
         self.recording.events += trained.events
         self.recording.other_model = trained is not self.given
+        self.recording.frozen = sorted(trained.frozen)
         self.recording.end = self.given.state()
 
 

@@ -47,7 +47,7 @@ class Finding:
     Attributes
     ----------
     name : str
-        A key of `companion.check.catalogue.MISTAKES`, or "".
+        A key of the catalogue, `companion.check.catalogue`, or "".
     stage : int
         In which part of a step.
     difference : Divergence

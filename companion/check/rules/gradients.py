@@ -181,7 +181,7 @@ def _scale_names(
     case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bool
 ) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, float]]:
     """List the rules that the factors follow in all steps: mistakes, factors by the rule, constant."""
-    n, size = len(case.problem.x), case.problem.batch_size
+    n, size = case.problem.row_count, case.problem.batch_size
     fed = sum(len(step.rows) for step in case.steps if step.epoch == 0)
     vector = case.steps[0].gradient.target.size > 1
     summed = "vector-of-losses" if vector else "sum-instead-of-mean"

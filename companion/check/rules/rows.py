@@ -34,7 +34,7 @@ def row_findings(case: Case) -> list[Finding]:
     if rest or not per_epoch:
         return [*found, _finding("", case, steps[-1], _count(case, len(mine)))]
     epochs = [steps[at : at + per_epoch] for at in range(0, len(steps), per_epoch)]
-    size, n = max(len(step.rows) for step in epochs[0]), len(case.problem.x)
+    size, n = max(len(step.rows) for step in epochs[0]), case.problem.row_count
     sets = {tuple(sorted(np.concatenate([step.rows for step in epoch]).tolist())) for epoch in epochs}
     if per_epoch not in (n // size, -(-n // size)) and len(sets) > 1:
         return [
@@ -67,7 +67,8 @@ def _count(case: Case, mine: int) -> str:
 def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
     """Look at each epoch's rows as one long list."""
     numbers = case.problem.first_of_equal_rows()
-    order = np.concatenate(case.reference.batches[0])
+    orders = [np.concatenate(batches) for batches in case.reference.batches]  # under a seed all are equal
+    order = orders[0]
     rows, n = [np.concatenate([step.rows for step in epoch]) for epoch in epochs], len(numbers)
     fed, whole = len(rows[0]), len(np.unique(numbers))
     distinct = len(np.unique(rows[0]))
@@ -83,7 +84,7 @@ def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
     elif missing:
         told = f"the updates of an epoch use only {fed} of {n} rows"
         found.append(_finding("rows-left-out", case, epochs[0][0], told, learner=fed, fit=n))
-    return found + _order(case, epochs, rows, order, numbers)
+    return found + _order(case, epochs, rows, orders, numbers)
 
 
 def _more_than_once(
@@ -94,7 +95,7 @@ def _more_than_once(
     distinct: int,
 ) -> Finding:
     """Return why rows come more than once in an epoch, if that can be told."""
-    n, fed, stream = len(case.problem.x), len(rows[0]), np.concatenate(rows)
+    n, fed, stream = case.problem.row_count, len(rows[0]), np.concatenate(rows)
     chunks = [stream[at : at + n] for at in range(0, len(stream) - n + 1, n)]
     if fed < 2 * n and all(len(np.unique(chunk)) == n for chunk in chunks):
         told = f"an epoch's last batch is filled up with rows of the next epoch: {fed} rows, not {n}"
@@ -113,9 +114,13 @@ def _steps_along(fed: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def _order(
-    case: Case, epochs: list[list[Step]], rows: list[np.ndarray], order: np.ndarray, numbers: np.ndarray
+    case: Case,
+    epochs: list[list[Step]],
+    rows: list[np.ndarray],
+    orders: list[np.ndarray],
+    numbers: np.ndarray,
 ) -> list[Finding]:
-    for epoch, fed in zip(epochs, rows, strict=True):
+    for epoch, fed, order in zip(epochs, rows, orders, strict=True):
         if np.array_equal(fed, order[: len(fed)]) or len(fed) < len(numbers) * 0.5:
             continue
         if len(fed) < len(order) and _in_order(fed, order):

@@ -25,7 +25,7 @@ def update_findings(case: Case) -> list[Finding]:
     if not any(_moves(update) for step in case.steps for update in step.updates):
         told = "the weights do not change"
         return [update_finding("no-update", case, 0, told)]
-    found = optimizer_counts(case) + _left_out(case)
+    found = optimizer_counts(case) + _left_out(case) + frozen_updated(case)
     if all(step.updates[0].optimizer is not None for step in case.steps):
         found += _settings(case)
     else:
@@ -65,6 +65,15 @@ def optimizer_counts(case: Case) -> list[Finding]:
         where = Divergence("update", 0, 0, None, 2, 1)
         found.append(Finding("two-updates-a-step", UPDATE, where, f"update 1: {told}", place))
     return found
+
+
+def frozen_updated(case: Case) -> list[Finding]:
+    """Find variables that an optimizer updates though they are not trainable."""
+    if not case.recording.frozen:
+        return []
+    names = ", ".join(f"`{case.recording.variables[number]}`" for number in case.recording.frozen)
+    told = f"the optimizer updates {names}, which are not trainable: .fit leaves them as they are"
+    return [update_finding("frozen-updated", case, 0, told)]
 
 
 def _left_out(case: Case) -> list[Finding]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from companion.check.catalogue import MISTAKES
+from companion.check.catalogue import known_as
 from companion.grade.marking.grade import CRITERIA, GRADED, MISSING, NOT_DONE, NOT_JUDGED, RIGHT, Grade
 from companion.grade.output.gradebook import score_text
 from companion.grade.output.html import Element, page, table, tag
@@ -73,7 +73,7 @@ def _mistakes(grades: Sequence[Grade]) -> Element:
         return tag("p", "No mistake was found.")
     most = max([*made.values(), unknown])
     rows: list[list[Any]] = [
-        [tag("span", MISTAKES[name].title, " ", tag("code", name)), _bar(count, most, NARROW), str(count)]
+        [tag("span", known_as(name).title, " ", tag("code", name)), _bar(count, most, NARROW), str(count)]
         for name, count in sorted(made.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
     if unknown:

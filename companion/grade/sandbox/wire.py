@@ -57,12 +57,14 @@ def encode(run: LoopRun) -> bytes:
             case Gradient(target, found, asked, tape, before):
                 content = {"target": state([target])[0], "values": values(found), "asked": asked}
                 content |= {"tape": tape, "state": state(before)}
-            case Update(before, after, gradients, optimizer, settings, assigned):
+            case Update(before, after, gradients, optimizer, settings, assigned, _, made):
+                line = None if made is None else [made.file, made.line]
                 content = {"before": state(before), "after": state(after), "optimizer": optimizer}
                 content |= {"gradients": None if gradients is None else values(gradients)}
                 content |= {
                     "settings": _plain(settings),
                     "assigned": [list(pair) for pair in assigned.items()],
+                    "made": line,
                 }
             case ReadyMade(name):
                 content = {"name": name}
@@ -213,7 +215,15 @@ class _Reader:
             an_int(n, len(like) - 1): an_int(times, MOST_EVENTS) for n, times in a_list(one["assigned"], 999)
         }
         before, after = self.state(one["before"], like), self.state(one["after"], like)
-        return Update(before, after, gradients, optimizer, settings, assigned, a_place(one["place"]))
+        return Update(
+            before,
+            after,
+            gradients,
+            optimizer,
+            settings,
+            assigned,
+            *map(a_place, (one["place"], one["made"])),
+        )
 
     def ready_made(self, one: dict) -> ReadyMade:
         return ReadyMade(a_text(one["name"]), a_place(one["place"]))

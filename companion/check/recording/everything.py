@@ -1,0 +1,555 @@
+"""Watch a script train whatever networks it has, on whatever rows it has."""
+
+import contextlib
+import inspect
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework import op_callbacks  # the only way to see the operations of an eager run
+
+from companion.check.learner.lines import (
+    LEARNER,
+    Location,
+    caller_of_wrapper,
+    is_library,
+    opened_by,
+    own_place,
+    own_variables,
+)
+from companion.check.recording.events import Forward, Gradient, Recording, State, Update
+from companion.check.recording.network import Followed
+from companion.check.recording.recorder import Watcher, settings_of
+from companion.check.recording.rows import RowTable
+
+# An operation that only changes the form of labels; behind it stand the labels as the script has them.
+FIT = inspect.signature(keras.Model.fit)
+RESHAPING = ("Cast", "Reshape", "ExpandDims", "Squeeze", "StridedSlice", "Identity", "OneHot", "Sub", "Neg")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a prediction was compared with.
+
+    Attributes
+    ----------
+    output : int
+        Which output of the network.
+    values : ndarray of shape (rows, ...)
+        The labels.
+    weights : ndarray or None
+        The sample weights, as they were given to the loss.
+    loss : keras.losses.Loss or None
+        The loss that was called; None for a loss of other operations.
+    place : Location or None
+        The line.
+    """
+
+    output: int
+    values: np.ndarray
+    weights: np.ndarray | None
+    loss: keras.losses.Loss | None
+    place: Location | None
+
+
+@dataclass(frozen=True)
+class FitCall:
+    """A call of ``.fit``.
+
+    Attributes
+    ----------
+    model : keras.Model
+        Whose.
+    start : list of ndarray
+        All its variables before the call.
+    arguments : dict
+        By the names of ``keras.Model.fit``.
+    optimizer : dict
+        Class, configuration and learning rate.
+    loss, metrics : object
+        As they were compiled.
+    place : Location or None
+        The line.
+    history : dict
+        What it returned; empty until it has.
+    """
+
+    model: keras.Model
+    start: State
+    arguments: dict[str, Any]
+    optimizer: dict[str, Any]
+    loss: Any
+    place: Location | None
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+
+class Network(Followed):
+    """A network that the script trains, what it was fed and what it was compared with.
+
+    Attributes
+    ----------
+    table : RowTable
+        All rows that it was trained on, each once.
+    labels : dict of int to list of Labels
+        By the number of the forward pass among its events.
+    fed_by : set of Network
+        Networks whose predictions it was called with.
+    bytes : int
+        What its recording takes.
+    """
+
+    def __init__(self, model: keras.layers.Layer) -> None:
+        super().__init__(model)
+        self.table = RowTable()
+        self.labels: dict[int, list[Labels]] = {}
+        self.fed_by: list[Network] = []
+        self.own_fit: FitCall | None = None  # the call whose overridden step trains it
+        self.fits_before: list[FitCall] = []
+        self.epoch_rows: set[int] = set()
+        self.epochs = 0  # that are complete
+        self.begins: list[int] = []  # the numbers of the events with which epochs begin
+        self.lists: dict[str, Any] = {}  # what the script's functions have counted when the recording ended
+        self.updates = 0
+        self.began: float | None = None  # when it was first updated
+        self.done = False
+        self.is_cut = False  # whether its recording ended within its first epoch
+        self.end: State = []  # all variables when its recording ended
+        self.first_optimizer: dict[str, Any] = {}
+        self.size = sum(v.nbytes for v in self.start)
+
+    def was_trained_by(self, tapes: set[int]) -> bool:
+        """Return whether a gradient of one of these tapes was taken of it, for an update or in vain."""
+        return any(isinstance(event, Gradient) and event.tape in tapes for event in self.events)
+
+    def begin_pass(self, rows: np.ndarray, known: int, iterated: bool) -> bool:
+        """Count epochs; return whether one has just ended.
+
+        A new one begins where most rows of a batch were fed before. Where rows never come again, since each
+        epoch changes them, it begins where a ``Dataset`` is gone through anew.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Of the batch.
+        known : int
+            How many rows had been fed before it.
+        iterated : bool
+            Whether the script has begun to go through a ``Dataset`` since the last pass.
+        """
+        seen = sum(int(row) in self.epoch_rows for row in rows)
+        changed = iterated and int((rows >= known).sum()) * 2 > len(rows)
+        new = bool(self.epoch_rows) and self.has_stepped() and (seen * 2 > len(rows) or changed)
+        if new:
+            self.epochs += 1
+            self.epoch_rows = set()
+        if new or not self.begins:
+            self.begins.append(len(self.events))
+        self.epoch_rows.update(int(row) for row in rows)
+        return new
+
+    def has_stepped(self) -> bool:
+        """Return whether a gradient was taken since the last training pass."""
+        for event in reversed(self.events):
+            if isinstance(event, Gradient):
+                return True
+            if isinstance(event, Forward) and event.tapes:
+                return False
+        return False
+
+
+@dataclass
+class _Prediction:
+    """A tensor that comes from a prediction: whose, and by which forward pass."""
+
+    network: Network
+    event: int
+    outputs: frozenset[int]
+    tensor: Any  # kept, so that no other gets its id
+
+
+class Stopped(BaseException):
+    """All loops of the script have been watched, and it was to end then."""
+
+
+class ScriptWatcher(Watcher):
+    """Watches all that a script trains.
+
+    Parameters
+    ----------
+    epochs : int
+        After so many epochs the recording of a network ends.
+    seconds : float
+        Or after so many seconds since its first step.
+    memory : int
+        Or when all recordings take so many bytes.
+    stop : bool
+        Whether to end the script there, by `Stopped`.
+    """
+
+    def __init__(
+        self,
+        epochs: int = 3,
+        seconds: float = 20,
+        memory: int = 2**30,
+        stop: bool = False,
+    ) -> None:
+        super().__init__(Recording([], [], []))
+        self.networks: list[Network] = []
+        self.limits = epochs, seconds, memory
+        self.stop = stop
+        self.fit_calls: list[FitCall] = []
+        self.results: list[tuple[int, Location | None, float]] = []  # results of metrics, by update
+        self.updates = 0
+        self.taken = 0  # bytes
+        self.resting = False  # while all networks have been recorded, the script runs at its own speed
+        self.unnumbered: list[tuple[Any, str | None]] = []  # tapes that are opened meanwhile
+        self.functions: list[Any] = []  # the script's tf.functions that have been called
+        self.born: dict[int, tuple[Any, np.ndarray]] = {}  # initial values of variables
+        self.derived: dict[int, _Prediction] = {}
+        self.behind: dict[int, tuple[Any, Any]] = {}  # labels by what was made of them
+        self.inside_loss = False
+        self.iterated = False  # whether a dataset is gone through anew
+        self.listening = False
+
+    def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
+        """List the methods to replace, each with its replacement."""
+        yield from super().wrappers()
+        yield keras.losses.Loss, "__call__", self.on_loss
+        yield keras.Variable, "__init__", self.on_variable
+        yield keras.metrics.Mean, "result", self.on_result
+        yield tf.data.Dataset, "__iter__", self.on_iteration
+
+    def is_blind(self) -> bool:
+        """Return whether nothing is to be written down: in a graph, or while nothing new is trained."""
+        return self.resting or super().is_blind()
+
+    def on_variable(self, original: Callable, variable: Any, *args: Any, **kwargs: Any) -> None:
+        original(variable, *args, **kwargs)
+        if not self.is_blind() and self.inside_model:
+            with contextlib.suppress(AttributeError, ValueError):  # it may come into being later
+                self.born[id(variable)] = variable, np.array(variable.numpy())
+
+    def on_iteration(self, original: Callable, dataset: Any) -> Any:
+        self.iterated = True
+        return original(dataset)
+
+    def on_result(self, original: Callable, metric: Any, *args: Any, **kwargs: Any) -> Any:
+        value = original(metric, *args, **kwargs)
+        if not self.is_blind() and not self.inside_ready_made:
+            with contextlib.suppress(TypeError, ValueError):
+                self.results.append((self.updates, own_place(), float(value)))
+        return value
+
+    def on_call(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        data = args[0] if args else kwargs.get("inputs", kwargs.get("x"))
+        if self.inside_model or not tf.executing_eagerly() or not _is_data(data):
+            return original(layer, *args, **kwargs)
+        network = next((n for n in self.networks if layer is n.model), None)
+        if (network is not None and network.done) or (self.resting and not self.is_new(layer)):
+            return self.called_inside(original, layer, *args, **kwargs)
+        self.wake()
+        if network is None and (not self.open or (layer.built and not layer.trainable_variables)):
+            return original(layer, *args, **kwargs)
+        training = kwargs.get("training", args[1] if len(args) > 1 and isinstance(args[1], bool) else None)
+        training = None if training is None else bool(training)
+        place, opened = own_place(), tuple(self.open)
+        if network is not None or layer.built:
+            network = network or self.follow(layer)
+            if not self.begin(network, data, training, opened, place):
+                return self.called_inside(original, layer, *args, **kwargs)
+        result = self.called_inside(original, layer, *args, **kwargs)
+        if network is None:  # its variables have come into being in this call
+            if not layer.trainable_variables:
+                return result
+            network = self.follow(layer)
+            self.begin(network, data, training, opened, place)
+        if self.open:
+            self.predicted(network, result)
+        return result
+
+    def called_inside(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        """Call a layer, of which the layers inside are no networks of their own."""
+        self.inside_model = True
+        try:
+            return original(layer, *args, **kwargs)
+        finally:
+            self.inside_model = False
+
+    def follow(self, layer: keras.layers.Layer) -> Network:
+        """Begin to write down what happens to a network."""
+        now = [self.born.pop(id(v), (v, None))[1] for v in layer.variables]
+        network = Network(layer)
+        network.start = [b if b is not None else a for a, b in zip(network.start, now, strict=True)]
+        network.last = network.trained(network.start)
+        for tape in self.open:
+            network.opened[tape] = network.start
+        network.fits_before = [call for call in self.fit_calls if call.model is layer]
+        self.networks.append(network)
+        self.models.append(network)
+        return network
+
+    def begin(
+        self, network: Network, data: Any, training: bool | None, opened: Sequence[int], place: Any
+    ) -> bool:
+        """Write down a forward pass that begins; return False if the recording of this network is over."""
+        leaves = [leaf for leaf in tf.nest.flatten(data) if leaf is not None]
+        fed_by = [self.derived[id(leaf)].network for leaf in leaves if id(leaf) in self.derived]
+        network.fed_by += [n for n in fed_by if n is not network]
+        state = network.settle() if network.events else network.start
+        known = len(network.table.rows)
+        rows = network.table.of(data, learn=bool(opened))
+        if opened and rows is not None:
+            iterated, self.iterated = self.iterated, False
+            new = network.begin_pass(rows, known, iterated)
+            if self.is_enough(network, new):
+                network.table.forget_after(known)
+                return False
+        elif not opened:
+            network.table.ask(data)
+        network.events.append(Forward(rows, training, state, tuple(opened), place))
+        self.count(network)
+        return True
+
+    def is_enough(self, network: Network, new_epoch: bool) -> bool:
+        """End the recording of a network if it has its epochs, or if time or memory is up."""
+        epochs, seconds, memory = self.limits
+        late = network.began is not None and time.monotonic() - network.began > seconds
+        if (new_epoch and network.epochs >= epochs) or late or self.taken > memory:
+            network.is_cut = not network.epochs
+            network.done, network.end = True, network.settle()
+            network.lists = own_variables()
+            self.models.remove(network)
+            self.quiet()
+            if all(n.done for n in self.networks if n.was_trained()):
+                self.rest()
+        return network.done
+
+    def rest(self) -> None:
+        """Let the script run on at its own speed."""
+        self.resting = True
+        tf.config.run_functions_eagerly(False)
+        if self.stop and any(network.done for network in self.networks):
+            raise Stopped
+
+    def progress(self) -> str:
+        """Say how far the recording is."""
+        watched = [network for network in self.networks if network.updates and not network.done]
+        if not watched:
+            return ""
+        return f"epoch {watched[-1].epochs}, {watched[-1].updates} updates"
+
+    def wake(self) -> None:
+        """Go on recording: the script trains another network."""
+        if self.resting:
+            self.resting = False
+            tf.config.run_functions_eagerly(True)
+            for tape, by in self.unnumbered:
+                self.open.append(self.number_of(tape))
+                self.recording.own_tapes += [self.open[-1]] if by == LEARNER else []
+
+    def is_new(self, layer: keras.layers.Layer) -> bool:
+        """Return whether a layer that is called is another network that the script trains."""
+        known = any(layer is n.model or id(layer) in n.layers for n in self.networks)
+        return bool(self.unnumbered) and not known and (not layer.built or bool(layer.trainable_variables))
+
+    def on_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a function of TensorFlow eagerly the first time: it may train another network."""
+        own = not is_library(caller_of_wrapper().f_code.co_filename)
+        self.recording.compiled |= own
+        if not self.resting or not own or any(function is known for known in self.functions):
+            if own and not any(function is known for known in self.functions):
+                self.functions.append(function)
+            return original(function, *args, **kwargs)
+        self.functions.append(function)
+        tf.config.run_functions_eagerly(True)
+        try:
+            return original(function, *args, **kwargs)
+        finally:
+            tf.config.run_functions_eagerly(not self.resting)
+
+    def on_enter(self, original: Callable, tape: tf.GradientTape) -> Any:
+        if self.resting:
+            self.unnumbered.append((tape, opened_by(caller_of_wrapper())))
+            return original(tape)
+        return super().on_enter(original, tape)
+
+    def on_exit(self, original: Callable, tape: tf.GradientTape, *args: Any) -> Any:
+        self.unnumbered = [pair for pair in self.unnumbered if pair[0] is not tape]
+        return original(tape, *args) if self.resting else super().on_exit(original, tape, *args)
+
+    def count(self, network: Network) -> None:
+        """Add what another event takes."""
+        self.taken += network.size
+
+    def predicted(self, network: Network, result: Any) -> None:
+        """Follow what is made of a prediction, up to the gradient."""
+        event = max(n for n, one in enumerate(network.events) if isinstance(one, Forward))
+        for number, output in enumerate(tf.nest.flatten(result)):
+            # Keras' losses go back to the logits, which a sigmoid or a softmax leaves on its output.
+            for tensor in (output, getattr(output, "_keras_logits", None)):
+                if isinstance(tensor, tf.Tensor):
+                    self.derived[id(tensor)] = _Prediction(network, event, frozenset([number]), tensor)
+        if not self.listening:
+            op_callbacks.add_op_callback(self.on_operation)
+            self.listening = True
+
+    def quiet(self) -> None:
+        """Follow predictions no longer."""
+        if self.listening:
+            op_callbacks.remove_op_callback(self.on_operation)
+            self.listening = False
+        self.derived.clear()
+        self.behind.clear()
+
+    def on_operation(
+        self, kind: Any, inputs: Any, attrs: Any, outputs: Any, op_name: Any = None, graph: Any = None
+    ) -> None:
+        """Find what a prediction meets first, and follow what comes out."""
+        if graph is not None or self.inside_model:
+            return
+        kind = kind.decode() if isinstance(kind, bytes) else kind
+        from_prediction = [self.derived[id(one)] for one in inputs if id(one) in self.derived]
+        others = [one for one in inputs if id(one) not in self.derived and isinstance(one, tf.Tensor)]
+        if not from_prediction:
+            if kind in RESHAPING and outputs:
+                rows = [one for one in others if one.shape.rank]
+                if len(rows) == 1 or kind == "OneHot":
+                    self.behind[id(outputs[0])] = outputs[0], rows[0] if rows else None
+            return
+        first = from_prediction[0]
+        for one in others:
+            if one.shape.rank and not self.inside_loss:
+                self.met(first, one, None, None)
+        joined = frozenset().union(*(one.outputs for one in from_prediction))
+        for output in outputs:
+            self.derived[id(output)] = _Prediction(first.network, first.event, joined, output)
+
+    def on_loss(
+        self, original: Callable, loss: Any, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> Any:
+        prediction = self.derived.get(id(y_pred))
+        compiled = "Compile" in type(loss).__name__  # it calls the losses that were compiled
+        if prediction is None or compiled or self.inside_loss:
+            return original(loss, y_true, y_pred, sample_weight)
+        self.met(prediction, y_true, loss, sample_weight)
+        self.inside_loss = True
+        try:
+            return original(loss, y_true, y_pred, sample_weight)
+        finally:
+            self.inside_loss = False
+
+    def met(self, prediction: _Prediction, labels: Any, loss: Any, weights: Any) -> None:
+        """Write down what a prediction was compared with, the first time."""
+        network, event = prediction.network, prediction.event
+        known = network.labels.setdefault(event, [])
+        forward = network.events[event]
+        if len(prediction.outputs) > 1 or any({one.output} == prediction.outputs for one in known):
+            return
+        while id(labels) in self.behind and self.behind[id(labels)][1] is not None:
+            labels = self.behind[id(labels)][1]
+        values = np.array(labels)
+        if not isinstance(forward, Forward) or forward.rows is None or values.shape[:1] != forward.rows.shape:
+            return
+        kept = None if weights is None else np.array(weights)
+        (output,) = prediction.outputs
+        known.append(Labels(output, values, kept, loss, own_place()))
+
+    def on_gradient(
+        self, original: Callable, tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        self.quiet_while_differentiating()
+        if self.resting:
+            return original(tape, target, sources, *args, **kwargs)
+        result = super().on_gradient(original, tape, target, sources, *args, **kwargs)
+        if not self.open:
+            self.quiet()
+        return result
+
+    def quiet_while_differentiating(self) -> None:
+        if self.listening:
+            op_callbacks.remove_op_callback(self.on_operation)
+            self.listening = False
+
+    def on_apply(
+        self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
+    ) -> Any:
+        if self.inside_optimizer or self.is_blind():
+            return original(optimizer, grads, trainable_variables)
+        grads = list(grads)
+        before = [len(n.events) for n in self.networks]
+        result = super().on_apply(original, optimizer, grads, trainable_variables)
+        for network, events in zip(self.networks, before, strict=True):
+            if len(network.events) > events and isinstance(network.events[-1], Update):
+                self.updated(network, optimizer)
+        return result
+
+    def updated(self, network: Network, optimizer: Any) -> None:
+        """Note by which optimizer a network was updated."""
+        update = network.events[-1]
+        if not network.first_optimizer and isinstance(update, Update):
+            network.first_optimizer = update.settings | {"class": type(optimizer)}
+        network.updates += 1
+        self.updates += 1
+        if network.began is None:
+            network.began = time.monotonic()
+        self.count(network)
+
+    def on_ready_made(self, name: str, original: Callable, model: keras.Model, *args: Any, **kw: Any) -> Any:
+        if name != "fit" or self.inside_ready_made:
+            return original(model, *args, **kw)
+        call = fit_call(model, args, kw)
+        self.fit_calls.append(call)
+        own = trains_by_own_step(model)
+        rested = self.resting
+        self.inside_ready_made = True
+        if own:
+            self.wake()
+        else:
+            self.rest()
+        try:
+            history = original(model, *args, **kw)
+        finally:
+            self.inside_ready_made = False
+            if not own and not rested:
+                self.wake()
+        call.history.update(getattr(history, "history", {}))
+        for network in self.networks:
+            if network.model is model and own:
+                network.own_fit = call
+        return history
+
+    def finish(self) -> None:
+        """Write down what the run left."""
+        self.quiet()
+        for network in self.networks:
+            if not network.done:
+                network.end = network.settle()
+
+
+def _is_data(data: Any) -> bool:
+    leaves = [leaf for leaf in tf.nest.flatten(data) if leaf is not None]
+    return bool(leaves) and all(isinstance(leaf, tf.Tensor | np.ndarray) for leaf in leaves)
+
+
+def fit_call(model: keras.Model, args: Sequence[Any], kwargs: dict[str, Any]) -> FitCall:
+    """Read how ``.fit`` is called."""
+    arguments = FIT.bind(model, *args, **kwargs)
+    arguments.apply_defaults()
+    given = dict(arguments.arguments)
+    given.pop("self")
+    start = [np.array(v.numpy()) for v in model.variables]
+    optimizer = settings_of(model.optimizer) | {"class": type(model.optimizer)}
+    return FitCall(model, start, given, optimizer, model.loss, own_place())
+
+
+def trains_by_own_step(model: keras.Model) -> bool:
+    """Return whether a model overrides how ``.fit`` makes a step."""
+    return any(
+        getattr(type(model), name) is not getattr(keras.Model, name)
+        for name in ("train_step", "compute_loss", "_compute_loss")
+        if hasattr(keras.Model, name)
+    )

@@ -1,0 +1,327 @@
+"""A script or a notebook as it stands: run it, watch it, and say whether it is ``.fit``, and if not, why."""
+
+import builtins
+import contextlib
+import functools
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from companion.check.catalogue import Mistake, mistake
+from companion.check.diagnose import Diagnosis, diagnose
+from companion.check.learner.isolation import unchanged
+from companion.check.learner.lines import line_of_thread, own_place, text_of
+from companion.check.learner.script import ExitedAtOnceError, as_main, run_script
+from companion.check.learner.traceback import LoopError
+from companion.check.problem import Reference
+from companion.check.recording.everything import ScriptWatcher, Stopped
+from companion.check.recording.recorder import hooked
+from companion.check.replay import Replay
+from companion.check.rules.findings import ROWS, Divergence, Finding
+from companion.check.rules.places import line_of_labels, line_of_list, line_of_return
+from companion.check.script.reported import Printed, Reported, as_history, reported
+from companion.check.script.result import ScriptCheck, TrainingCheck
+from companion.check.script.training import Given, Training, trainings
+from companion.check.verdict import ProblemVerdict
+from companion.comparison.ulp import abs_difference
+from companion.terminal.outputs import busy
+
+
+def check_script(
+    path: str,
+    arguments: Sequence[str] = (),
+    *,
+    epochs: int | None = None,
+    loss: str | None = None,
+    batch_size: int | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    stop: bool = False,
+    seconds: int | None = None,
+    memory: int | None = None,
+) -> ScriptCheck:
+    """Run a file as it stands, and compare what it trains with ``.fit``.
+
+    Parameters
+    ----------
+    path : str
+        A Python file or a notebook.
+    arguments : sequence of str
+        Its own.
+    epochs : int, optional
+        How many epochs of each loop are watched; 3 by default.
+    loss : str, optional
+        The loss of ``.fit``, if it could not be seen.
+    batch_size : int, optional
+        The batch size of ``.fit``.
+    x, y : str, optional
+        The variables of the file that hold all rows and all labels.
+    stop : bool
+        Whether to end the file when its loops have been watched.
+    seconds : int, optional
+        The longest time for which a loop is watched; 20 by default.
+    memory : int, optional
+        How many MB a recording may take; 1000 by default.
+
+    Returns
+    -------
+    ScriptCheck
+        It prints as a report.
+    """
+    check = ScriptCheck(path)
+    watcher = ScriptWatcher(epochs or 3, seconds or 20, (memory or 1000) * 2**20, stop=stop)
+    printed: list[Printed] = []
+    line = line_of_thread(path)
+    with as_main(path, arguments) as module:
+        with (
+            busy(
+                "watching your file", lambda: ", ".join(filter(None, [watcher.progress(), line()]))
+            ) as clear,
+            hooked(watcher),
+            heard(printed, watcher, clear),
+        ):
+            check.ended = ended_by(path, module, check)
+        judge(check, watcher, vars(module), printed, Given(loss, batch_size, x, y))
+    return check
+
+
+@contextlib.contextmanager
+def watching(
+    *,
+    epochs: int = 3,
+    loss: str | None = None,
+    batch_size: int | None = None,
+    x: str | None = None,
+    y: str | None = None,
+) -> Iterator[ScriptCheck]:
+    """Watch the loop in the ``with`` block, and compare what it trains with ``.fit``.
+
+    Parameters
+    ----------
+    epochs : int
+        How many epochs of each loop are watched.
+    loss : str, optional
+        The loss of ``.fit``, if it could not be seen.
+    batch_size : int, optional
+        The batch size of ``.fit``.
+    x, y : str, optional
+        The variables that hold all rows and all labels.
+
+    Yields
+    ------
+    ScriptCheck
+        Filled in at the end of the block. It prints as a report, also in a notebook.
+
+    Notes
+    -----
+    The seeds, and the weights that the loop has left, are afterwards as they were.
+    """
+    frame = sys._getframe(2)  # this function, contextlib's __enter__, the block
+    code = frame.f_code
+    check = ScriptCheck(code.co_filename if code.co_name == "<module>" else code.co_name)
+    watcher, printed = ScriptWatcher(epochs), list[Printed]()
+    with hooked(watcher), heard(printed, watcher, lambda: None):
+        yield check
+    judge(check, watcher, {**frame.f_globals, **frame.f_locals}, printed, Given(loss, batch_size, x, y))
+
+
+def judge(
+    check: ScriptCheck,
+    watcher: ScriptWatcher,
+    variables: Mapping[str, Any],
+    printed: Sequence[Printed],
+    given: Given,
+) -> None:
+    """Fill in what was found; leave the networks and the seeds as they are."""
+    started = time.perf_counter()
+    names = {name: value for name, value in variables.items() if not name.startswith("_")}
+    states = [(network, network.state()) for network in watcher.networks]
+    try:
+        with unchanged():
+            found, check.reasons = trainings(watcher, names, given)
+            check.trainings = [judged(training, watcher, names, printed) for training in found]
+    finally:
+        for network, state in states:
+            for variable, value in zip(network.model.variables, state, strict=True):
+                variable.assign(value)
+    check.seconds = time.perf_counter() - started
+
+
+def ended_by(path: str, module: ModuleType, check: ScriptCheck) -> str:
+    """Run the file; return in a sentence how it ended, if not as files do."""
+    try:
+        run_script(path, module)
+    except KeyboardInterrupt:
+        raise
+    except Stopped:
+        return "--stop ended your file here: a .fit further down, an early stop and the like were not seen"
+    except ExitedAtOnceError as error:
+        return (
+            f"your file ends itself by os._exit({error.status}): here it ended there, and the report follows"
+        )
+    except SystemExit as error:
+        return "" if error.code in (None, 0) else f"your file ended with the exit status {error.code}"
+    except BaseException as error:
+        check.error = LoopError(error, "while your file runs")
+    return ""
+
+
+@contextlib.contextmanager
+def heard(into: list[Printed], watcher: ScriptWatcher, clear: Callable[[], None]) -> Iterator[None]:
+    """Note each line that is printed, and after how many updates."""
+    original = builtins.print
+
+    @functools.wraps(original)
+    def note(*args: Any, **kwargs: Any) -> None:
+        if kwargs.get("file") is None and not watcher.resting:
+            into.append(Printed(" ".join(map(str, args)), watcher.updates, own_place()))
+        clear()
+        original(*args, **kwargs)
+
+    builtins.print = note
+    try:
+        yield
+    finally:
+        builtins.print = original
+
+
+def judged(
+    training: Training, watcher: ScriptWatcher, names: dict[str, Any], printed: Sequence[Printed]
+) -> TrainingCheck:
+    """Compare a training with ``.fit``."""
+    problem, recording = training.problem, training.recording
+    reference = Reference(problem)
+    replay = Replay(problem)
+    updates = sum(type(event).__name__ == "Update" for event in recording.events)
+    own_fit = training.network.own_fit
+    candidates = (
+        []
+        if training.network.is_cut
+        else reported(
+            names | training.network.lists,
+            problem.epochs,
+            max(1, updates // problem.epochs),
+            watcher.results,
+            printed,
+            own_fit.history.get("loss") if own_fit else None,
+        )
+    )
+    if training.contradictions is not None:
+        found = [contradiction(training)]
+        return told_of(training, reference, Diagnosis(found, [], []), None, [])
+    diagnosis, shown = best_report(training, reference, replay, candidates)
+    notes = list(diagnosis.unwatched)
+    if shown is None:
+        notes.append(
+            "the loss that the script reports was not judged: it was not seen in a list, a metric or print"
+        )
+    return told_of(training, reference, diagnosis, shown, notes)
+
+
+def told_of(
+    training: Training, reference: Reference, diagnosis: Diagnosis, shown: Reported | None, notes: list[str]
+) -> TrainingCheck:
+    """Put together what was found."""
+    recording = training.recording
+    mine = recording.history if shown else reference.history
+    pairs = zip(recording.end, reference.recording.end, strict=True)
+    apart = [abs_difference(a, b).max(initial=0) for a, b in pairs if a.dtype.kind == "f"]
+    found = [with_line(finding, training, shown) for finding in diagnosis.findings]
+    identical = not found and not recording.compiled and is_identical(training, shown)
+    verdict = ProblemVerdict(
+        training.problem,
+        list(mine),
+        reference.history,
+        identical,
+        max(map(float, apart)),
+        found,
+        notes,
+        diagnosis.steps,
+    )
+    mistakes = [as_mistake(finding) for finding in found if finding.name]
+    return TrainingCheck(training, verdict, shown, mistakes, [f for f in found if not f.name], notes)
+
+
+def is_identical(training: Training, shown: Reported | None) -> bool:
+    """Return whether a loop that its author runs eagerly has the bits of ``.fit`` as it is used, compiled."""
+    if shown is None or shown.resolution or training.recording.reported is not None:
+        return False
+    model = training.problem.compiled(run_eagerly=False)
+    losses = training.problem.fit(model)
+    pairs = zip(training.recording.end, model.variables, strict=True)
+    return losses == training.recording.history and all(np.array_equal(a, b.numpy()) for a, b in pairs)
+
+
+def contradiction(training: Training) -> Finding:
+    """Return the finding that rows were given other labels from epoch to epoch."""
+    assert training.contradictions is not None
+    labels, count = training.contradictions
+    told = (
+        f"{count} of {training.problem.row_count} rows are compared with one label in one epoch and with "
+        "another in the next"
+    )
+    at = Divergence("rows", 1, None)
+    return Finding("labels-of-other-rows", ROWS, at, told, labels.place)
+
+
+def with_line(finding: Finding, training: Training, shown: Reported | None) -> Finding:
+    """Say in which line the loss is reported, or the labels are taken."""
+    place = finding.place
+    if finding.difference.what == "report" and shown is not None:
+        place = shown.place
+        files = [event.place.file for event in training.recording.events if event.place is not None]
+        if place is None and training.network.own_fit is not None:
+            place = line_of_return(type(training.network.model).train_step)
+        elif place is None and files:
+            inner = [name for name, value in training.network.lists.items() if _begins(value, shown)]
+            places = [line_of_list(files[0], name) for name in (shown.name, *inner)]
+            place = next((one for one in places if one is not None), None)
+    if finding.name == "labels-of-other-rows" and place is not None:
+        place = line_of_labels(place) or place
+    return replace(finding, place=place)
+
+
+def _begins(value: Any, shown: Reported) -> bool:
+    """Return whether a list of a function is the one that the script keeps under another name."""
+    if not isinstance(value, list) or not value:
+        return False
+    return [shown.values.get(epoch) for epoch in range(len(value))] == value
+
+
+def as_mistake(finding: Finding) -> Mistake:
+    """Return all that is known of a finding."""
+    return mistake(finding.name, finding.evidence, finding.place, text_of(finding.place))
+
+
+def best_report(
+    training: Training, reference: Reference, replay: Replay, candidates: Sequence[Reported]
+) -> tuple[Diagnosis, Reported | None]:
+    """Diagnose with the number that the script reports as the loss, if one of `candidates` is it."""
+    recording, epochs = training.recording, training.problem.epochs
+    tried: list[tuple[int, Diagnosis, Reported]] = []
+    for one in candidates:
+        recording.history, recording.reported = as_history(one, epochs)
+        recording.resolution = one.resolution
+        diagnosis = diagnose(training.problem, reference, recording, replay)
+        of_report = [f for f in diagnosis.findings if f.difference.what == "report"]
+        if not of_report:
+            return diagnosis, one
+        if all(finding.name for finding in of_report):
+            tried.append((len(of_report), diagnosis, one))
+    if tried:
+        _, diagnosis, one = min(tried, key=lambda pair: pair[0])
+        recording.history, recording.reported = as_history(one, epochs)
+        return diagnosis, one
+    named = [one for one in candidates if one.is_about_loss]
+    if named:
+        recording.history, recording.reported = as_history(named[0], epochs)
+        recording.resolution = named[0].resolution
+        return diagnose(training.problem, reference, recording, replay), named[0]
+    recording.history, recording.reported, recording.resolution = list(reference.history), [], 0.0
+    diagnosis = diagnose(training.problem, reference, recording, replay)
+    return replace(diagnosis, findings=[f for f in diagnosis.findings if f.difference.what != "report"]), None

@@ -1,0 +1,153 @@
+"""What ``.fit`` does with the network, the rows and the settings of a script."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from companion.check.problem import Problem
+from companion.check.recording.events import State
+from companion.check.recording.rows import RowNumbers
+from companion.check.replay import take
+from companion.errors import UserError
+
+
+class NotComparableError(UserError):
+    """There is no ``.fit`` that a training could be compared with; the message says why."""
+
+
+class Delegate(keras.Model):
+    """The script's network in a model of its own, so that compiling leaves the script's network alone."""
+
+    def __init__(self, network: keras.layers.Layer) -> None:
+        super().__init__()
+        self.network = network
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        """Call the script's network."""
+        return self.network(x, training=training)
+
+
+class TotalLoss(keras.losses.Loss):
+    """The loss of a network with several outputs: the weighted sum of the losses of each."""
+
+    def __init__(self, losses: Sequence[keras.losses.Loss], weights: Sequence[float]) -> None:
+        super().__init__()
+        self.losses, self.weights = losses, weights
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return the sum."""
+        pairs = zip(self.losses, self.weights, tf.nest.flatten(y_true), tf.nest.flatten(y_pred), strict=True)
+        return sum(
+            weight * loss(labels, output, sample_weight=sample_weight)
+            for loss, weight, labels, output in pairs
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return nothing that rules may turn over."""
+        return {}
+
+
+class PlainFunction(keras.losses.Loss):
+    """A loss that was compiled as a function of labels and predictions."""
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Call the function."""
+        return self.function(y_true, y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return nothing that rules may turn over."""
+        return {}
+
+
+class RatesOfLoop(keras.callbacks.Callback):
+    """Sets the learning rate before each update to that of the loop."""
+
+    def __init__(self, rates: Sequence[float]) -> None:
+        super().__init__()
+        self.rates = itertools.chain(rates, itertools.repeat(rates[-1]))
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Set the rate."""
+        self.model.optimizer.learning_rate = next(self.rates)
+
+
+@dataclass(frozen=True)
+class FedProblem(Problem):
+    """What ``.fit`` does with the network, the rows and the settings of a script.
+
+    Attributes
+    ----------
+    network : keras.layers.Layer or None
+        The script's own.
+    state : list of ndarray
+        All its variables at the start.
+    orders : list of ndarray
+        The rows of each epoch, in the order in which ``.fit`` is fed.
+    sample_weight : ndarray, optional
+        The weight of each row.
+    """
+
+    network: Any = None
+    state: State = field(default_factory=list)
+    orders: list[np.ndarray] = field(default_factory=list)
+    sample_weight: np.ndarray | None = None
+
+    @property
+    def row_count(self) -> int:
+        """Return how many rows an epoch has."""
+        return len(self.orders[0])
+
+    def start(self) -> keras.Model:
+        """Put the weights back with which the script began."""
+        keras.utils.set_random_seed(self.seed)
+        for variable, value in zip(self.network.variables, self.state, strict=True):
+            variable.assign(value)
+        return Delegate(self.network)
+
+    def compiled(self, *, run_eagerly: bool, jit_compile: bool | str = "auto") -> keras.Model:
+        """Do the same, and compile it for ``.fit``."""
+        model, loss = self.start(), self.loss()
+        how: dict[str, Any] = {"run_eagerly": run_eagerly, "jit_compile": jit_compile}
+        if isinstance(loss, TotalLoss):
+            how["loss_weights"] = list(loss.weights)
+        model.compile(self.optimizer(self.learning_rate), getattr(loss, "losses", loss), **how)
+        return model
+
+    def fit(self, model: keras.Model) -> list[float]:
+        """Train by ``.fit`` on the batches that it would cut from the rows in this order."""
+        steps = -(-len(self.orders[0]) // self.batch_size)
+        how: dict[str, Any] = {
+            "steps_per_epoch": steps,
+            "epochs": self.epochs,
+            "shuffle": False,
+            "verbose": 0,
+        }
+        return model.fit(self.batches(), **how, callbacks=list(self.callbacks())).history["loss"]
+
+    def batches(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the batches of all epochs, and the first again, which ``.fit`` asks for and does not use."""
+        weights = self.row_weights()
+        for order in [*self.orders, self.orders[0]]:
+            for at in range(0, len(order), self.batch_size):
+                rows = order[at : at + self.batch_size]
+                batch = take(self.x, rows), take(self.y, rows)
+                yield batch if weights is None else (*batch, weights[rows])
+
+    def row_weights(self) -> np.ndarray | None:
+        """Return the weight of each row."""
+        return super().row_weights() if self.sample_weight is None else self.sample_weight
+
+    def first_of_equal_rows(self) -> np.ndarray:
+        """Return for each row the number of the first one that is equal to it."""
+        rows = RowNumbers(self.x).of(self.x)
+        assert rows is not None  # they are its own
+        return rows

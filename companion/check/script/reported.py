@@ -1,0 +1,183 @@
+"""Which loss of each epoch a script shows: in a list, by a metric, or printed."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from companion.check.learner.lines import Location
+
+NUMBER = re.compile(r"[-+]?\d+\.\d+(?:[eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+")
+FEWEST_DIGITS = 3  # after the point: fewer tell too little
+ABOUT_LOSS = ("loss", "cost", "error", "mse", "entropy")
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A number for each epoch, or for some, that may be the loss.
+
+    Attributes
+    ----------
+    name : str
+        Of the list, or the word in front of the printed number.
+    values : dict of int to float
+        By epoch.
+    resolution : float
+        Half of the last printed digit; 0 for a list.
+    place : Location or None
+        The line that shows it.
+    """
+
+    name: str
+    values: dict[int, float]
+    resolution: float
+    place: Location | None
+
+    @property
+    def is_about_loss(self) -> bool:
+        """Return whether its name speaks of a loss of the training."""
+        name = self.name.lower()
+        return any(word in name for word in ABOUT_LOSS) and "val" not in name and "test" not in name
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A line that the script has printed, after how many updates, and where."""
+
+    text: str
+    updates: int
+    place: Location | None
+
+
+def reported(
+    names: dict[str, Any],
+    epochs: int,
+    an_epoch: int,
+    results: Sequence[tuple[int, Location | None, float]],
+    printed: Sequence[Printed],
+    history: Sequence[float] | None = None,
+) -> list[Reported]:
+    """List what may be the loss of each epoch, the surest first.
+
+    Parameters
+    ----------
+    names : dict
+        The script's variables, and what its functions returned.
+    epochs, an_epoch : int
+        How many were recorded, and the updates of one.
+    results : list
+        Of metrics: after how many updates, where, and the value.
+    printed : list of Printed
+        What was printed.
+    history : list of float, optional
+        What ``.fit`` returned, where it runs the script's own step.
+    """
+    found = []
+    if history is not None:
+        found.append(Reported("loss", dict(enumerate(history[:epochs])), 0.0, None))
+    for name, value in series(names):
+        losses = _numbers(value)
+        if losses is not None and (len(losses) >= epochs or Reported(name, {}, 0.0, None).is_about_loss):
+            found.append(Reported(name, dict(enumerate(losses[:epochs])), 0.0, None))
+    found += _from_metrics(epochs, an_epoch, results) + _from_print(epochs, an_epoch, printed)
+    return sorted(found, key=lambda one: (not one.is_about_loss, one.resolution))
+
+
+def _numbers(value: Any) -> list[float] | None:
+    """Return a list of losses as floats; None if it is none."""
+    if isinstance(value, np.ndarray) and (value.ndim != 1 or value.dtype.kind != "f"):
+        return None
+    if not isinstance(value, list | tuple | np.ndarray) or len(value) == 0:
+        return None
+    numbers = []
+    for one in value:
+        if (
+            isinstance(one, bool | str | int)
+            or getattr(one, "shape", ()) != ()
+            or not hasattr(one, "__float__")
+        ):
+            return None
+        try:
+            numbers.append(float(one))
+        except (TypeError, ValueError):
+            return None
+    return numbers
+
+
+def _epoch_of(updates: int, an_epoch: int) -> int | None:
+    """Return which epoch has just ended after so many updates; None in the middle of one."""
+    epoch, rest = divmod(updates, an_epoch)
+    return epoch - 1 if rest == 0 and updates else None
+
+
+def _from_metrics(
+    epochs: int, an_epoch: int, results: Sequence[tuple[int, Location | None, float]]
+) -> list[Reported]:
+    found: dict[Location | None, dict[int, list[float]]] = {}
+    for updates, place, value in results:
+        epoch = _epoch_of(updates, an_epoch)
+        if epoch is not None and epoch < epochs:
+            found.setdefault(place, {}).setdefault(epoch, []).append(value)
+    reports = []
+    for place, by_epoch in found.items():
+        for number in range(min(map(len, by_epoch.values()))):
+            values = {epoch: shown[number] for epoch, shown in by_epoch.items()}
+            reports.append(Reported("the result of a metric", values, 0.0, place))
+    return reports
+
+
+def _from_print(epochs: int, an_epoch: int, printed: Sequence[Printed]) -> list[Reported]:
+    found: dict[tuple[Location | None, int], dict[int, tuple[float, int, str]]] = {}
+    for line in printed:
+        epoch = _epoch_of(line.updates, an_epoch)
+        if epoch is None or epoch >= epochs:
+            continue
+        for number, match in enumerate(NUMBER.finditer(line.text)):
+            digits = len(match[0].partition(".")[2])
+            before = re.findall(r"[A-Za-z_]+", line.text[: match.start()])
+            word = before[-1] if before else ""
+            found.setdefault((line.place, number), {}).setdefault(epoch, (float(match[0]), digits, word))
+    reports = []
+    for (place, _), by_epoch in found.items():
+        digits = max(digits for _, digits, _ in by_epoch.values())
+        if digits < FEWEST_DIGITS:
+            continue
+        values = {epoch: value for epoch, (value, _, _) in by_epoch.items()}
+        reports.append(Reported(next(iter(by_epoch.values()))[2], values, 0.5 * 10.0**-digits, place))
+    return reports
+
+
+def as_history(one: Reported, epochs: int) -> tuple[list[float], list[int] | None]:
+    """Return a number for each epoch, and the epochs in which it is known."""
+    known = sorted(one.values)
+    first = one.values[known[0]]
+    history = [one.values.get(epoch, first) for epoch in range(epochs)]
+    return history, None if len(known) == epochs else known
+
+
+def series(names: dict[str, Any], within: int = 2) -> Iterator[tuple[str, Any]]:
+    """Yield what may be a number for each epoch: lists, also in dicts, in lists of dicts, in objects."""
+    for name, value in names.items():
+        if isinstance(value, list | tuple | np.ndarray):
+            yield name, value
+            yield from _columns(name, value)
+        elif isinstance(value, dict) and within:
+            inside = {f"{name}[{key!r}]": one for key, one in value.items() if isinstance(key, str)}
+            yield from series(inside, within - 1)
+        elif within and type(value).__module__ in ("__main__", "builtins") and hasattr(value, "__dict__"):
+            yield from series({f"{name}.{key}": one for key, one in vars(value).items()}, within - 1)
+
+
+def _columns(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each column of a list of dicts or of tuples."""
+    if isinstance(value, np.ndarray) or not value:
+        return
+    first = value[0]
+    if isinstance(first, dict):
+        for key in first:
+            yield f"{name}[{key!r}]", [row.get(key) for row in value if isinstance(row, dict)]
+    elif isinstance(first, list | tuple):
+        for number in range(len(first)):
+            yield f"{name}, column {number}", [row[number] for row in value if len(row) == len(first)]

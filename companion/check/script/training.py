@@ -1,0 +1,324 @@
+"""From what a script was seen to do with one network: the ``.fit`` that it should equal."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from companion.check.recording.events import Event, Forward, Gradient, ReadyMade, Recording, Update
+from companion.check.recording.everything import FitCall, Labels, Network, ScriptWatcher
+from companion.check.script.data import data_of, labels_of, orders_of
+from companion.check.script.losses import (
+    as_fit_reduces,
+    compiled_loss,
+    described,
+    loss_by_hand,
+    plain_rate,
+    weighted_losses,
+)
+from companion.check.script.problem import FedProblem, NotComparableError, RatesOfLoop
+from companion.errors import UserError
+from companion.terminal.arguments import did_you_mean
+
+
+@dataclass
+class Training:
+    """One network that a script trained: what it did, and the ``.fit`` that it should equal.
+
+    Attributes
+    ----------
+    name : str
+        The variable of the script that holds the network.
+    network : Network
+        What was written down.
+    problem : FedProblem
+        The ``.fit`` it should equal.
+    recording : Recording
+        What the rules read.
+    fit : FitCall or None
+        The script's own call of ``.fit`` on a network of the same form.
+    assumed : list of str
+        What this takes for granted, in sentences.
+    apart : list of str
+        In what the two trainings of the script differ before any step.
+    contradictions : Labels and int, or None
+        Where the labels of a row changed, and of how many rows.
+    """
+
+    name: str
+    network: Network
+    problem: FedProblem
+    recording: Recording
+    fit: FitCall | None
+    assumed: list[str] = field(default_factory=list)
+    apart: list[str] = field(default_factory=list)
+    contradictions: tuple[Labels, int] | None = None
+
+
+ALMOST_ALL = 0.9  # of the rows
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user says of the ``.fit`` that the loop should equal: each may be left out.
+
+    Attributes
+    ----------
+    loss : str
+        Its loss.
+    batch_size : int
+        Its batch size.
+    x, y : str
+        The variables that hold all rows and all labels.
+    """
+
+    loss: str | None = None
+    batch_size: int | None = None
+    x: str | None = None
+    y: str | None = None
+
+
+def trainings(
+    watcher: ScriptWatcher, names: dict[str, Any], given: Given
+) -> tuple[list[Training], list[str]]:
+    """Return what a script trained, and why some of it cannot be compared."""
+    for name in (given.x, given.y):
+        if name is not None and name not in names:
+            meant = did_you_mean(name, names)
+            raise UserError(f"your file has no variable {name!r} at its end: {meant}name one that it has")
+    if given.loss is not None:
+        compiled_loss(given.loss)
+    own = set(watcher.recording.own_tapes)
+    trained = [network for network in watcher.networks if network.was_trained_by(own)]
+    found: list[Training] = []
+    reasons = []
+    for network in trained:
+        name = name_of(network.model, names)
+        try:
+            refuse_what_fit_cannot(network, trained, names)
+            found.append(training_of(network, name, watcher, names, given))
+        except NotComparableError as error:
+            reasons.append(str(error))
+    return found, list(dict.fromkeys(reasons))
+
+
+def name_of(model: Any, names: dict[str, Any]) -> str:
+    """Return the variable that holds a model, or else its own name."""
+    return next((name for name, value in names.items() if value is model), model.name)
+
+
+def refuse_what_fit_cannot(network: Network, trained: Sequence[Network], names: dict[str, Any]) -> None:
+    """Refuse networks that are trained against each other, or with each other."""
+    others = [n for n in trained if n is not network and (n in network.fed_by or network in n.fed_by)]
+    both = " and ".join(sorted({name_of(n.model, names) for n in (network, *others)}))
+    tapes = [{event.tape for event in n.events if isinstance(event, Gradient)} for n in (network, *others)]
+    if others and set.intersection(*tapes) and _last_update(network) == _last_update(others[0]):
+        raise NotComparableError(
+            f"nothing to compare with .fit yet, because {both} are trained together by one gradient: .fit "
+            "has one network; call them in one keras.Model and train that"
+        )
+    if others:
+        raise NotComparableError(
+            f"nothing to compare with .fit, because {both} are trained in turn, each on a loss of its own: "
+            ".fit has one network and one loss"
+        )
+    rows = len(network.table.rows)
+    if network.table.chosen > ALMOST_ALL * rows and not network.epochs:
+        raise NotComparableError(
+            f"nothing to compare with .fit, because {name_of(network.model, names)} is trained on rows that "
+            "its own predictions led to: .fit has its rows beforehand"
+        )
+
+
+def _last_update(network: Network) -> Any:
+    """Return where the last update of a network was made, and by which optimizer."""
+    updates = [event for event in network.events if isinstance(event, Update)]
+    return (updates[-1].place, updates[-1].optimizer) if updates else None
+
+
+def training_of(
+    network: Network, name: str, watcher: ScriptWatcher, names: dict[str, Any], given: Given
+) -> Training:
+    """Work out which ``.fit`` a network's training should equal."""
+    events, epochs = whole_epochs(network)
+    passes = [event for event in events if isinstance(event, Forward) and event.tapes]
+    fit = network.own_fit or matching_fit(network, watcher.fit_calls)
+    has_all = not network.is_cut
+    x, rows_of = data_of(network, fit if has_all else None, names if has_all else {}, given.x)
+    y, weights, contradictions = labels_of(network, rows_of, x, name, names, given.y)
+    fed = [rows_of[forward.rows] for forward in passes if forward.rows is not None]
+    batch_size = given.batch_size or max(map(len, fed))
+    events = [
+        replace(event, rows=rows_of[event.rows])
+        if isinstance(event, Forward) and event.rows is not None
+        else event
+        for event in events
+    ]
+    count = len(tf.nest.flatten(x)[0])
+    orders = orders_of(fed, epochs, count)
+    recording = recording_of(network, events, watcher)
+    assumed: list[str] = []
+    problem = FedProblem(
+        title=name,
+        build_model=lambda: network.model,
+        x=x,
+        y=y,
+        loss=keras.losses.MeanSquaredError,
+        learning_rate=float(network.first_optimizer.get("learning_rate", 0.0)),
+        batch_size=batch_size,
+        epochs=epochs,
+        optimizer=optimizer_of(network.first_optimizer),
+        network=network.model,
+        state=network.start,
+        orders=orders,
+        sample_weight=weights,
+    )
+    if network.is_cut:
+        assumed.append(
+            f"the recording ended within the first epoch, after {network.updates} updates: rows that are "
+            "left out, and the loss of an epoch, could not be judged; --seconds and --memory let it go on"
+        )
+    training = Training(name, network, problem, recording, fit, assumed, [], contradictions)
+    if fit is not None and fit is not network.own_fit:
+        set_by_fit(training, fit, given)
+    else:
+        set_by_loop(training, events, fit, given)
+    return training
+
+
+def whole_epochs(network: Network) -> tuple[list[Event], int]:
+    """Return the events of all complete epochs, and their number."""
+    begins = network.begins
+    if not begins:
+        raise NotComparableError(
+            "nothing to compare with .fit, because the rows of the batches could not be seen"
+        )
+    ends = [*begins[1:], len(network.events)]
+    lengths = [_updates(network.events[a:b]) for a, b in zip(begins, ends, strict=True)]
+    if len(lengths) > 1 and lengths[-1] < lengths[0]:
+        begins, ends, lengths = begins[:-1], ends[:-1], lengths[:-1]  # it was cut short
+    return network.events[: ends[-1]], len(begins)
+
+
+def _updates(events: Sequence[Event]) -> int:
+    return sum(isinstance(event, Update) for event in events)
+
+
+def matching_fit(network: Network, calls: Sequence[FitCall]) -> FitCall | None:
+    """Return the script's call of ``.fit`` on a network of the same form, the nearest one."""
+    shapes = [a.shape for a in network.start]
+    alike = [call for call in calls if [a.shape for a in call.start] == shapes]
+    return next(iter(alike), None)
+
+
+def recording_of(network: Network, events: Sequence[Event], watcher: ScriptWatcher) -> Recording:
+    """Return what the rules read."""
+    mine = {event.tape for event in events if isinstance(event, Gradient)}
+    recording = Recording(network.names, network.trainable, network.start)
+    recording.events = list(events)
+    recording.own_tapes = [tape for tape in watcher.recording.own_tapes if tape in mine]
+    recording.compiled = watcher.recording.compiled
+    recording.frozen = sorted(network.frozen)
+    before = [call for call in network.fits_before if call is not network.own_fit]
+    if before:
+        recording.events.insert(0, ReadyMade(f"{type(before[-1].model).__name__}.fit", before[-1].place))
+    recording.end = list(network.end)
+    updates = [event for event in events if isinstance(event, Update)]
+    if updates:  # an epoch that was cut short has moved them further
+        for position, number in enumerate(network.trainable):
+            recording.end[number] = updates[-1].after[position]
+    return recording
+
+
+def optimizer_of(settings: dict[str, Any]) -> Callable[[float], Any]:
+    """Return what makes an optimizer with the same settings, from a learning rate."""
+
+    def make(rate: float) -> Any:
+        if not settings:
+            return keras.optimizers.SGD(rate)
+        config = dict(settings["config"])
+        if not isinstance(config.get("learning_rate"), dict):  # else it is a schedule
+            config["learning_rate"] = rate
+        return settings["class"].from_config(config)
+
+    return make
+
+
+def set_by_fit(training: Training, fit: FitCall, given: Given) -> None:
+    """Take loss, optimizer, batch size and weights from the script's own call of ``.fit``."""
+    arguments, problem, network = fit.arguments, training.problem, training.network
+    changes: dict[str, Any] = {
+        "loss": functools.partial(compiled_loss, given.loss or fit.loss),
+        "optimizer": optimizer_of(fit.optimizer),
+        "learning_rate": fit.optimizer["learning_rate"],
+        "class_weight": arguments.get("class_weight"),
+    }
+    size = arguments.get("batch_size") or (32 if isinstance(arguments["x"], np.ndarray | tf.Tensor) else None)
+    if given.batch_size is None and size is not None:
+        changes["batch_size"] = size
+    weights = arguments.get("sample_weight")
+    if weights is not None and len(weights) == problem.row_count:
+        changes["sample_weight"] = np.asarray(weights, dtype="float32")
+    if fit.model is network.model:
+        changes["state"] = fit.start
+    elif any((a != b).any() for a, b in zip(fit.start, network.start, strict=True)):
+        training.apart.append("the two networks begin with different weights: no seed makes them equal")
+    if arguments["shuffle"] and size is not None:
+        training.apart.append(
+            ".fit shuffles the rows in an order of its own; the steps are judged on the loop's rows"
+        )
+    training.problem = replace(problem, **changes)
+    training.recording.start = network.start
+
+
+def set_by_loop(training: Training, events: Sequence[Event], fit: FitCall | None, given: Given) -> None:
+    """Take loss and learning rates from what the loop itself uses, and say so."""
+    updates = [event for event in events if isinstance(event, Update)]
+    rates = [update.settings["learning_rate"] for update in updates if update.settings]
+    problem, has_schedule = training.problem, isinstance(_rate_of(training.network.first_optimizer), dict)
+    if updates and not rates:
+        rate = plain_rate(events)
+        problem = replace(problem, learning_rate=rate)
+        training.assumed.append(f"the optimizer of .fit is SGD({rate:g}), as the weights move")
+    elif len(set(rates)) > 1 and not has_schedule:
+        problem = replace(problem, callbacks=lambda: [RatesOfLoop(rates)])
+        training.assumed.append(
+            f"a callback of .fit sets the learning rate as the loop does: {rates[0]:g} at first, "
+            f"{rates[-1]:g} in the last update that was watched"
+        )
+    loss = _loss_of(training.network, problem, training.recording, fit, given)
+    training.problem = replace(problem, loss=loss)
+    if fit is None and getattr(loss, "func", None) is not as_fit_reduces:
+        training.assumed.insert(0, f"the loss of .fit is {described(loss())}")
+
+
+def _rate_of(settings: dict[str, Any]) -> Any:
+    return settings["config"].get("learning_rate") if settings else None
+
+
+def _loss_of(
+    network: Network, problem: FedProblem, recording: Recording, fit: FitCall | None, given: Given
+) -> Callable[[], Any]:
+    """Return what makes the loss of ``.fit``: the one that is given, called, compiled or computed."""
+    if given.loss is not None:
+        return functools.partial(compiled_loss, given.loss)
+    if network.own_fit is not None and network.own_fit.loss is not None:
+        return functools.partial(compiled_loss, network.own_fit.loss)
+    called = {
+        labels.output: labels.loss
+        for found in network.labels.values()
+        for labels in reversed(found)
+        if labels.loss is not None
+    }
+    outputs = len(tf.nest.flatten(problem.y))
+    if len(called) == outputs == 1:
+        return functools.partial(as_fit_reduces, called[0])
+    if len(called) == outputs:
+        return weighted_losses(problem, recording, [called[number] for number in sorted(called)])
+    if fit is not None and fit.loss is not None:
+        return functools.partial(compiled_loss, fit.loss)
+    return loss_by_hand(problem, recording)
