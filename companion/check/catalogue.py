@@ -291,8 +291,53 @@ MISTAKES: dict[str, Known] = {
 }
 
 
-# Mistakes of scripts, in which network and labels are the person's own: a lesson's problem has none of these.
-IN_SCRIPTS: dict[str, Known] = {
+# Others, which the command ``mistakes`` does not make: they need a network, labels or callbacks of one's own.
+FURTHER: dict[str, Known] = {
+    "penalty-scaled": Known(
+        "The penalty that the layers add to the loss is scaled",
+        "Add sum(model.losses) as it is: tf.nn.l2_loss is half of what keras.regularizers.L2 adds.",
+        PENALTIES,
+    ),
+    "means-divided-by-rows": Known(
+        "The batches' mean losses are added up and divided by the number of rows",
+        "Weight each batch's mean by its rows before you divide, or divide by the number of batches.",
+        SHORT_BATCH,
+    ),
+    "means-divided-by-full-batches": Known(
+        "The batches' losses are divided by the number of full batches, which the short batch is not in",
+        "Weight each batch's mean by its rows, and divide by the number of rows.",
+        SHORT_BATCH,
+    ),
+    "schedule-late": Known(
+        "The learning rate is changed an epoch later than .fit changes it",
+        "Set the rate at the beginning of an epoch, before its first update.",
+        MORE_THAN_STEP,
+    ),
+    "frozen-number": Known(
+        "A tf.function goes on with the Python number of its first call",
+        "Hand what changes to the tf.function as a tensor, or keep it in a tf.Variable.",
+        MORE_THAN_STEP,
+    ),
+    "rates-differ": Known(
+        "Some variables move with another learning rate than others",
+        "Use one optimizer with one learning rate for all trainable variables.",
+        ONE_OPTIMIZER,
+    ),
+    "tape-thrown-away": Known(
+        "The loss of some forward passes is never differentiated",
+        "Add the losses up inside one tape, or add up the gradients of each tape.",
+        MEAN_GRADIENT,
+    ),
+    "weights-put-back": Known(
+        "The weights are set once more after the last update",
+        "Let .fit do so too, by EarlyStopping(restore_best_weights=True), or leave it out.",
+        GIVEN_MODEL,
+    ),
+    "other-epochs": Known(
+        "The loop runs for another number of epochs",
+        "Stop by the same rule as the callback of .fit, or run as many epochs.",
+        RUNNING_MEAN,
+    ),
     "labels-of-other-rows": Known(
         "Rows meet the labels of other rows",
         "Take the same rows of x and y: x[order] and y[order].",
@@ -348,7 +393,7 @@ class Mistake:
 
 def known_as(name: str) -> Known:
     """Return the entry of a mistake."""
-    return MISTAKES[name] if name in MISTAKES else IN_SCRIPTS[name]
+    return MISTAKES[name] if name in MISTAKES else FURTHER[name]
 
 
 def mistake(

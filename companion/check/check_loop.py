@@ -108,9 +108,9 @@ def _lesson_judge(name: str, number: int, seed: int, epochs: int | None, floatx:
 
 def _check_on(train: Train, judge: Judge, *, first: bool) -> ProblemVerdict:
     """Run loop and ``.fit`` on one problem: as they are, then eagerly and watched."""
-    run = run_as_written(train, judge.problem, first=first)
+    run = run_as_written(train, judge.problem, first=first, may_be_none=True)
     try:
-        run.recording = run_watched(train, judge.problem)
+        run.recording = run_watched(train, judge.problem, may_be_none=True)
     except LoopError as error:  # the run as it is did not raise it
         run.told = error.told
     return judge.judge(run)
@@ -123,7 +123,9 @@ def _sum_up(check: LoopCheck, train: Train) -> None:
         for finding in one.findings:
             if finding.name:
                 found.setdefault(finding.name, (finding, []))[1].append(one.problem.title)
-    for finding, titles in found.values():
+    own = check.problems[0].problem.title if check.problems else ""
+    # What shows on the person's own data comes first.
+    for finding, titles in sorted(found.values(), key=lambda pair: own not in pair[1]):
         place = finding.place or line_of_report(train)
         check.mistakes.append(mistake(finding.name, finding.evidence, place, text_of(place), titles))
     named = {one.problem.title for one in check.problems if any(finding.name for finding in one.findings)}

@@ -6,9 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from companion.check.problem import Problem, Reference
-from companion.check.recording.events import Forward, ReadyMade, Recording, Update
+from companion.check.recording.events import Forward, Gradient, ReadyMade, Recording, Update
 from companion.check.replay import Replay
-from companion.check.rules.findings import FORWARD, START, Case, Divergence, Finding, largest_difference
+from companion.check.rules.findings import (
+    FORWARD,
+    REPORT,
+    START,
+    Case,
+    Divergence,
+    Finding,
+    largest_difference,
+)
 from companion.check.rules.gradients import Explanation, gradient_findings
 from companion.check.rules.places import place_of
 from companion.check.rules.reports import report_findings
@@ -16,6 +24,8 @@ from companion.check.rules.rows import row_findings
 from companion.check.rules.simulation import is_right_in_all
 from companion.check.rules.updates import frozen_updated, optimizer_counts, other_settings, update_findings
 from companion.check.steps import Step, Steps, steps_of
+
+SAME = 1e-4  # of a number: what is nearer has come from the rounding of large numbers
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,9 @@ def diagnose(problem: Problem, reference: Reference, recording: Recording, repla
 
 
 def _diagnose(problem: Problem, reference: Reference, recording: Recording, replay: Replay) -> Diagnosis:
-    taken = steps_of(recording, problem.epochs)
-    warm_up = taken.cut_warm_up(reference.batches)
+    taken = steps_of(recording, len(recording.history))
+    stopped_alike = len(recording.history) == len(reference.history)
+    warm_up = taken.cut_warm_up(reference.batches) if stopped_alike else 0
     case = Case(problem, reference, recording, taken.steps, replay, [])
     ready_made = [event for event in recording.events if isinstance(event, ReadyMade)]
     by_hand = any(step.gradient.tape in recording.own_tapes for step in case.steps)
@@ -69,7 +80,11 @@ def _diagnose(problem: Problem, reference: Reference, recording: Recording, repl
             for key, own, fits in other_settings(case)
         ]
         return Diagnosis(optimizer_counts(case), case.unwatched, case.steps)
-    found = _start(case, taken, warm_up, ready_made)
+    thrown = _thrown_away(case)
+    if thrown is not None:  # it explains all that follows
+        return Diagnosis([thrown], case.unwatched, case.steps)
+    put_back = _put_back(case)
+    found = _start(case, taken, warm_up, ready_made) + put_back
     if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
         _suppose_rows(case)
     rows = row_findings(case)
@@ -81,13 +96,55 @@ def _diagnose(problem: Problem, reference: Reference, recording: Recording, repl
     else:
         gradients, explained = gradient_findings(case)
         found += gradients + (_passes(case, gradients) if in_order else []) + update_findings(case)
-    reports = report_findings(case, explained)
+    reports = report_findings(case, explained) if recording.reported != [] else []
+    if not stopped_alike:
+        reports.append(_other_epochs(case))
     if warm_up and any(not finding.name for finding in reports):
         return Diagnosis(
             [_too_many(case, warm_up)], case.unwatched, case.steps
         )  # which of the epochs are reported is not known
     found += reports
     return Diagnosis(sorted(_merged(found), key=lambda finding: finding.order), case.unwatched, case.steps)
+
+
+def _thrown_away(case: Case) -> Finding | None:
+    """Find forward passes under tapes of the loop of which no gradient is taken, one or more a step."""
+    events = case.recording.events
+    taken = {event.tape for event in events if isinstance(event, Gradient)}
+    own = set(case.recording.own_tapes)
+    thrown = [
+        event for event in events
+        if isinstance(event, Forward) and event.tapes and event.training
+        and not set(event.tapes) & taken and set(event.tapes) & own
+    ]  # fmt: skip
+    if len(thrown) < len(case.steps):
+        return None
+    told = (
+        f"{len(thrown)} forward passes are recorded by tapes of which no gradient is taken; only the "
+        f"{len(case.steps)} others count"
+    )
+    at = Divergence("tape", 0, 0, None, len(thrown), 0)
+    return Finding("tape-thrown-away", FORWARD, at, told, thrown[0].place)
+
+
+def _put_back(case: Case) -> list[Finding]:
+    """Find weights that are set after the last update of an optimizer; leave that out of the steps."""
+    last = case.steps[-1]
+    by_optimizer = [update.optimizer is not None for step in case.steps for update in step.updates]
+    if not any(by_optimizer) or by_optimizer[-1] or not all(by_optimizer[:-1]):
+        return []
+    update = last.updates.pop()
+    variable, mine, fit = largest_difference(case.names, update.after, update.before)
+    told = f"after the last update, `{variable}` is set from {fit:.6g} to {mine:.6g}"
+    at = Divergence("weights", last.epoch, last.batch, variable, mine, fit)
+    return [Finding("weights-put-back", REPORT, at, told, update.place)]
+
+
+def _other_epochs(case: Case) -> Finding:
+    """Find that the loop runs for another number of epochs than ``.fit``."""
+    mine, fit = case.epochs, len(case.reference.history)
+    at = Divergence("report", min(mine, fit), None, None, mine, fit)
+    return Finding("other-epochs", REPORT, at, f"the loop runs for {mine} epochs, but .fit for {fit}")
 
 
 def _copied(case: Case, told: str) -> Finding:
@@ -115,7 +172,12 @@ def _too_many(case: Case, more: int) -> Finding:
 def is_same_result(recording: Recording, reference: Reference) -> bool:
     """Return whether a run ends with the losses and the variables of ``.fit``, except for rounding."""
     fit, noise = reference.recording, reference.noise
-    return np.allclose(recording.history, fit.history, rtol=noise, equal_nan=True) and all(
+    if len(recording.history) != len(fit.history):
+        return False
+    there = range(len(fit.history)) if recording.reported is None else recording.reported
+    mine, theirs = ([history[n] for n in there] for history in (recording.history, fit.history))
+    near = recording.resolution
+    return np.allclose(mine, theirs, rtol=noise, atol=near, equal_nan=True) and all(
         np.allclose(a, b, rtol=noise, atol=noise, equal_nan=True)
         for a, b in zip(recording.end, fit.end, strict=True)
     )
@@ -129,10 +191,18 @@ def _merged(found: list[Finding]) -> list[Finding]:
     unknown = []
     for finding in found:
         if not finding.name:
-            unknown.append(finding)
+            unknown += [] if any(names) and _is_rounding(finding) else [finding]
         elif finding.name not in said_better:
             kept.setdefault(finding.name, finding)
     return [*kept.values(), *unknown]
+
+
+def _is_rounding(finding: Finding) -> bool:
+    """Return whether the two numbers of a difference show the same digits in a report."""
+    mine, fit = finding.difference.learner, finding.difference.fit
+    if mine is None or fit is None:
+        return False
+    return bool(np.isclose(mine, fit, rtol=SAME, equal_nan=True))
 
 
 def _without_steps(case: Case) -> list[Finding]:

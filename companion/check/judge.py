@@ -10,13 +10,14 @@ import numpy as np
 
 from companion.check.diagnose import Diagnosis, diagnose
 from companion.check.problem import Problem, Reference
-from companion.check.recording.events import State
+from companion.check.recording.events import State, Update
 from companion.check.replay import Replay
 from companion.check.rules.findings import REPORT, Divergence, Finding, largest_difference
 from companion.check.run import LoopRun
 from companion.check.verdict import ProblemVerdict
 from companion.comparison.ulp import abs_difference
 
+TIMES_AS_FAR = 4  # as .fit run eagerly: two roundings of the same steps are about as far from a third
 Result = tuple[list[float], State]  # losses, and all variables at the end
 
 
@@ -62,6 +63,8 @@ class Judge:
             if findings and run.recording is not None:
                 findings, note = self._compiled_otherwise(run, findings)
                 unwatched = unwatched + note
+        if not run.history:
+            unwatched = [*unwatched, "the losses were not judged: train returned none"]
         same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(run.end, variables, strict=True)]
         identical = np.array_equal(run.history, losses, equal_nan=True) and all(same)
         distances = [abs_difference(a, b).max(initial=0) for a, b in zip(run.end, variables, strict=True)]
@@ -84,7 +87,10 @@ class Judge:
         if run.recording is None:
             told = f"watched in an eager run, the loop ends in {run.told}: only the result was compared"
             return Diagnosis([], [told], [])
-        diagnosis = diagnose(self.problem, self.reference, run.recording, self.replay)
+        if not run.history:
+            run.recording.history = list(self.reference.history)
+        with np.errstate(all="ignore"):  # a run that blows up gives numbers that are not finite
+            diagnosis = diagnose(self.problem, self.reference, run.recording, self.replay)
         if not diagnosis.findings:
             fit = self.reference.history, self.reference.recording.end
             mine = run.recording.history, run.recording.end
@@ -93,7 +99,7 @@ class Judge:
 
     def _unseen(self, mine: Result, fit: Result, how: str) -> list[Finding]:
         """Find differences of the results where no rule has seen one."""
-        for epoch, (a, b) in enumerate(zip(mine[0], fit[0], strict=True)):
+        for epoch, (a, b) in enumerate(zip(mine[0], fit[0], strict=False)):
             if not self.near(a, b):
                 told = f"epoch {epoch}: {how}you report {a:.7g}, but .fit {b:.7g}; no rule explains this"
                 return [Finding("", REPORT, Divergence("report", epoch, None, None, a, b), told)]
@@ -105,11 +111,32 @@ class Judge:
         at = Divergence("weights", len(fit[0]) - 1, None, variable, one, other)
         return [Finding("", REPORT, at, told)]
 
+    def _rounding_grows(self, run: LoopRun) -> str:
+        """Say that a loop is no farther from ``.fit`` than ``.fit`` run eagerly is; "" if it is farther."""
+        mine, eager, compiled = (np.array(h) for h in (run.history, self.reference.history, self.compiled[0]))
+        if len(mine) != len(compiled):
+            return ""
+        own, apart = np.abs(eager - compiled).max(), np.abs(mine - compiled).max()
+        if not apart <= TIMES_AS_FAR * own:
+            return ""
+        return (
+            f"rounding grows in this training: the losses are {apart:.2g} from those of .fit, and those of "
+            f".fit run eagerly are {own:.2g} from them"
+        )
+
     def _compiled_otherwise(self, run: LoopRun, found: list[Finding]) -> tuple[list[Finding], list[str]]:
         """Explain why a loop equals ``.fit`` when it runs eagerly, but not as it is written."""
         if not self._unseen((run.history, run.end), self.by_xla, ""):
             how = "compiled by XLA, and equal to .fit with jit_compile=True; dropout draws other numbers then"
             return [], [f"the loop is {how}"]
+        grown = self._rounding_grows(run)
+        if grown:
+            return [], [grown]
+        if run.recording is not None and run.recording.compiled and found[0].difference.epoch:
+            told = f"{found[0].evidence.removesuffix('; no rule explains this')}; run eagerly, both are equal"
+            updates = [event for event in run.recording.events if isinstance(event, Update)]
+            place = updates[-1].place if updates else None
+            return [replace(found[0], name="frozen-number", evidence=told, place=place)], []
         told = (
             f"{found[0].evidence}; run eagerly, both are equal: a tf.function repeats what its Python code "
             "did in the first call, and under jit_compile=True dropout draws other numbers"

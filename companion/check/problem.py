@@ -1,5 +1,6 @@
 """What a loop trains, and what ``.fit`` does with the same problem."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from companion.check.recording.rows import RowNumbers
 from companion.fit.keras_private import same_names
 
 Train = Callable[..., Any]
+EPSILONS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
 # Epsilons of the weights' type. 41 right loops in as many styles were at most 1.4 from .fit, relative to
 # numbers above 1. Loops that compute in float32 in a network of float64 were a hundred thousand away.
 NOISE = 16
@@ -92,6 +94,12 @@ class Problem:
         how = {"learning_rate": self.learning_rate, "batch_size": self.batch_size, "epochs": self.epochs}
         return train(model, self.x.copy(), self.y.copy(), **how)
 
+    @functools.cached_property
+    def compute_types(self) -> set[str]:
+        """Return the float types in which the layers compute: in mixed precision not that of the weights."""
+        layers = getattr(self.start(), "layers", [])
+        return {layer.compute_dtype for layer in layers if layer.compute_dtype in EPSILONS}
+
     @property
     def row_count(self) -> int:
         """Return how many rows the data has."""
@@ -135,14 +143,15 @@ class Reference:
         forwards = [event for event in recording.events if isinstance(event, Forward)]
         self.updates = [event for event in recording.events if isinstance(event, Update)]
         rows = [forward.rows for forward in forwards if forward.rows is not None]
-        steps = len(rows) // problem.epochs
+        steps = len(rows) // len(self.history)  # a callback may have stopped it early
         self.batches = [rows[at : at + steps] for at in range(0, len(rows), steps)]
 
     @property
     def noise(self) -> float:
         """Return how far rounding alone may carry losses and weights, relatively and absolutely."""
-        kinds = [array.dtype for array in self.recording.trained(self.recording.start)]
-        return NOISE * max(float(np.finfo(kind).eps) for kind in kinds)
+        kinds = {array.dtype.name for array in self.recording.trained(self.recording.start)}
+        kinds |= self.problem.compute_types
+        return NOISE * max(EPSILONS[kind] for kind in kinds)
 
     @property
     def rates(self) -> list[float]:

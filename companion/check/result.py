@@ -1,5 +1,6 @@
 """What `check_loop` found, as a page to read, as HTML, and as numbers and strings."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from companion.terminal.formats import distance, loss_text, spell_out
 from companion.terminal.versions import versions
 
 NOT_DONE = "not done yet"
+REVEALING = "the revealing problem"
 STYLES = {
     "identical": "bold green",
     "close": "bold green",
@@ -119,14 +121,14 @@ def _setting(one: ProblemVerdict) -> str:
 
 
 def _rows(one: ProblemVerdict) -> list[list[str]]:
-    losses = list(zip(one.learner, one.fit, strict=True))
+    losses = list(itertools.zip_longest(one.learner, one.fit))  # one may have been stopped earlier
     kept = [n for n in range(len(losses)) if n < 5 or n == len(losses) - 1]
     return [
         [
             one.problem.title if n == 0 else "",
             str(n),
-            *(loss_text(v) for v in losses[n]),
-            distance(_apart(*losses[n])),
+            *("-" if loss is None else loss_text(loss) for loss in losses[n]),
+            "-" if None in losses[n] else distance(_apart(*losses[n])),
         ]
         for n in kept
     ]
@@ -159,6 +161,8 @@ def _how_close(one: ProblemVerdict) -> str:
     checked = (
         f"{epochs * steps} updates: rows and their order, gradient, weights; {epochs} losses; final weights"
     )
+    if not one.learner:
+        return f", as far as it was judged: final weights {distance(one.weights_apart)} apart"
     if one.verdict == "identical":
         return f", bit for bit ({checked})"
     losses = f"losses at most {distance(one.losses_apart)} apart" if one.losses_apart else "the same losses"
@@ -174,9 +178,30 @@ def print_mistake(report: Report, number: int, mistake: Mistake) -> None:
         code = f": {mistake.code}" if mistake.code else ""
         facts.insert(0, ("   where", f"{mistake.file}, line {mistake.line}{code}"))
     if mistake.problems:
-        facts.append(("   shows on", " and ".join(mistake.problems)))
+        facts.append(_shows_on(mistake))
     facts += [("   cure", mistake.cure), ("   read", f"{mistake.link.partition('#')[0]}: {mistake.section}")]
     report.facts(facts)
+
+
+# On what a mistake shows that does not show on the lesson's own data.
+SHOWS_ON = {
+    "penalty": "a network with a penalty",
+    "training-left-out": "a network with dropout or batch normalization",
+    "extra-training-pass": "a network with dropout or batch normalization",
+    "last-batch": "data with a short last batch",
+    "plain-mean": "data with a short last batch",
+    "divided-by-batch": "data with a short last batch",
+    "batches-over": "data with a short last batch",
+    "updates-by-assign": "a network with a constraint",
+}
+
+
+def _shows_on(mistake: Mistake) -> tuple[str, str]:
+    """Say on which problems a mistake shows; on the revealing one alone, on what kind of network or data."""
+    if mistake.problems != [REVEALING]:
+        return ("   shows on", " and ".join(mistake.problems))
+    kind = next((kind for start, kind in SHOWS_ON.items() if mistake.name.startswith(start)), "")
+    return ("   shows on", f"{REVEALING}, not on the lesson's data" + (f": it needs {kind}" if kind else ""))
 
 
 def where(finding: Finding) -> str:

@@ -27,7 +27,7 @@ class LoopRun:
     Attributes
     ----------
     history : list of float
-        The losses of each epoch.
+        The losses of each epoch; empty where the loop returns none.
     end : list of ndarray
         All variables of the model at the end.
     recording : Recording or None
@@ -48,27 +48,36 @@ class LoopRun:
     report: Location | None = None
 
 
-def run_as_written(train: Train, problem: Problem, *, first: bool = True) -> LoopRun:
+def run_as_written(
+    train: Train, problem: Problem, *, first: bool = True, may_be_none: bool = False
+) -> LoopRun:
     """Call the learner's function on a new network."""
     model = problem.start()
     try:
         with contextlib.nullcontext() if first else silence(), counted_fits() as fits:
-            history = _call(train, problem, model, first=first)
+            history = _call(train, problem, model, first=first, may_be_none=may_be_none)
     except LoopError as error:
         _look_closer(train, problem, error)
         raise
-    return LoopRun(history, [np.array(variable.numpy()) for variable in model.variables], fits=len(fits))
+    return LoopRun(
+        history or [], [np.array(variable.numpy()) for variable in model.variables], fits=len(fits)
+    )
 
 
-def run_watched(train: Train, problem: Problem, *, first: bool = False) -> Recording:
+def run_watched(
+    train: Train, problem: Problem, *, first: bool = False, may_be_none: bool = False
+) -> Recording:
     """Run the loop eagerly, on a new network, and watch it."""
     model = problem.start()
     with contextlib.nullcontext() if first else silence(), watch(model, problem.x) as recording:
-        recording.history = _call(train, problem, model, first=first)
+        history = _call(train, problem, model, first=first, may_be_none=may_be_none)
+    recording.history, recording.reported = history or [], None if history else []
     return recording
 
 
-def _call(train: Train, problem: Problem, model: Any, *, first: bool) -> list[float]:
+def _call(
+    train: Train, problem: Problem, model: Any, *, first: bool, may_be_none: bool = False
+) -> list[float] | None:
     """Call the learner's function; restore the global state that it may change."""
     try:
         with unchanged():
@@ -78,7 +87,8 @@ def _call(train: Train, problem: Problem, model: Any, *, first: bool) -> list[fl
     except BaseException as error:  # SystemExit too
         raise LoopError(error, f"while train runs on {problem.title}") from None
     try:
-        return history_of(result, problem.epochs)
+        stops = bool(list(problem.callbacks()))
+        return history_of(result, problem.epochs, may_be_none=may_be_none, may_stop=stops)
     except UserError as error:
         if first:
             raise

@@ -52,4 +52,5 @@ class ProblemVerdict:
     @property
     def losses_apart(self) -> float:
         """Return the largest distance of two losses."""
-        return float(abs_difference(self.learner, self.fit).max())
+        both = min(len(self.learner), len(self.fit))
+        return float(abs_difference(self.learner[:both], self.fit[:both]).max(initial=0))

@@ -143,10 +143,6 @@ def returning(what):
 
 
 RETURNS = [
-    ("None", "train returned None: return a list of 3 floats, one loss per epoch; is the return missing?"),
-    ("np.array(history)", "train returned a ndarray of shape (3,): return a list of 3 floats, "),
-    ("tf.constant(history)", "train returned an EagerTensor of shape (3,): return a list of 3 floats"),
-    ("[tf.constant(h) for h in history]", "train returned a list of tensors: return a list of 3 floats, "),
     ("history[1:]", "train returned 2 losses, too few: return a list of 3 floats"),
     ("history * 2", "train returned 6 losses, too many: return a list of 3 floats"),
     ("{'loss': history}", "train returned a dict: return a list of 3 floats"),

@@ -196,14 +196,32 @@ def _wrapper(signature: inspect.Signature) -> str:
     return f"rename yours to my_train and add: def {SIGNATURE}: return my_train({', '.join(handed)})"
 
 
-def history_of(result: Any, epochs: int) -> list[float]:
-    """Take what ``train`` gave as a list of losses."""
+def history_of(
+    result: Any, epochs: int, *, may_be_none: bool = False, may_stop: bool = False
+) -> list[float] | None:
+    """Take what ``train`` gave as a list of losses.
+
+    Parameters
+    ----------
+    result : object
+        What it gave.
+    epochs : int
+        How many losses there should be.
+    may_be_none : bool
+        Whether it may return nothing: then the losses are not judged.
+    may_stop : bool
+        Whether it may run for another number of epochs, as a callback of ``.fit`` may.
+    """
     wanted = f"return a list of {epochs} floats, one loss per epoch"
+    if result is None and may_be_none:
+        return None
     if result is None:
         raise UserError(f"train returned None: {wanted}; is the return missing?")
     kind = type(result).__name__
     if kind == "History":
         raise UserError(f"train returned the History of .fit: {wanted}, from your own loop")
+    if len(getattr(result, "shape", ())) == 1:
+        result = list(np.asarray(result))
     if hasattr(result, "shape"):
         raise UserError(
             f"train returned {a(kind)} of shape {tuple(result.shape)}: {wanted}, for example history.tolist()"
@@ -212,17 +230,15 @@ def history_of(result: Any, epochs: int) -> list[float]:
         raise UserError(f"train returned {a(kind)}: {wanted}")
     for number, loss in enumerate(result[: epochs + 1]):
         shape = getattr(loss, "shape", ())
-        if "Tensor" in type(loss).__name__ or "Variable" in type(loss).__name__:
-            raise UserError(f"train returned a list of tensors: {wanted}; float(loss) converts a tensor")
         if (
             isinstance(loss, str | bytes | bool | np.bool_ | complex)
-            or not hasattr(loss, "__float__")
+            or not (hasattr(loss, "__float__") or hasattr(loss, "numpy"))
             or tuple(shape)
         ):
             raise UserError(
                 f"train returned a list whose entry {number} is {a(type(loss).__name__)}: {wanted}"
             )
-    if len(result) != epochs:
+    if len(result) != epochs and not (may_stop and len(result)):
         many = "too few" if len(result) < epochs else "too many"
         raise UserError(f"train returned {len(result)} losses, {many}: {wanted}")
     try:

@@ -150,10 +150,18 @@ def line_of_report(train: Callable[..., Any]) -> Location | None:
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError):
         return None
-    returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    returns = [node for node in _own_nodes(tree.body[0]) if isinstance(node, ast.Return)]
     names = {node.value.id for node in returns if isinstance(node.value, ast.Name)}
     line = next(lines_that_add(tree, names), returns[-1].lineno if returns else 1)
     return Location(inspect.unwrap(train).__code__.co_filename, first + line - 1)
+
+
+def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes of a function, but not those of the functions inside it."""
+    for node in ast.iter_child_nodes(function):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            yield node
+            yield from _own_nodes(node)
 
 
 def lines_that_add(tree: ast.AST, names: set[str]) -> Iterator[int]:

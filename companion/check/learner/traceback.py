@@ -89,8 +89,56 @@ HINTS = [
     (
         r"[Uu]nknown variable",
         "",
-        "train is called several times, each time with a new network: make the optimizer inside train",
+        "an optimizer knows the variables of its first update only: make one for each list of variables, "
+        "or call optimizer.build(model.trainable_variables) first; if it is made outside of train, make it "
+        "inside: train is called several times, each time with a new network",
         "",
+    ),
+    (
+        r"has no attribute '_unique_id'",
+        "",
+        "the pairs are the wrong way round: apply_gradients takes zip(gradients, variables)",
+        r"apply|zip",
+    ),
+    (
+        r"not enough values to unpack \(expected 2, got 0\)",
+        "",
+        "there are no pairs: a zip can be gone through once only, so make a list of it: list(zip(...))",
+        r"apply_gradients",
+    ),
+    (r"no attribute 'reset_states'", "", "Keras 3 calls it reset_state()", ""),
+    (r"no attribute '_?lr'", "", "Keras 3 calls it optimizer.learning_rate", ""),
+    (
+        r"no attribute 'minimize'",
+        "",
+        "Keras 3 has no minimize: take the gradient with a tf.GradientTape, and call apply_gradients",
+        "",
+    ),
+    (
+        r"no attribute 'get_(un)?scaled_(loss|gradients)'",
+        "",
+        "in Keras 3 differentiate optimizer.scale_loss(loss); apply_gradients takes the scale out by itself",
+        "",
+    ),
+    (
+        r"module '?[\w.]*losses'? has no attribute|has no attribute '(\w+_crossentropy|mean_\w+_error)'",
+        "",
+        "Keras 3 has the losses as classes in keras.losses, such as keras.losses.MeanSquaredError()",
+        r"losses",
+    ),
+    (
+        r"Passed in object .* of type|'list' object has no attribute .*_id|watch.*(list|Variable)",
+        "",
+        "a tape watches trainable variables by itself: leave out tape.watch, or give it v.value of each",
+        r"watch",
+    ),
+    (
+        r"(?i)incompatible shapes|must have the same (shape|rank)|required broadcastable|"
+        r"dimensions must be equal|same number of dim",
+        "",
+        "gradients and variables are misaligned: take the gradients of the same list of variables that is "
+        "zipped with them",
+        r"apply_gradients|\.apply\(",
     ),
     (
         r"(?i)incompatible shapes|is incompatible with the layer|must have the same (shape|rank)|"
@@ -114,10 +162,28 @@ HINTS = [
 def hint_for(error: BaseException, code: str = "") -> tuple[str, str]:
     """Return the mistake's name and the usual cause of an exception in a line of code; each may be ""."""
     text = f"{type(error).__name__}: {message_of(error)}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        return "", f"your file needs this package, and it is not installed: pip install {_on_index(package)}"
     for pattern, name, hint, in_code in HINTS:
         if re.search(pattern, text) and re.search(in_code, code):
             return name, hint
     return "", ""
+
+
+# Packages whose name on the index is another than that which is imported.
+ON_INDEX = {
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def _on_index(package: str) -> str:
+    """Return what a package is called where it is installed from."""
+    return ON_INDEX.get(package, package.replace("_", "-"))
 
 
 def _is_inside_tape(frame: traceback.FrameSummary) -> bool:

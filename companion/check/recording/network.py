@@ -42,7 +42,8 @@ class Followed:
         """Write down what has changed the weights since the last event, seen or not; copy all variables."""
         state = self.state()
         now = self.trained(state)
-        if self.assigned or any((a != b).any() for a, b in zip(now, self.last, strict=True)):
+        same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(now, self.last, strict=True))
+        if self.assigned or not same:
             self.events.append(Update(self.last, now, None, None, {}, self.assigned, self.place))
             self.last, self.assigned, self.place = now, {}, None
         return state

@@ -11,6 +11,7 @@ from companion.check.recording.events import Recording
 from companion.check.replay import Replay
 from companion.check.steps import Step
 
+OF_ORDER = ("not-shuffled", "shuffled-otherwise")
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")  # the names of the optimizer's arguments
 # Stages of a step, in their order: what goes wrong in an earlier one matters first.
 START, ROWS, FORWARD, GRADIENT, UPDATE, REPORT = range(6)
@@ -65,11 +66,12 @@ class Finding:
     place: Location | None = None
 
     @property
-    def order(self) -> tuple[int, int, int]:
-        """Return what to sort by: the earliest first."""
+    def order(self) -> tuple[bool, int, int, int]:
+        """Return what to sort by: the earliest first, but last the order of the rows, which moves little."""
         epoch, batch = self.difference.epoch, self.difference.batch
         last = 10**9  # the report of an epoch comes after its batches
-        return (epoch or 0, last if batch is None and self.stage == REPORT else batch or 0, self.stage)
+        place = last if batch is None and self.stage == REPORT else batch or 0
+        return (self.name in OF_ORDER, epoch or 0, place, self.stage)
 
 
 @dataclass
@@ -98,6 +100,17 @@ class Case:
     steps: list[Step]
     replay: Replay
     unwatched: list[str]
+
+    @property
+    def epochs(self) -> int:
+        """Return for how many epochs the loop ran; ``.fit`` may have been stopped after fewer or more."""
+        return len(self.recording.history)
+
+    @property
+    def batches_of_fit(self) -> list[list[np.ndarray]]:
+        """Return by epoch and step which rows ``.fit`` feeds, for as many epochs as the loop runs."""
+        batches = self.reference.batches
+        return [batches[min(epoch, len(batches) - 1)] for epoch in range(self.epochs)]
 
     @property
     def names(self) -> list[str]:

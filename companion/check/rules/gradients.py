@@ -155,6 +155,8 @@ def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
         # A sum times a constant equals a mean times another constant: the factor of the penalty decides.
         factors: list[Any] = [pattern, constant, 1.0] if len(names) < 2 else [constant]
         times = _penalty_times(counted, factors)
+        if times is None and not names and counted is not None and _near(counted, float(counted[0])):
+            times = round(float(counted[0]), 4)
         if times is None or (len(names) > 1 and (counted is None or times != 1)):
             continue
         for name, told in names:
@@ -251,7 +253,7 @@ def _variant_findings(case: Case, variant: Variant) -> list[Finding]:
 def _penalty_findings(case: Case, times: float) -> list[Finding]:
     if times == 1:
         return []
-    name = "penalty-left-out" if times == 0 else "penalty-twice"
+    name = {0.0: "penalty-left-out", 2.0: "penalty-twice"}.get(times, "penalty-scaled")
     told = f"your gradient contains the gradient of model.losses {times:g} times, but .fit takes it once"
     return [_finding(name, case, 0, told)]
 

@@ -22,6 +22,10 @@ SIGNS = {
     "vector-of-losses": (r"reduction\s*=\s*(None\b|[\"']none[\"'])|Reduction\.NONE\b",),
     "from-logits-mismatch": (r"from_logits\s*=",),
     "gradients-clipped": (r"clip", r"norm"),
+    "penalty-twice": (r"\.losses\b",),
+    "penalty-scaled": (r"l2_loss|\.losses\b|reduce_sum\(.*square",),
+    "schedule-late": (r"\.learning_rate(\.assign\(|\s*=[^=])", r"\blr\b.*=[^=]"),
+    "schedule-missing": (r"optimizers\.\w+\(",),
 }
 OF_LOSS = (
     "labels-broadcast",

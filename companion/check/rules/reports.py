@@ -8,7 +8,7 @@ import numpy as np
 from companion.check.recording.events import Forward
 from companion.check.replay import Variant
 from companion.check.rules.findings import REPORT, Case, Divergence, Finding
-from companion.check.rules.gradients import Explanation
+from companion.check.rules.gradients import COEFFICIENT, Explanation
 from companion.check.steps import Step
 
 Epochs = list[np.ndarray]  # an array an epoch, a number a step
@@ -75,6 +75,14 @@ def _sum(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
     return float(losses.sum())
 
 
+def _by_rows(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+    return float(losses.sum() / rows.sum())
+
+
+def _by_full_batches(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+    return float(losses.sum() / max(1, n // int(rows.max())))
+
+
 def _row_sum(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
     return float(losses @ rows)
 
@@ -90,6 +98,16 @@ WAYS: list[tuple[Callable, tuple[str, ...], str]] = [
     (_last, ("last-batch-reported",), "the loss of the last batch"),
     (_sum, ("batch-losses-added-up",), "the sum of the batches' losses"),
     (_row_sum, ("batch-losses-added-up",), "the sum of the rows' losses"),
+    (
+        _by_rows,
+        ("means-divided-by-rows",),
+        "the sum of the batches' mean losses, divided by the number of rows",
+    ),
+    (
+        _by_full_batches,
+        ("means-divided-by-full-batches",),
+        "the sum of the batches' losses, divided by the number of full batches",
+    ),
 ]
 
 
@@ -149,18 +167,23 @@ def _sources(case: Case, explained: list[Explanation]) -> Iterator[Source]:
             yield from (Source(penalty, explained, scaled) for penalty in (1.0, 0.0, 2.0))
         if explained[0].penalty is not None:
             yield Source(abs(explained[0].penalty), explained)
+            yield Source(abs(explained[0].penalty))
 
 
 def _penalty_in_gradient(explained: list[Explanation]) -> float | None:
-    """Return how often the gradient holds the penalty: 0, 1 or 2 times; None if that is not known."""
+    """Return how often the gradient holds the penalty, mostly 0, 1 or 2 times; None if that is not known."""
     if not explained or explained[0].penalty is None:
         return None
-    times = abs(explained[0].penalty)
+    times, scale = abs(explained[0].penalty), abs(explained[0].scale)
+    if abs(scale - 1) < COEFFICIENT and min(abs(times - n) for n in (0, 1, 2)) > COEFFICIENT:
+        return times  # the penalty alone is scaled
     return min((0.0, 1.0, 2.0), key=lambda n: min(abs(times - n), abs(times - n * abs(explained[0].scale))))
 
 
 def _penalty_names(source: Source, in_gradient: float | None) -> tuple[str, ...]:
     reported = source.penalty
+    if in_gradient is not None and abs(reported - in_gradient) < COEFFICIENT:
+        return ()  # what is wrong with it is told of the gradient
     if in_gradient is None:
         return () if reported == 1 else ("",)  # whether the gradient lacks it too cannot be told
     if reported == 0 and in_gradient:
@@ -218,7 +241,7 @@ def _of_losses(
 ) -> list[Rule]:
     """Apply every rule to the losses of the batches."""
     rules, rows = [], [len(step.rows) for step in steps]
-    size = -(-len(steps) // case.problem.epochs)
+    size = -(-len(steps) // case.epochs)
     epochs = [slice(at, at + size) for at in range(0, len(steps), size)]
     for way, own_names, told in WAYS:
         for reset in (True, False):
@@ -243,7 +266,7 @@ def _evaluated(case: Case, source: Source, names: tuple[str, ...], words: str) -
         if following is None or following.epoch != step.epoch
     ]
     whole = [_last_covering(forwards, case.problem.row_count) for forwards in ends]
-    if len(whole) != case.problem.epochs or not all(whole):
+    if len(whole) != case.epochs or not all(whole):
         return
     values = []
     for forwards in whole:

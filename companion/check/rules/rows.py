@@ -8,7 +8,7 @@ from companion.check.steps import Step
 
 def row_findings(case: Case) -> list[Finding]:
     """Compare the rows of each step with those of ``.fit``."""
-    fit = [rows for epoch in case.reference.batches for rows in epoch]
+    fit = [rows for epoch in case.batches_of_fit for rows in epoch]
     mine = [step.rows for step in case.steps]
     if _same(mine, fit):
         return []
@@ -19,7 +19,7 @@ def row_findings(case: Case) -> list[Finding]:
         told = f"{len(in_a_row.updates)} updates follow each other without a gradient taken between them"
         return [_finding("", case, in_a_row, told)]
     half = len(mine) // 2
-    if half and half % case.problem.epochs == 0 and _same(mine[::2], mine[1::2]):
+    if half and half % case.epochs == 0 and _same(mine[::2], mine[1::2]):
         found.append(
             _finding("two-updates-a-step", case, steps[1], "each batch is used for two updates in a row")
         )
@@ -30,7 +30,7 @@ def row_findings(case: Case) -> list[Finding]:
     if together is not None:
         told = f"one update is made from {len(together.forwards)} batches: {_count(case, len(mine))}"
         return [*found, _finding("", case, together, told)]
-    per_epoch, rest = divmod(len(steps), case.problem.epochs)
+    per_epoch, rest = divmod(len(steps), case.epochs)
     if rest or not per_epoch:
         return [*found, _finding("", case, steps[-1], _count(case, len(mine)))]
     epochs = [steps[at : at + per_epoch] for at in range(0, len(steps), per_epoch)]
@@ -61,13 +61,13 @@ def _same(mine: list[np.ndarray], fit: list[np.ndarray]) -> bool:
 
 def _count(case: Case, mine: int) -> str:
     fit = len(case.reference.updates)
-    return f"{mine} updates in {case.problem.epochs} epochs, but .fit makes {fit}"
+    return f"{mine} updates in {case.epochs} epochs, but .fit makes {fit}"
 
 
 def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:
     """Look at each epoch's rows as one long list."""
     numbers = case.problem.first_of_equal_rows()
-    orders = [np.concatenate(batches) for batches in case.reference.batches]  # under a seed all are equal
+    orders = [np.concatenate(batches) for batches in case.batches_of_fit]  # under a seed all are equal
     order = orders[0]
     rows, n = [np.concatenate([step.rows for step in epoch]) for epoch in epochs], len(numbers)
     fed, whole = len(rows[0]), len(np.unique(numbers))

@@ -13,7 +13,7 @@ STEP_NOISE = 1e-5  # of what an update moves
 def fit_rate(case: Case, step: Step) -> float:
     """Return the learning rate that ``.fit`` has at a step."""
     rates = case.reference.rates
-    an_epoch = len(rates) // case.problem.epochs
+    an_epoch = len(rates) // len(case.reference.history)
     return rates[min(step.epoch * an_epoch + min(step.batch, an_epoch - 1), len(rates) - 1)]
 
 
@@ -55,7 +55,11 @@ def differences(case: Case, states: list[State]) -> list[int]:
 
 def differ(mine: State, fit: State, before: State) -> bool:
     """Return whether two states after an update are farther apart than rounding can bring them."""
-    for a, b, start in zip(mine, fit, before, strict=True):
+    for all_of_a, all_of_b, all_of_start in zip(mine, fit, before, strict=True):
+        there = np.isfinite(all_of_a) & np.isfinite(all_of_b) & np.isfinite(all_of_start)
+        if (np.isfinite(all_of_a) != np.isfinite(all_of_b)).any():
+            return True
+        a, b, start = all_of_a[there], all_of_b[there], all_of_start[there]
         largest, moved = float(np.abs(b).max(initial=0)), float(np.abs(b - start).max(initial=0))
         if not np.allclose(a, b, rtol=0, atol=8 * np.finfo(b.dtype).eps * largest + STEP_NOISE * moved):
             return True

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from companion.check.recording.events import Update
+from companion.check.recording.events import State, Update
 from companion.check.rules.by_hand import RATIO_NOISE, by_hand_findings
 from companion.check.rules.findings import (
     CLIPPING,
@@ -143,9 +143,33 @@ def _rates(case: Case, mine: list[float]) -> list[Finding]:
     if np.allclose(mine, [-rate for rate in fit], rtol=RATIO_NOISE):
         return [update_finding("update-uphill", case, first, told, learner=mine[first], fit=fit[first])]
     name = "wrong-learning-rate"
+    an_epoch = len(mine) // case.epochs
+    if len(set(fit)) > 1 and np.allclose(mine[an_epoch:], fit[:-an_epoch], rtol=RATE_NOISE):
+        name, told = "schedule-late", f"{told}: each of your rates comes an epoch late"
     if len(set(fit)) > 1 and np.allclose(mine, fit[0], rtol=RATE_NOISE):
         name, told = "schedule-missing", f"{told}: yours stays constant, but .fit changes it"
     return [update_finding(name, case, first, told, learner=mine[first], fit=fit[first])]
+
+
+def _rates_differ(case: Case, states: list[State]) -> Finding | None:
+    """Find variables that move a constant times as far as with the optimizer of ``.fit``."""
+    times = np.ones(len(case.names))
+    for number in range(len(case.names)):
+        ratios = []
+        for step, fit in zip(case.steps, states, strict=True):
+            before = step.updates[0].before[number]
+            mine, its = step.updates[-1].after[number] - before, fit[number] - before
+            if its.any():
+                ratios.append(float((mine * its).sum() / (its * its).sum()))
+        if not ratios or not np.allclose(ratios, ratios[0], rtol=1e-2):
+            return None
+        times[number] = ratios[0]
+    off = [number for number in range(len(times)) if abs(times[number] - 1) > 1e-2]
+    if not off or len(off) == len(times):
+        return None
+    named = ", ".join(f"`{case.names[number]}` {times[number]:.3g} times" for number in off)
+    told = f"these variables move farther or less far than in .fit, the others do not: {named}"
+    return update_finding("rates-differ", case, 0, told, learner=float(times[off[0]]), fit=1)
 
 
 def _against_simulation(case: Case) -> list[Finding]:
@@ -154,6 +178,9 @@ def _against_simulation(case: Case) -> list[Finding]:
     wrong = differences(case, states)
     if not wrong:
         return []
+    differ = _rates_differ(case, states)
+    if differ is not None:
+        return [differ]
     number = wrong[0]
     variable, mine, fit = largest_difference(case.names, case.steps[number].updates[-1].after, states[number])
     told = f"`{variable}` is {mine:.7g} afterwards, but {fit:.7g} in .fit, from the same weights and gradient"
