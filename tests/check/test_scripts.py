@@ -1,6 +1,8 @@
 """Scripts as they stand: a right one is never accused, a mistake is named with the line that holds it."""
 
+import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -152,7 +154,8 @@ WRONG = {
     ),
     "already-trained": (
         DATA
-        + 'net.compile("adam", "binary_crossentropy")\nnet.fit(x, y, batch_size=32, epochs=2, verbose=0)\n'
+        + 'net.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")\n'
+        + "net.fit(x, y, batch_size=32, epochs=2, verbose=0)\n"
         + LOOP,
         {"already-trained": "net.fit(x, y"},
     ),
@@ -389,6 +392,79 @@ def test_a_wrong_command_is_refused_in_one_line(words, told, script, capsys):
     err = capsys.readouterr().err
     assert told in err
     assert err.count("\n") == 1
+
+
+def test_a_loop_in_a_block_is_watched_and_its_weights_stay(script):
+    from companion import watching
+
+    names = {}
+    exec(DATA, names)
+    with watching(epochs=2) as watched:
+        exec(compile(NUMPY, "my_cell", "exec"), names)
+    weights = [weight.copy() for weight in names["net"].get_weights()]
+    (one,) = watched.trainings
+    assert one.verdict.verdict in ("close", "identical"), repr(watched)
+    assert all((a == b).all() for a, b in zip(weights, names["net"].get_weights(), strict=True))
+    assert "what it trains, beside .fit" in watched._repr_html_()
+
+
+def test_the_json_has_the_keys_that_the_manual_names(script, pytestconfig):
+    assert main([script(RIGHT["beside fit"]), "--json", "r.json", "--plot", "r.svg"]) == 0
+    result = json.loads(open("r.json").read())  # noqa: SIM115
+    manual = (pytestconfig.rootpath / "companion" / "check" / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", manual.split("## JSON")[1]))
+    assert {*result, *result["trainings"][0]} <= named
+    assert "your loop" in open("r.svg").read()  # noqa: SIM115
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "told"),
+    [
+        ("name = input('who? ')\n", [], "your file asks a question: answer it in the terminal"),
+        (
+            "import argparse\np = argparse.ArgumentParser()\np.add_argument('rate')\np.parse_args()\n",
+            [],
+            "put them after --",
+        ),
+        (
+            "import tensorflow as tf\ngpu = tf.config.list_physical_devices('GPU')[0]\n",
+            [],
+            "there is none here",
+        ),
+        ("import tqdm_of_nobody\n", [], "pip install tqdm-of-nobody"),
+    ],
+)
+def test_what_stops_a_script_is_said_in_a_line(text, words, told, script, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert main([script(text), *words]) in (1, 2)
+    out, err = capsys.readouterr()
+    assert told in " ".join((out + err).split())
+
+
+@pytest.mark.full
+def test_processes_that_a_script_starts_are_its_own_affair(script, capfd):
+    text = """
+import multiprocessing
+
+
+def double(n):
+    return 2 * n
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print("doubled", pool.map(double, [1, 2]))
+"""
+    assert main([script(text)]) == 1
+    assert "doubled [2, 4]" in capfd.readouterr().out
+
+
+def test_a_train_of_other_arguments_gets_the_line_to_add_before_anything_runs(script, capsys):
+    text = "print('training ...')\n\n\ndef train(dataset, epochs, lr=0.1):\n    pass\n\n\ntrain(None, 3)\n"
+    assert main(["lesson3", script(text)]) == 2
+    out, err = capsys.readouterr()
+    assert "training" not in out
+    assert "return my_train(tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size), epochs)" in err
 
 
 def test_the_losses_in_the_report_are_those_of_the_script(script):

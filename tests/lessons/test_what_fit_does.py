@@ -76,6 +76,18 @@ FALSE = {
     ],
     "A Dataset that reshuffles shows every second order": [("orders[::2]", "orders[:3]")],
     "A `PyDataset` ends an epoch before the first": [("rows.ended == 4", "rows.ended == 3")],
+    "A `train_step` reports what the metrics hold": [("[0, 7]", "[7, 7]"), ('"rows"', '"loss"')],
+    "`train_on_batch` reports another loss from Keras 3.15 on": [
+        ("own if newer", "(first + own) / 2 if newer"),
+        ("np.mean((model(x[5:])", "np.mean((model(x[:5])"),
+    ],
+    "A compiled step that returns nothing may round otherwise": [
+        ("return loss if returns else None", "return loss"),
+        (
+            "silent = trained(True), trained(True), trained(False)",
+            "silent = trained(True), trained(False), trained(False)",
+        ),
+    ],
 }
 CASES = [(claim, *pair) for claim, pairs in FALSE.items() for pair in pairs]
 

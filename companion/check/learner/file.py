@@ -1,6 +1,7 @@
 """A learner's own file with ``train``: how it is read, how it is called, and what it may give back."""
 
 import ast
+import copy
 import difflib
 import inspect
 import json
@@ -103,16 +104,34 @@ def _without_magics(code: str) -> str:
 
 
 def refuse_without_train(path: str) -> None:
-    """Refuse a script that trains and defines no ``train``, before anything of it runs."""
+    """Refuse a file without ``train``, or with one of other arguments, before anything of it runs."""
     try:
         trees = [ast.parse(code, name) for name, code in parts_of(path)]
     except SyntaxError:  # running the file says where
         return
     top = [node for tree in trees for node in tree.body]
     nodes = [node for tree in trees for node in ast.walk(tree)]
+    for node in top:
+        if isinstance(node, ast.FunctionDef) and node.name == "train" and not node.decorator_list:
+            check_train(_stub(node), path)
     if any(isinstance(node, ast.For | ast.While) for node in top) and not any(map(_may_define_train, nodes)):
         functions = [node.name for node in top if isinstance(node, ast.FunctionDef)]
         raise UserError(_no_train(path, [name for name in functions if name not in NO_TRAIN]))
+
+
+def _stub(function: ast.FunctionDef) -> Callable[..., Any]:
+    """Return a function with the same arguments that does nothing."""
+    arguments = copy.deepcopy(function.args)
+    for argument in ast.walk(arguments):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    nothing = ast.Constant(None)
+    arguments.defaults = [nothing for _ in arguments.defaults]
+    arguments.kw_defaults = [None if default is None else nothing for default in arguments.kw_defaults]
+    stub = ast.FunctionDef("train", arguments, [ast.Pass()], [])
+    names: dict[str, Any] = {}
+    exec(ast.unparse(ast.fix_missing_locations(ast.Module([stub], []))), names)
+    return names["train"]
 
 
 def _may_define_train(node: ast.AST) -> bool:

@@ -1,7 +1,6 @@
 """A learner's lines of code: whose line it is, its text, and the one where a loss is reported."""
 
 import ast
-import copy
 import inspect
 import linecache
 import os
@@ -104,12 +103,16 @@ def own_variables() -> dict[str, Any]:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if not is_library(frame.f_code.co_filename) and frame.f_code.co_name != "<module>":
-            found = {
-                name: copy.deepcopy(value) if isinstance(value, list | dict) else value
-                for name, value in frame.f_locals.items()
-            } | found
+            found = {name: _as_now(value) for name, value in frame.f_locals.items()} | found
         frame = frame.f_back
     return found
+
+
+def _as_now(value: Any) -> Any:
+    """Copy a list, also in a dict, so that it stays as it is now."""
+    if isinstance(value, dict):
+        return {key: list(one) if isinstance(one, list) else one for key, one in value.items()}
+    return list(value) if isinstance(value, list) else value
 
 
 def caller_of_wrapper() -> FrameType:

@@ -4,6 +4,7 @@ import contextlib
 import linecache
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import NoReturn
@@ -27,13 +28,14 @@ def as_main(path: str, arguments: Sequence[str]) -> Iterator[ModuleType]:
     """Make a module for the file the main one, with its folder on the path and its arguments."""
     file = check_file(path)
     module = ModuleType("__main__")
-    module.__file__ = str(file)
+    module.__file__ = str(file.resolve())
     vars(module)["display"] = print  # as a notebook has it
     before = sys.modules["__main__"], sys.argv, list(sys.path), sys.stdin, os._exit
     sys.modules["__main__"], sys.argv = module, [str(file), *arguments]
     sys.path[0:1] = [str(file.resolve().parent)]
     os._exit = _exit
     os.environ.setdefault("MPLBACKEND", "Agg")  # pictures are drawn, and no window waits to be closed
+    warnings.filterwarnings("ignore", ".* is non-interactive, and thus cannot be shown")
     try:
         yield module
     finally:

@@ -95,6 +95,18 @@ HINTS = [
         "",
     ),
     (
+        r"^EOFError|lost sys.stdin|raw_input was called",
+        "",
+        "your file asks a question: answer it in the terminal, or hand the answers in: < answers.txt",
+        r"input\(",
+    ),
+    (
+        r"(?i)(gpu|cuda)|list index out of range",
+        "",
+        "your file asks for a GPU, and there is none here: leave that out, or ask whether there is one",
+        r"(?i)gpu",
+    ),
+    (
         r"has no attribute '_unique_id'",
         "",
         "the pairs are the wrong way round: apply_gradients takes zip(gradients, variables)",

@@ -175,7 +175,11 @@ def line_of_return(function: Callable[..., object]) -> Location | None:
 
 def line_of_labels(compared: Location) -> Location | None:
     """Return the line that takes the labels of a batch, from the line that compares them."""
-    labels = re.compile(r"^\s*\w*(y|label|target)\w*\s*=.*\[.*\]", re.IGNORECASE)
+    if re.search(
+        r"\b\w*(y|label|target)\w*\[", linecache.getline(compared.file, compared.line), re.IGNORECASE
+    ):
+        return compared
+    labels = re.compile(r"^\s+\w*(y|label|target)\w*\s*=.*\[.*\]", re.IGNORECASE)  # in a loop or a function
     for file, lines in _sources(compared.file):
         found = [n for n, text in enumerate(lines, 1) if labels.match(text)]
         if found:

@@ -165,10 +165,20 @@ def ended_by(path: str, module: ModuleType, check: ScriptCheck) -> str:
             f"your file ends itself by os._exit({error.status}): here it ended there, and the report follows"
         )
     except SystemExit as error:
-        return "" if error.code in (None, 0) else f"your file ended with the exit status {error.code}"
+        return _exited(error.code, sys.argv[1:])
     except BaseException as error:
         check.error = LoopError(error, "while your file runs")
     return ""
+
+
+def _exited(code: object, arguments: Sequence[str]) -> str:
+    """Say with which status the file ended itself."""
+    if code in (None, 0):
+        return ""
+    told = f"your file ended with the exit status {code}"
+    if code == 2 and not arguments:
+        told += "; if it has arguments, put them after --: python -m companion.check FILE -- ARGUMENTS"
+    return told
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from companion.check.catalogue import Mistake
 from companion.check.learner.traceback import LoopError
 from companion.check.result import STYLES, difference_dict, print_mistake, where
@@ -171,6 +173,8 @@ def _facts(one: TrainingCheck) -> list[tuple[str, str]]:
     optimizer = settings.get("class_name", "SGD")
     how = f"{described(problem.loss())}, {optimizer}, learning rate {problem.learning_rate:g}"
     facts = [("   watched", watched)]
+    if any(not np.array_equal(order, np.sort(order)) for order in problem.orders):
+        facts.append(("   order", "your loop shuffles the rows; .fit is fed the same rows in the same order"))
     if training.fit is not None and training.fit.place is not None:
         told = "trained by .fit with its own step" if training.network.own_fit else "as you call it"
         facts.append(("   .fit", f"{told} in line {training.fit.place.line}: {how}"))
