@@ -12,7 +12,7 @@ from marks import only
 ROOT = Path(__file__).resolve().parent.parent
 # By benchmark: the words of its small form, and what it must print.
 SMALL = {
-    "check": (["--pairs", "2", "--singles", "3", "--right", "2"], "two at once"),
+    "check": (["--pairs", "2", "--singles", "3", "--right", "2", "--scripts", "1"], "right scripts"),
     "conformance": (["--only", "Adagrad", "--drawn", "few"], "identical, bit for bit"),
     "grade speed": (["--count", "4", "--alone", "2"], "ratio "),
     "grade class": (["--count", "10"], "10 of 10 in the gradebook"),

@@ -19,8 +19,8 @@ from companion.check.learner.lines import line_of_thread, own_place, text_of
 from companion.check.learner.script import ExitedAtOnceError, as_main, run_script
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Reference
-from companion.check.recording.everything import ScriptWatcher, Stopped
 from companion.check.recording.recorder import hooked
+from companion.check.recording.script_watcher import ScriptWatcher, Stopped
 from companion.check.replay import Replay
 from companion.check.rules.findings import ROWS, Divergence, Finding
 from companion.check.rules.places import line_of_labels, line_of_list, line_of_return

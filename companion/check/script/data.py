@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from companion.check.recording.events import Forward
-from companion.check.recording.everything import FitCall, Labels, Network
 from companion.check.recording.rows import RowNumbers
+from companion.check.recording.script_network import FitCall, Labels, Network
 from companion.check.script.problem import NotComparableError
 
 

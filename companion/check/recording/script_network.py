@@ -1,0 +1,167 @@
+"""What is written down of a network that a script trains: its rows, its labels, and calls of ``.fit``."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from companion.check.learner.lines import Location, own_place
+from companion.check.recording.events import Forward, Gradient, State
+from companion.check.recording.network import Followed
+from companion.check.recording.recorder import settings_of
+from companion.check.recording.rows import RowTable
+
+FIT = inspect.signature(keras.Model.fit)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a prediction was compared with.
+
+    Attributes
+    ----------
+    output : int
+        Which output of the network.
+    values : ndarray of shape (rows, ...)
+        The labels.
+    weights : ndarray or None
+        The sample weights, as they were given to the loss.
+    loss : keras.losses.Loss or None
+        The loss that was called; None for a loss of other operations.
+    place : Location or None
+        The line.
+    """
+
+    output: int
+    values: np.ndarray
+    weights: np.ndarray | None
+    loss: keras.losses.Loss | None
+    place: Location | None
+
+
+@dataclass(frozen=True)
+class FitCall:
+    """A call of ``.fit``.
+
+    Attributes
+    ----------
+    model : keras.Model
+        Whose.
+    start : list of ndarray
+        All its variables before the call.
+    arguments : dict
+        By the names of ``keras.Model.fit``.
+    optimizer : dict
+        Class, configuration and learning rate.
+    loss, metrics : object
+        As they were compiled.
+    place : Location or None
+        The line.
+    history : dict
+        What it returned; empty until it has.
+    """
+
+    model: keras.Model
+    start: State
+    arguments: dict[str, Any]
+    optimizer: dict[str, Any]
+    loss: Any
+    place: Location | None
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+
+class Network(Followed):
+    """A network that the script trains, what it was fed and what it was compared with.
+
+    Attributes
+    ----------
+    table : RowTable
+        All rows that it was trained on, each once.
+    labels : dict of int to list of Labels
+        By the number of the forward pass among its events.
+    fed_by : set of Network
+        Networks whose predictions it was called with.
+    bytes : int
+        What its recording takes.
+    """
+
+    def __init__(self, model: keras.layers.Layer) -> None:
+        super().__init__(model)
+        self.table = RowTable()
+        self.labels: dict[int, list[Labels]] = {}
+        self.fed_by: list[Network] = []
+        self.own_fit: FitCall | None = None  # the call whose overridden step trains it
+        self.fits_before: list[FitCall] = []
+        self.epoch_rows: set[int] = set()
+        self.epochs = 0  # that are complete
+        self.begins: list[int] = []  # the numbers of the events with which epochs begin
+        self.lists: dict[str, Any] = {}  # what the script's functions have counted when the recording ended
+        self.updates = 0
+        self.began: float | None = None  # when it was first updated
+        self.done = False
+        self.is_cut = False  # whether its recording ended within its first epoch
+        self.end: State = []  # all variables when its recording ended
+        self.first_optimizer: dict[str, Any] = {}
+        self.size = sum(v.nbytes for v in self.start)
+
+    def was_trained_by(self, tapes: set[int]) -> bool:
+        """Return whether a gradient of one of these tapes was taken of it, for an update or in vain."""
+        return any(isinstance(event, Gradient) and event.tape in tapes for event in self.events)
+
+    def begin_pass(self, rows: np.ndarray, known: int, iterated: bool) -> bool:
+        """Count epochs; return whether one has just ended.
+
+        A new one begins where most rows of a batch were fed before. Where rows never come again, since each
+        epoch changes them, it begins where a ``Dataset`` is gone through anew.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Of the batch.
+        known : int
+            How many rows had been fed before it.
+        iterated : bool
+            Whether the script has begun to go through a ``Dataset`` since the last pass.
+        """
+        seen = sum(int(row) in self.epoch_rows for row in rows)
+        changed = iterated and int((rows >= known).sum()) * 2 > len(rows)
+        new = bool(self.epoch_rows) and self.has_stepped() and (seen * 2 > len(rows) or changed)
+        if new:
+            self.epochs += 1
+            self.epoch_rows = set()
+        if new or not self.begins:
+            self.begins.append(len(self.events))
+        self.epoch_rows.update(int(row) for row in rows)
+        return new
+
+    def has_stepped(self) -> bool:
+        """Return whether a gradient was taken since the last training pass."""
+        for event in reversed(self.events):
+            if isinstance(event, Gradient):
+                return True
+            if isinstance(event, Forward) and event.tapes:
+                return False
+        return False
+
+
+def fit_call(model: keras.Model, args: Sequence[Any], kwargs: dict[str, Any]) -> FitCall:
+    """Read how ``.fit`` is called."""
+    arguments = FIT.bind(model, *args, **kwargs)
+    arguments.apply_defaults()
+    given = dict(arguments.arguments)
+    given.pop("self")
+    start = [np.array(v.numpy()) for v in model.variables]
+    optimizer = settings_of(model.optimizer) | {"class": type(model.optimizer)}
+    return FitCall(model, start, given, optimizer, model.loss, own_place())
+
+
+def trains_by_own_step(model: keras.Model) -> bool:
+    """Return whether a model overrides how ``.fit`` makes a step."""
+    return any(
+        getattr(type(model), name) is not getattr(keras.Model, name)
+        for name in ("train_step", "compute_loss", "_compute_loss")
+        if hasattr(keras.Model, name)
+    )

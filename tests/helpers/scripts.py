@@ -1,0 +1,262 @@
+"""Scripts as people have them: right ones, ones with a mistake, and ones that have no ``.fit``."""
+
+DATA = """
+import keras
+import numpy as np
+import tensorflow as tf
+
+rng = np.random.default_rng(3)
+x = rng.normal(size=(150, 6)).astype("float32")
+y = (x[:, :1] + 0.3 * rng.normal(size=(150, 1)) > 0).astype("float32")
+
+
+def make():
+    keras.utils.set_random_seed(5)
+    hidden = keras.layers.Dense(8, "relu", kernel_regularizer=keras.regularizers.L2(0.01))
+    return keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(1, "sigmoid")])
+
+
+net = make()
+"""
+LOOP = """
+optimizer = keras.optimizers.Adam(0.01)
+bce = keras.losses.BinaryCrossentropy()
+data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(150).batch(32)
+
+
+@tf.function
+def step(a, b):
+    with tf.GradientTape() as tape:
+        loss = bce(b, net(a, training=True))
+        loss += sum(net.losses)
+    slopes = tape.gradient(loss, net.trainable_variables)
+    optimizer.apply_gradients(zip(slopes, net.trainable_variables))
+    return loss
+
+
+losses = []
+for epoch in range(5):
+    total = 0.0
+    for a, b in data:
+        total += float(step(a, b)) * len(a)
+    losses.append(total / len(x))
+"""
+FIT = """
+other = make()
+other.compile(keras.optimizers.Adam(0.01), keras.losses.BinaryCrossentropy())
+other.fit(x, y, batch_size=32, epochs=5, verbose=0)
+"""
+NUMPY = """
+optimizer = keras.optimizers.Adam(0.01)
+bce = keras.losses.BinaryCrossentropy()
+for epoch in range(5):
+    order = np.random.permutation(len(x))
+    batch_losses = []
+    for i in range(0, len(x), 32):
+        rows = order[i : i + 32]
+        with tf.GradientTape() as tape:
+            loss = bce(y[rows], net(x[rows], training=True)) + sum(net.losses)
+        slopes = tape.gradient(loss, net.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, net.trainable_variables))
+        batch_losses.append(loss.numpy() * len(rows))
+    print(f"epoch {epoch}: loss {sum(batch_losses) / len(x):.6f}")
+"""
+OWN_FORMULA = """
+def own_loss(labels, p):
+    p = tf.clip_by_value(p, 1e-7, 1 - 1e-7)
+    return -tf.reduce_mean(labels * tf.math.log(p) + (1 - labels) * tf.math.log(1 - p))
+"""
+CLASS = """
+class Own(keras.Model):
+    def train_step(self, batch):
+        a, b = batch
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(y=b, y_pred=self(a, training=True))
+        slopes = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(slopes, self.trainable_variables))
+        self.metrics[0].update_state(loss, sample_weight=tf.shape(a)[0])
+        return {"loss": self.metrics[0].result()}
+
+
+own = Own(net.inputs, net.outputs)
+own.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+own.fit(x, y, batch_size=32, epochs=5, verbose=0)
+"""
+TWO_HEADS = """
+inputs = keras.Input((6,))
+h = keras.layers.Dense(8, "relu")(inputs)
+both = keras.Model(inputs, [keras.layers.Dense(1)(h), keras.layers.Dense(1, "sigmoid")(h)])
+optimizer = keras.optimizers.SGD(0.1)
+mse, bce = keras.losses.MeanSquaredError(), keras.losses.BinaryCrossentropy()
+mean = keras.metrics.Mean()
+for epoch in range(4):
+    mean.reset_state()
+    for i in range(0, 150, 32):
+        a, b, c = x[i : i + 32], x[i : i + 32, :1] ** 2, y[i : i + 32]
+        with tf.GradientTape() as tape:
+            first, second = both(a, training=True)
+            loss = mse(b, first) + 0.3 * bce(c, second)
+        slopes = tape.gradient(loss, both.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, both.trainable_variables))
+        mean.update_state(loss, sample_weight=len(a))
+    print(epoch, float(mean.result()))
+"""
+RIGHT = {
+    "datasets": DATA + LOOP,
+    "numpy, printed": DATA + NUMPY,
+    "beside fit": DATA + LOOP + FIT,
+    "own formula": DATA + OWN_FORMULA + LOOP.replace("bce(b, net(a, training=True))", "own_loss(b, net(a))"),
+    "own train_step": DATA + CLASS,
+    "two heads": DATA + TWO_HEADS,
+    "rows change": DATA
+    + LOOP.replace(".batch(", ".map(lambda a, b: (a + tf.random.normal((6,)), b)).batch("),
+}
+
+
+def edited(text, *edits):
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+# The script, the mistakes in it, and for each what stands in its line.
+WRONG = {
+    "labels-broadcast": (
+        edited(
+            DATA + OWN_FORMULA + NUMPY,
+            ("y[rows], net(", "y[rows].ravel(), net("),
+            ("loss = bce(", "loss = own_loss("),
+        ),
+        {"labels-broadcast": "own_loss(y[rows].ravel()"},
+    ),
+    "labels-broadcast beside fit": (
+        edited(
+            DATA + LOOP + FIT,
+            (
+                "loss = bce(b, net(a, training=True))",
+                "loss = tf.reduce_mean((b[:, 0] - net(a, training=True)) ** 2)",
+            ),
+            ("keras.losses.BinaryCrossentropy())", '"mse")'),
+        ),
+        {"labels-broadcast": "tf.reduce_mean((b[:, 0]"},
+    ),
+    "already-trained": (
+        DATA
+        + 'net.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")\n'
+        + "net.fit(x, y, batch_size=32, epochs=2, verbose=0)\n"
+        + LOOP,
+        {"already-trained": "net.fit(x, y"},
+    ),
+    "last-batch-dropped": (
+        edited(
+            DATA + LOOP + FIT,
+            (".batch(32)", ".batch(32, drop_remainder=True)"),
+            ("total / len(x)", "total / 128"),
+        ),
+        {"last-batch-dropped": "drop_remainder=True"},
+    ),
+    "last-batch-dropped without fit": (
+        edited(
+            DATA + NUMPY,
+            ("np.random.permutation(len(x))", "np.arange(len(x))"),
+            ("range(0, len(x), 32)", "range(0, 32 * (len(x) // 32), 32)"),
+            ("sum(batch_losses) / len(x)", "sum(batch_losses) / 128"),
+        ),
+        {"last-batch-dropped": "32 * (len(x) // 32)"},
+    ),
+    "new-optimizer-every-step": (
+        edited(
+            DATA + NUMPY,
+            (
+                "        with tf.GradientTape()",
+                "        optimizer = keras.optimizers.Adam(0.02)\n        with tf.GradientTape()",
+            ),
+        ),
+        {"new-optimizer-every-step": "keras.optimizers.Adam(0.02)"},
+    ),
+    "sum-instead-of-mean": (
+        edited(
+            DATA + LOOP + FIT,
+            (
+                "bce = keras.losses.BinaryCrossentropy()",
+                'bce = keras.losses.BinaryCrossentropy(reduction="sum")',
+            ),
+        ),
+        {"sum-instead-of-mean": 'reduction="sum"'},
+    ),
+    "plain-mean-over-batches": (
+        edited(
+            DATA + NUMPY,
+            (".numpy() * len(rows)", ".numpy()"),
+            ("sum(batch_losses) / len(x)", "np.mean(batch_losses)"),
+        ),
+        {"plain-mean-over-batches": "np.mean(batch_losses)"},
+    ),
+    "penalty-left-out": (
+        edited(DATA + LOOP, ("        loss += sum(net.losses)\n", "")),
+        {"penalty-left-out": "loss = bce(b"},
+    ),
+    "class-weights-left-out": (
+        edited(
+            DATA + LOOP + FIT, ("epochs=5, verbose=0", "epochs=5, verbose=0, class_weight={0: 1.0, 1: 4.0}")
+        ),
+        {"class-weights-left-out": "loss = bce(b"},
+    ),
+    "gradients-clipped": (
+        edited(
+            DATA + LOOP + FIT,
+            (
+                "    optimizer.apply",
+                "    slopes, _ = tf.clip_by_global_norm(slopes, 0.01)\n    optimizer.apply",
+            ),
+        ),
+        {"gradients-clipped": "clip_by_global_norm"},
+    ),
+    "labels-of-other-rows": (
+        edited(DATA + NUMPY, ("bce(y[rows], ", "bce(y[i : i + 32], ")),
+        {"labels-of-other-rows": "bce(y[i : i + 32]"},
+    ),
+    "frozen-updated": (
+        edited(
+            DATA + LOOP,
+            (
+                "optimizer = ",
+                "weights = net.trainable_variables\nnet.layers[0].trainable = False\noptimizer = ",
+            ),
+            ("tape.gradient(loss, net.trainable_variables)", "tape.gradient(loss, weights)"),
+            ("zip(slopes, net.trainable_variables)", "zip(slopes, weights)"),
+        ),
+        {"frozen-updated": "zip(slopes, weights)"},
+    ),
+    "metric-never-reset": (
+        edited(DATA + TWO_HEADS, ("    mean.reset_state()\n", "")),
+        {"metric-never-reset": "print(epoch, float(mean.result()))"},
+    ),
+    "last-batch-reported by an own train_step": (
+        edited(
+            DATA + CLASS,
+            ("        self.metrics[0].update_state(loss, sample_weight=tf.shape(a)[0])\n", ""),
+            ('return {"loss": self.metrics[0].result()}', 'return {"loss": loss, "rows": tf.shape(a)[0]}'),
+        ),
+        {"last-batch-reported": 'return {"loss": loss, "rows"'},
+    ),
+}
+NOTHING = {
+    "two networks in turn": (
+        DATA
+        + """
+critic = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+one, other = keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)
+for epoch in range(3):
+    for i in range(0, 150, 50):
+        with tf.GradientTape(persistent=True) as tape:
+            made = net(x[i : i + 50], training=True)
+            mine, its = tf.reduce_mean(critic(made)), -tf.reduce_mean(critic(made) - critic(y[i : i + 50]))
+        one.apply_gradients(zip(tape.gradient(mine, net.trainable_variables), net.trainable_variables))
+        other.apply_gradients(zip(tape.gradient(its, critic.trainable_variables), critic.trainable_variables))
+""",
+        "critic and net are trained in turn",
+    ),
+    "no loop": (DATA + FIT, None),
+}
