@@ -12,7 +12,7 @@ from companion.check.diagnose import Diagnosis, diagnose
 from companion.check.problem import Problem, Reference
 from companion.check.recording.events import State, Update
 from companion.check.replay import Replay
-from companion.check.rules.findings import REPORT, Divergence, Finding, largest_difference
+from companion.check.rules.findings import REPORT, Divergence, Finding, largest_difference, told_apart
 from companion.check.run import LoopRun
 from companion.check.verdict import ProblemVerdict
 from companion.comparison.ulp import abs_difference
@@ -101,7 +101,10 @@ class Judge:
         """Find differences of the results where no rule has seen one."""
         for epoch, (a, b) in enumerate(zip(mine[0], fit[0], strict=False)):
             if not self.near(a, b):
-                told = f"epoch {epoch}: {how}you report {a:.7g}, but .fit {b:.7g}; no rule explains this"
+                mine_told, fit_told = told_apart(a, b)
+                told = (
+                    f"epoch {epoch}: {how}you report {mine_told}, but .fit {fit_told}; no rule explains this"
+                )
                 return [Finding("", REPORT, Divergence("report", epoch, None, None, a, b), told)]
         if all(self.near(a, b) for a, b in zip(mine[1], fit[1], strict=True)):
             return []

@@ -101,6 +101,86 @@ for epoch in range(4):
         mean.update_state(loss, sample_weight=len(a))
     print(epoch, float(mean.result()))
 """
+FOLDS = """
+for fold in range(2):
+    train_rows = np.arange(len(x)) % 2 != fold
+    layers = [keras.layers.Dense(4, "relu"), keras.layers.Dense(1, "sigmoid")]
+    model = keras.Sequential([keras.Input((6,)), *layers])
+    optimizer, bce = keras.optimizers.SGD(0.1), keras.losses.BinaryCrossentropy()
+    x_fold, y_fold = x[train_rows], y[train_rows]
+    for epoch in range(4):
+        shown = 0.0
+        for i in range(0, len(x_fold), 25):
+            with tf.GradientTape() as tape:
+                loss = bce(y_fold[i : i + 25], model(x_fold[i : i + 25], training=True))
+            slopes = tape.gradient(loss, model.trainable_variables)
+            optimizer.apply_gradients(zip(slopes, model.trainable_variables))
+            shown += float(loss) / 3
+        print(f"fold {fold}, epoch {epoch}: loss {shown:.6f}")
+"""
+BUILT_BY_ITS_FIRST_CALL = """
+import matplotlib.pyplot as plt
+
+
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.drop = keras.layers.Dense(8), keras.layers.Dropout(0.3)
+        self.norm, self.out = keras.layers.BatchNormalization(), keras.layers.Dense(1)
+
+    def call(self, rows, training=False):
+        return self.out(self.drop(self.norm(self.hidden(rows), training=training), training=training))
+
+
+def train(net):
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.9))
+    history = []
+    for epoch in range(4):
+        losses = []
+        for i in range(0, 150, 50):
+            with tf.GradientTape() as tape:
+                logits = net(x[i : i + 50], training=True)
+                rows = tf.nn.sigmoid_cross_entropy_with_logits(labels=y[i : i + 50], logits=logits)
+                loss = tf.reduce_mean(rows)
+            slopes = tape.gradient(loss, net.trainable_variables)
+            optimizer.apply_gradients(zip(slopes, net.trainable_variables))
+            losses.append(float(loss))
+        history.append(np.mean(losses))
+    return history
+
+
+history = train(Net())
+plt.plot(history)
+plt.show()
+"""
+ADDED_UP = """
+optimizer, bce = keras.optimizers.SGD(0.1), keras.losses.BinaryCrossentropy()
+for epoch in range(4):
+    total = 0.0
+    for i in range(0, 150, 50):
+        sums = [tf.zeros_like(v) for v in net.trainable_variables]
+        for j in (i, i + 25):
+            with tf.GradientTape() as tape:
+                loss = bce(y[j : j + 25], net(x[j : j + 25], training=True)) + sum(net.losses)
+            sums = [a + b / 2 for a, b in zip(sums, tape.gradient(loss, net.trainable_variables))]
+            total += float(loss) / 6
+        optimizer.apply_gradients(zip(sums, net.trainable_variables))
+    print(f"loss {total:.6f}")
+"""
+TWO_INPUTS = """
+a, b = keras.Input((4,)), keras.Input((2,))
+both = keras.Model([a, b], keras.layers.Dense(1, "sigmoid")(keras.layers.Concatenate()([a, b])))
+optimizer, bce = keras.optimizers.SGD(0.1), keras.losses.BinaryCrossentropy()
+for epoch in range(4):
+    losses = []
+    for i in range(0, 150, 50):
+        with tf.GradientTape() as tape:
+            loss = bce(y[i : i + 50], both([x[i : i + 50, :4], x[i : i + 50, 4:]], training=True))
+        slopes = tape.gradient(loss, both.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, both.trainable_variables))
+        losses.append(float(loss))
+    print(f"loss {np.mean(losses):.6f}")
+"""
 RIGHT = {
     "datasets": DATA + LOOP,
     "numpy, printed": DATA + NUMPY,
@@ -108,6 +188,10 @@ RIGHT = {
     "own formula": DATA + OWN_FORMULA + LOOP.replace("bce(b, net(a, training=True))", "own_loss(b, net(a))"),
     "own train_step": DATA + CLASS,
     "two heads": DATA + TWO_HEADS,
+    "folds": DATA + FOLDS,
+    "built by its first call": DATA + BUILT_BY_ITS_FIRST_CALL,
+    "gradients added up": DATA + ADDED_UP,
+    "two inputs in a list": DATA + TWO_INPUTS,
     "rows change": DATA
     + LOOP.replace(".batch(", ".map(lambda a, b: (a + tf.random.normal((6,)), b)).batch("),
 }

@@ -34,11 +34,15 @@ def as_main(path: str, arguments: Sequence[str]) -> Iterator[ModuleType]:
     sys.modules["__main__"], sys.argv = module, [str(file), *arguments]
     sys.path[0:1] = [str(file.resolve().parent)]
     os._exit = _exit
+    backend = os.environ.get("MPLBACKEND")
     os.environ.setdefault("MPLBACKEND", "Agg")  # pictures are drawn, and no window waits to be closed
-    warnings.filterwarnings("ignore", ".* is non-interactive, and thus cannot be shown")
     try:
-        yield module
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".* is non-interactive, and thus cannot be shown")
+            yield module
     finally:
+        if backend is None:
+            os.environ.pop("MPLBACKEND", None)
         sys.modules["__main__"], sys.argv, sys.path[:], sys.stdin, os._exit = before
 
 

@@ -100,6 +100,7 @@ class Network(Followed):
         self.begins: list[int] = []  # the numbers of the events with which epochs begin
         self.lists: dict[str, Any] = {}  # what the script's functions have counted when the recording ended
         self.updates = 0
+        self.before = 0  # updates of other networks before its own
         self.began: float | None = None  # when it was first updated
         self.done = False
         self.is_cut = False  # whether its recording ended within its first epoch

@@ -96,8 +96,9 @@ class ScriptWatcher(Watcher):
 
     def on_variable(self, original: Callable, variable: Any, *args: Any, **kwargs: Any) -> None:
         original(variable, *args, **kwargs)
-        if not self.is_blind() and self.inside_model:
-            with contextlib.suppress(AttributeError, ValueError):  # it may come into being later
+        if not self.resting and self.inside_model:
+            # Keras may build a network while it draws its graph, and a variable may get its value later.
+            with contextlib.suppress(AttributeError, ValueError), tf.init_scope():
                 self.born[id(variable)] = variable, np.array(variable.numpy())
 
     def on_iteration(self, original: Callable, dataset: Any) -> Any:
@@ -128,10 +129,12 @@ class ScriptWatcher(Watcher):
             network = network or self.follow(layer)
             if not self.begin(network, data, training, opened, place):
                 return self.called_inside(original, layer, *args, **kwargs)
+        existing = {} if network else {id(v): (v, np.array(v.numpy())) for v in layer.variables}
         result = self.called_inside(original, layer, *args, **kwargs)
         if network is None:  # its variables have come into being in this call
             if not layer.trainable_variables:
                 return result
+            self.born |= existing  # such as the seeds of dropout, which the call has moved on
             network = self.follow(layer)
             self.begin(network, data, training, opened, place)
         if self.open:
@@ -155,6 +158,7 @@ class ScriptWatcher(Watcher):
         for tape in self.open:
             network.opened[tape] = network.start
         network.fits_before = [call for call in self.fit_calls if call.model is layer]
+        network.before = self.updates
         self.networks.append(network)
         self.models.append(network)
         return network

@@ -133,6 +133,15 @@ def apart(one: np.ndarray, other: np.ndarray) -> float:
     return 0.0 if distance == 0 else distance / length if length else np.inf
 
 
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as tell them apart."""
+    for digits in (6, 9, 12):
+        texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        if texts[0] != texts[1]:
+            return texts
+    return f"{one:.17g}", f"{other:.17g}"
+
+
 def largest_difference(
     names: Sequence[str], mine: Sequence[np.ndarray | None], fits: Sequence[np.ndarray | None]
 ) -> tuple[str | None, float | None, float | None]:

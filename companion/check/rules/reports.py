@@ -7,7 +7,7 @@ import numpy as np
 
 from companion.check.recording.events import Forward
 from companion.check.replay import Variant
-from companion.check.rules.findings import REPORT, Case, Divergence, Finding
+from companion.check.rules.findings import REPORT, Case, Divergence, Finding, told_apart
 from companion.check.rules.gradients import COEFFICIENT, Explanation
 from companion.check.steps import Step
 
@@ -297,5 +297,6 @@ def _finding(name: str, case: Case, right: list[float], told: str) -> Finding:
     ]
     epoch = wrong.index(True) if True in wrong else 0
     at = Divergence("report", epoch, None, None, float(mine[epoch]), float(right[epoch]))
-    numbers = f" (you report {mine[epoch]:.6g}; the running mean of your run is {right[epoch]:.6g})"
+    texts = told_apart(mine[epoch], right[epoch])
+    numbers = f" (you report {texts[0]}; the running mean of your run is {texts[1]})"
     return Finding(name, REPORT, at, f"epoch {epoch}: {told}{numbers}", None)

@@ -25,6 +25,9 @@ def simulated(
     """Return the weights after each update as the optimizer of ``.fit`` would make it."""
     twin = case.replay.twin
     optimizer = case.problem.optimizer(case.problem.learning_rate)
+    if isinstance(optimizer.get_config()["learning_rate"], dict):  # a schedule, which nobody can set
+        rate = case.problem.learning_rate
+        optimizer = type(optimizer).from_config(optimizer.get_config() | {"learning_rate": rate})
     optimizer.build(twin.trainable_variables)
     states: list[State] = []
     for step in case.steps:

@@ -216,16 +216,23 @@ def judged(
             names | training.network.lists,
             problem.epochs,
             max(1, updates // problem.epochs),
+            training.network.before,
             watcher.results,
             printed,
             own_fit.history.get("loss") if own_fit else None,
         )
     )
     if training.contradictions is not None:
-        found = [contradiction(training)]
-        return told_of(training, reference, Diagnosis(found, [], []), None, [])
+        shown = next((one for one in candidates if one.is_about_loss), None)
+        if shown is not None:
+            recording.history, recording.reported = as_history(shown, problem.epochs)
+        return told_of(training, reference, Diagnosis([contradiction(training)], [], []), shown, [])
     diagnosis, shown = best_report(training, reference, replay, candidates)
     notes = list(diagnosis.unwatched)
+    fit = None if own_fit else training.fit
+    if fit is not None and shown is not None and shown.length not in (0, fit.arguments["epochs"]):
+        more = f"the loop runs for {shown.length} epochs and .fit for {fit.arguments['epochs']}"
+        training.apart.append(f"{more}; the first {problem.epochs} are compared")
     if shown is None:
         notes.append(
             "the loss that the script reports was not judged: it was not seen in a list, a metric or print"
@@ -298,9 +305,9 @@ def with_line(finding: Finding, training: Training, shown: Reported | None) -> F
 
 def _begins(value: Any, shown: Reported) -> bool:
     """Return whether a list of a function is the one that the script keeps under another name."""
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not value or not all(np.size(one) == 1 for one in value):
         return False
-    return [shown.values.get(epoch) for epoch in range(len(value))] == value
+    return all(shown.values.get(epoch) == one for epoch, one in enumerate(value))
 
 
 def as_mistake(finding: Finding) -> Mistake:
@@ -321,7 +328,8 @@ def best_report(
         of_report = [f for f in diagnosis.findings if f.difference.what == "report"]
         if not of_report:
             return diagnosis, one
-        if all(finding.name for finding in of_report):
+        by_chance = one.resolution and len(one.values) == 1  # a printed number fits many rules
+        if all(finding.name for finding in of_report) and not by_chance:
             tried.append((len(of_report), diagnosis, one))
     if tried:
         _, diagnosis, one = min(tried, key=lambda pair: pair[0])

@@ -13,9 +13,12 @@ from companion.check.script.problem import NotComparableError
 
 
 def data_of(
-    network: Network, fit: FitCall | None, names: dict[str, Any], chosen: str | None
+    network: Network, fit: FitCall | None, names: dict[str, Any], chosen: str | None, most_missing: int
 ) -> tuple[Any, np.ndarray]:
-    """Return all rows that the script has, and for each row of the network's table its number there."""
+    """Return all rows that the loop should be fed, and for each row of the network's table its number there.
+
+    An array of the script that has fewer than `most_missing` rows more may have lost them to a short batch.
+    """
     table = network.table.data()
     if chosen is not None:
         rows = _found_in(table, names[chosen])
@@ -29,6 +32,9 @@ def data_of(
     best: tuple[int, Any, np.ndarray] | None = None
     for candidate in candidates:
         rows = _found_in(table, candidate)
+        is_of_fit = fit is not None and candidate is fit.arguments["x"]
+        if rows is not None and len(candidate) - len(rows) >= most_missing and not is_of_fit:
+            continue  # the loop is fed a part of it, such as the rows of a fold
         if rows is not None and (best is None or len(candidate) < best[0]):
             best = len(candidate), np.asarray(candidate), rows
     if best is None:

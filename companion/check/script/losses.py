@@ -126,7 +126,7 @@ def loss_by_hand(problem: FedProblem, recording: Recording) -> Callable[[], kera
             return loss
     raise NotComparableError(
         f"nothing to compare with .fit yet, because the loss of {problem.title} is none that is known here: "
-        "name it with --loss, such as --loss mse"
+        "name it with --loss, as model.compile takes it"
     )
 
 

@@ -80,6 +80,11 @@ class RatesOfLoop(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = next(self.rates)
 
 
+def _tuples(data: Any) -> Any:
+    """Return several inputs as a tuple: a list would be taken for a row."""
+    return tuple(data) if isinstance(data, list) else data
+
+
 @dataclass(frozen=True)
 class FedProblem(Problem):
     """What ``.fit`` does with the network, the rows and the settings of a script.
@@ -139,7 +144,7 @@ class FedProblem(Problem):
         for order in [*self.orders, self.orders[0]]:
             for at in range(0, len(order), self.batch_size):
                 rows = order[at : at + self.batch_size]
-                batch = take(self.x, rows), take(self.y, rows)
+                batch = _tuples(take(self.x, rows)), take(self.y, rows)
                 yield batch if weights is None else (*batch, weights[rows])
 
     def row_weights(self) -> np.ndarray | None:

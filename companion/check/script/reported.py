@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,15 @@ class Reported:
         Half of the last printed digit; 0 for a list.
     place : Location or None
         The line that shows it.
+    length : int
+        How many epochs a list has, those that were not watched too; 0 if it is none.
     """
 
     name: str
     values: dict[int, float]
     resolution: float
     place: Location | None
+    length: int = 0
 
     @property
     def is_about_loss(self) -> bool:
@@ -55,6 +58,7 @@ def reported(
     names: dict[str, Any],
     epochs: int,
     an_epoch: int,
+    before: int,
     results: Sequence[tuple[int, Location | None, float]],
     printed: Sequence[Printed],
     history: Sequence[float] | None = None,
@@ -67,6 +71,8 @@ def reported(
         The script's variables, and what its functions returned.
     epochs, an_epoch : int
         How many were recorded, and the updates of one.
+    before : int
+        How many updates of other networks came before.
     results : list
         Of metrics: after how many updates, where, and the value.
     printed : list of Printed
@@ -80,8 +86,10 @@ def reported(
     for name, value in series(names):
         losses = _numbers(value)
         if losses is not None and (len(losses) >= epochs or Reported(name, {}, 0.0, None).is_about_loss):
-            found.append(Reported(name, dict(enumerate(losses[:epochs])), 0.0, None))
-    found += _from_metrics(epochs, an_epoch, results) + _from_print(epochs, an_epoch, printed)
+            found.append(Reported(name, dict(enumerate(losses[:epochs])), 0.0, None, len(losses)))
+    since = [(updates - before, place, value) for updates, place, value in results]
+    lines = [replace(line, updates=line.updates - before) for line in printed]
+    found += _from_metrics(epochs, an_epoch, since) + _from_print(epochs, an_epoch, lines)
     return sorted(found, key=lambda one: (not one.is_about_loss, one.resolution))
 
 
@@ -109,7 +117,7 @@ def _numbers(value: Any) -> list[float] | None:
 def _epoch_of(updates: int, an_epoch: int) -> int | None:
     """Return which epoch has just ended after so many updates; None in the middle of one."""
     epoch, rest = divmod(updates, an_epoch)
-    return epoch - 1 if rest == 0 and updates else None
+    return epoch - 1 if rest == 0 and updates > 0 else None
 
 
 def _from_metrics(
@@ -166,7 +174,7 @@ def series(names: dict[str, Any], within: int = 2) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, dict) and within:
             inside = {f"{name}[{key!r}]": one for key, one in value.items() if isinstance(key, str)}
             yield from series(inside, within - 1)
-        elif within and type(value).__module__ in ("__main__", "builtins") and hasattr(value, "__dict__"):
+        elif within and type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
             yield from series({f"{name}.{key}": one for key, one in vars(value).items()}, within - 1)
 
 
@@ -175,9 +183,11 @@ def _columns(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, np.ndarray) or not value:
         return
     first = value[0]
+    if not all(type(row) is type(first) for row in value):
+        return
     if isinstance(first, dict):
         for key in first:
-            yield f"{name}[{key!r}]", [row.get(key) for row in value if isinstance(row, dict)]
+            yield f"{name}[{key!r}]", [row.get(key) for row in value]
     elif isinstance(first, list | tuple):
         for number in range(len(first)):
             yield f"{name}, column {number}", [row[number] for row in value if len(row) == len(first)]

@@ -149,10 +149,11 @@ def training_of(
     passes = [event for event in events if isinstance(event, Forward) and event.tapes]
     fit = network.own_fit or matching_fit(network, watcher.fit_calls)
     has_all = not network.is_cut
-    x, rows_of = data_of(network, fit if has_all else None, names if has_all else {}, given.x)
+    size = rows_of_an_update(events)
+    x, rows_of = data_of(network, fit if has_all else None, names if has_all else {}, given.x, size)
     y, weights, contradictions = labels_of(network, rows_of, x, name, names, given.y)
     fed = [rows_of[forward.rows] for forward in passes if forward.rows is not None]
-    batch_size = given.batch_size or max(map(len, fed))
+    batch_size = given.batch_size or size
     events = [
         replace(event, rows=rows_of[event.rows])
         if isinstance(event, Forward) and event.rows is not None
@@ -207,6 +208,17 @@ def whole_epochs(network: Network) -> tuple[list[Event], int]:
 
 def _updates(events: Sequence[Event]) -> int:
     return sum(isinstance(event, Update) for event in events)
+
+
+def rows_of_an_update(events: Sequence[Event]) -> int:
+    """Return of how many rows the largest update is made: of several batches where gradients are added up."""
+    most, rows = 1, set[int]()
+    for event in events:
+        if isinstance(event, Forward) and event.tapes and event.rows is not None:
+            rows.update(event.rows.tolist())
+        elif isinstance(event, Update):
+            most, rows = max(most, len(rows)), set()
+    return max(most, len(rows))
 
 
 def matching_fit(network: Network, calls: Sequence[FitCall]) -> FitCall | None:
