@@ -36,7 +36,7 @@ TITLE = LESSONS["lesson5"].title
 SCANNED_RATES = (0.1, 1.0)
 PAGE_SETTINGS = {"hidden": lesson5.HIDDEN}
 FEW_ROWS = 3200  # 100 batches
-TEXTBOOK_ROWS = 3200  # 100 batches: an epoch of all 60,000 takes as long as importing TensorFlow
+TEXTBOOK_ROWS = 1600  # 50 batches: an epoch of all 60,000 takes as long as importing TensorFlow
 DRAWN = 20  # test images
 
 
