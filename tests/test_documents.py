@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 from mistake_cases import SINGLES
 from right_loops import RIGHT_LOOPS
+from scripts import RIGHT, WRONG
 
 from companion.__main__ import index
 from companion.check import __main__ as check
@@ -94,6 +95,7 @@ def test_the_table_of_loops_in_the_manual_counts_the_loops_there_are(document):
     assert counts["one mistake"][0] == len(SINGLES)
     assert counts["right loops"][0] == len(RIGHT_LOOPS)
     assert counts["two at once"][0] >= 60
+    assert (counts["one, in a script"][0], counts["right scripts"][0]) == (len(WRONG), len(RIGHT))
     assert all(sum(said) == loops for loops, *said in counts.values())
 
 
