@@ -195,7 +195,7 @@ def processes():
     return found
 
 
-def until(holds, seconds=5.0):
+def until(holds, seconds=20.0):
     """Wait a little for what is about to be true."""
     end = time.monotonic() + seconds
     while not holds() and time.monotonic() < end:
