@@ -145,14 +145,18 @@ def verdict_text(check: LoopCheck) -> str:
     if check.error is not None:
         return f"could not run: {check.error}"
     if check.verdict == "differs":
-        count = len(check.mistakes)
-        if not count:
-            return "differs, and the reason is not known: see below where the difference begins"
-        more = "; something else differs too" if check.unknown else ""
-        return f"differs: {count} mistake{'s' if count > 1 else ''}{more}"
+        return differs_text(len(check.mistakes), bool(check.unknown))
     done = "; ".join(f"{one.problem.title}: {one.verdict}{_how_close(one)}" for one in check.problems)
     well = "Well done: your loop does what .fit does."
     return f"{check.verdict}. {well} {done[:1].upper()}{done[1:]}"
+
+
+def differs_text(mistakes: int, unknown: bool) -> str:
+    """Say how many mistakes were found, and whether something differs for a reason that is not known."""
+    if not mistakes:
+        return "differs, and the reason is not known: see below where the difference begins"
+    more = "; something else differs too" if unknown else ""
+    return f"differs: {mistakes} mistake{'s' if mistakes > 1 else ''}{more}"
 
 
 def _how_close(one: ProblemVerdict) -> str:

@@ -1,9 +1,10 @@
 """Watch a hand-written loop run, without changing what it computes, and write down what it does."""
 
+import abc
 import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -52,7 +53,7 @@ def hooked(watcher: "Watcher") -> Iterator[None]:
         yield
 
 
-class Watcher:
+class Watcher(abc.ABC):
     """Intercepts what a loop calls, and lets each network that the loop trains write it down."""
 
     def __init__(self, recording: Recording) -> None:
@@ -86,8 +87,17 @@ class Watcher:
         """Return whether there are no numbers to write down: TensorFlow is building a graph."""
         return not tf.executing_eagerly()
 
+    @abc.abstractmethod
     def on_call(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
+        """Write down a forward pass, if it is one of a network that is watched."""
+
+    def called_inside(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        """Call a layer, of which the layers inside are no networks of their own."""
+        self.inside_model = True
+        try:
+            return original(layer, *args, **kwargs)
+        finally:
+            self.inside_model = False
 
     def on_making(self, original: Callable, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         """Note the line that makes an optimizer."""
@@ -197,11 +207,20 @@ class Watcher:
                 )
         return gradients
 
+    @abc.abstractmethod
     def on_ready_made(self, name: str, original: Callable, model: keras.Model, *args: Any, **kw: Any) -> Any:
-        raise NotImplementedError
+        """Write down a call of ``fit`` or ``train_on_batch``."""
 
+    @abc.abstractmethod
     def finish(self) -> None:
-        raise NotImplementedError
+        """Write down what the run left."""
+
+
+def training_argument(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool | None:
+    """Return the argument `training` of a call of a network as it was given; None where it was left out."""
+    second = args[1] if len(args) > 1 and isinstance(args[1], bool) else None
+    training = kwargs.get("training", second)
+    return None if training is None else bool(training)
 
 
 class _GivenWatcher(Watcher):
@@ -223,18 +242,13 @@ class _GivenWatcher(Watcher):
             self.follow_if_like_the_given(layer)
         followed = next((f for f in self.models if layer is f.model), None)
         part_of = next((f for f in self.models if id(layer) in f.layers and rows is not None), None)
-        training = kwargs.get("training", args[1] if len(args) > 1 and isinstance(args[1], bool) else None)
-        training = None if training is None else bool(training)
+        training = training_argument(args, kwargs)
         if followed is None:
             if part_of is not None:  # called layer by layer
                 part_of.called(rows, training, self.open, own_place())
             return original(layer, *args, **kwargs)
         followed.called(rows, training, self.open, own_place())
-        self.inside_model = True
-        try:
-            return original(layer, *args, **kwargs)
-        finally:
-            self.inside_model = False
+        return self.called_inside(original, layer, *args, **kwargs)
 
     def follow_if_like_the_given(self, layer: keras.layers.Layer) -> None:
         """Also follow another network, if it has the same form as the one that was handed in."""

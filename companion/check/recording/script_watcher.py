@@ -21,7 +21,7 @@ from companion.check.learner.lines import (
     own_variables,
 )
 from companion.check.recording.events import Forward, Recording, Update
-from companion.check.recording.recorder import Watcher
+from companion.check.recording.recorder import Watcher, training_argument
 from companion.check.recording.script_network import FitCall, Labels, Network, fit_call, trains_by_own_step
 
 # An operation that only changes the form of labels; behind it stand the labels as the script has them.
@@ -122,8 +122,7 @@ class ScriptWatcher(Watcher):
         self.wake()
         if network is None and (not self.open or (layer.built and not layer.trainable_variables)):
             return original(layer, *args, **kwargs)
-        training = kwargs.get("training", args[1] if len(args) > 1 and isinstance(args[1], bool) else None)
-        training = None if training is None else bool(training)
+        training = training_argument(args, kwargs)
         place, opened = own_place(), tuple(self.open)
         if network is not None or layer.built:
             network = network or self.follow(layer)
@@ -140,14 +139,6 @@ class ScriptWatcher(Watcher):
         if self.open:
             self.predicted(network, result)
         return result
-
-    def called_inside(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
-        """Call a layer, of which the layers inside are no networks of their own."""
-        self.inside_model = True
-        try:
-            return original(layer, *args, **kwargs)
-        finally:
-            self.inside_model = False
 
     def follow(self, layer: keras.layers.Layer) -> Network:
         """Begin to write down what happens to a network."""
@@ -268,11 +259,15 @@ class ScriptWatcher(Watcher):
             op_callbacks.add_op_callback(self.on_operation)
             self.listening = True
 
-    def quiet(self) -> None:
-        """Follow predictions no longer."""
+    def stop_listening(self) -> None:
+        """Pass over the operations that follow, such as those of a gradient."""
         if self.listening:
             op_callbacks.remove_op_callback(self.on_operation)
             self.listening = False
+
+    def quiet(self) -> None:
+        """Follow predictions no longer."""
+        self.stop_listening()
         self.derived.clear()
         self.behind.clear()
 
@@ -332,18 +327,13 @@ class ScriptWatcher(Watcher):
     def on_gradient(
         self, original: Callable, tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        self.quiet_while_differentiating()
+        self.stop_listening()
         if self.resting:
             return original(tape, target, sources, *args, **kwargs)
         result = super().on_gradient(original, tape, target, sources, *args, **kwargs)
         if not self.open:
             self.quiet()
         return result
-
-    def quiet_while_differentiating(self) -> None:
-        if self.listening:
-            op_callbacks.remove_op_callback(self.on_operation)
-            self.listening = False
 
     def on_apply(
         self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None

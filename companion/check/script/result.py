@@ -8,7 +8,7 @@ import numpy as np
 
 from companion.check.catalogue import Mistake
 from companion.check.learner.traceback import LoopError
-from companion.check.result import STYLES, difference_dict, print_mistake, where
+from companion.check.result import STYLES, difference_dict, differs_text, print_mistake, where
 from companion.check.rules.findings import Finding
 from companion.check.script.losses import described
 from companion.check.script.reported import Reported
@@ -222,11 +222,7 @@ def verdict_text(one: TrainingCheck) -> str:
     """Return a sentence: what came out."""
     verdict, training = one.verdict, one.training
     if verdict.verdict == "differs":
-        count = len(one.mistakes)
-        if not count:
-            return "differs, and the reason is not known: see below where the difference begins"
-        more = "; something else differs too" if one.unknown else ""
-        return f"differs: {count} mistake{'s' if count > 1 else ''}{more}"
+        return differs_text(len(one.mistakes), bool(one.unknown))
     steps = len(verdict.steps)
     checked = f"{count_of(steps, 'update')}: rows, gradient, weights"
     checked += "" if one.shown is None else f"; {count_of(len(one.shown.values), 'loss')}"
