@@ -260,12 +260,14 @@ def mean_batch_length(
     model: keras.Model, loss_function: Callable[..., tf.Tensor], batches: tf.data.Dataset
 ) -> float:
     """Return the mean length of the gradients of `batches`, each at the model's weights."""
-    lengths = []
-    for xb, yb in batches:
+
+    @tf.function
+    def differentiate(xb: tf.Tensor, yb: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             loss = loss_function(yb, model(xb))
-        lengths.append(np.linalg.norm(flat(tape.gradient(loss, model.trainable_variables))))
-    return float(np.mean(lengths))
+        return tape.gradient(loss, model.trainable_variables)
+
+    return float(np.mean([np.linalg.norm(flat(differentiate(xb, yb))) for xb, yb in batches]))
 
 
 def names_of(weights: Sequence[np.ndarray]) -> list[str]:
