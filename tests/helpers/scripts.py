@@ -1,5 +1,13 @@
 """Scripts as people have them: right ones, ones with a mistake, and ones that have no ``.fit``."""
 
+
+def edited(text, *edits):
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
 DATA = """
 import keras
 import numpy as np
@@ -101,6 +109,45 @@ for epoch in range(4):
         mean.update_state(loss, sample_weight=len(a))
     print(epoch, float(mean.result()))
 """
+WEIGHTED = edited(
+    NUMPY,
+    ("for epoch", "w = np.where(y[:, 0] > 0, 3.0, 1.0).astype('float32')\nfor epoch"),
+    (
+        "bce(y[rows], net(x[rows], training=True))",
+        "tf.reduce_mean(keras.losses.binary_crossentropy(y[rows], net(x[rows], training=True)) * w[rows])",
+    ),
+)
+BY_A_GENERATOR = """
+
+def batches():
+    while True:
+        for i in range(0, 150, 30):
+            yield x[i : i + 30], y[i : i + 30]
+
+
+start = net.get_weights()
+net.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+of_fit = net.fit(batches(), steps_per_epoch=5, epochs=5, verbose=0).history["loss"]
+net.set_weights(start)
+optimizer = keras.optimizers.Adam(0.01)
+bce = keras.losses.BinaryCrossentropy()
+of_loop = []
+for epoch in range(5):
+    total = 0.0
+    for i in range(0, 150, 30):
+        a, b = x[i : i + 30], y[i : i + 30]
+        with tf.GradientTape() as tape:
+            loss = bce(b, net(a, training=True)) + sum(net.losses)
+        slopes = tape.gradient(loss, net.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, net.trainable_variables))
+        total += float(loss) * len(a)
+    of_loop.append(total / 150)
+"""
+FIT_AFTERWARDS = """
+net.set_weights(start)
+net.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+net.fit(x, y, batch_size=32, epochs=5, verbose=0)
+"""
 FOLDS = """
 for fold in range(2):
     train_rows = np.arange(len(x)) % 2 != fold
@@ -192,16 +239,12 @@ RIGHT = {
     "built by its first call": DATA + BUILT_BY_ITS_FIRST_CALL,
     "gradients added up": DATA + ADDED_UP,
     "two inputs in a list": DATA + TWO_INPUTS,
+    "weights of rows by arithmetic": DATA + WEIGHTED,
+    "beside fit by a generator": DATA + BY_A_GENERATOR,
+    "set back for fit": DATA + "start = net.get_weights()\n" + LOOP + FIT_AFTERWARDS,
     "rows change": DATA
     + LOOP.replace(".batch(", ".map(lambda a, b: (a + tf.random.normal((6,)), b)).batch("),
 }
-
-
-def edited(text, *edits):
-    for old, new in edits:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
 
 
 # The script, the mistakes in it, and for each what stands in its line.
@@ -300,6 +343,31 @@ WRONG = {
     "labels-of-other-rows": (
         edited(DATA + NUMPY, ("bce(y[rows], ", "bce(y[i : i + 32], ")),
         {"labels-of-other-rows": "bce(y[i : i + 32]"},
+    ),
+    "class-weights-normalized in the report": (
+        edited(
+            DATA + WEIGHTED.replace(" + sum(net.losses)", ""),
+            ("/ len(x):.6f", "/ w.sum():.6f"),
+            (", kernel_regularizer=keras.regularizers.L2(0.01)", ""),
+        ),
+        {"class-weights-normalized": "/ w.sum()"},
+    ),
+    "a sum, halved": (
+        edited(
+            DATA + LOOP,
+            ("loss = bce(b,", "loss = 0.5 * bce(b,"),
+            ("BinaryCrossentropy()", 'BinaryCrossentropy(reduction="sum")'),
+            ("        loss += sum(net.losses)\n", ""),
+            (", kernel_regularizer=keras.regularizers.L2(0.01)", ""),
+        ),
+        {"sum-instead-of-mean": 'reduction="sum"', "gradient-scaled": "0.5 * bce"},
+    ),
+    "other-batch-size": (
+        DATA
+        + BY_A_GENERATOR.replace("of_loop", "losses")
+        .replace("range(0, 150, 30):\n        a", "range(0, 150, 15):\n        a")
+        .replace("a, b = x[i : i + 30], y[i : i + 30]", "a, b = x[i : i + 15], y[i : i + 15]"),
+        {"other-batch-size": "net(a, training=True)"},
     ),
     "frozen-updated": (
         edited(

@@ -1,12 +1,13 @@
 """What is written down of a network that a script trains: its rows, its labels, and calls of ``.fit``."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from companion.check.learner.lines import Location, own_place
 from companion.check.recording.events import Forward, Gradient, State
@@ -62,6 +63,8 @@ class FitCall:
         The line.
     history : dict
         What it returned; empty until it has.
+    sizes : list of int
+        How many rows each batch of a generator had.
     """
 
     model: keras.Model
@@ -71,6 +74,22 @@ class FitCall:
     loss: Any
     place: Location | None
     history: dict[str, list[float]] = field(default_factory=dict)
+    sizes: list[int] = field(default_factory=list)
+
+    @property
+    def batch_size(self) -> int | None:
+        """Return how many rows a batch has; None if that cannot be seen."""
+        data = self.arguments["x"]
+        if self.arguments["batch_size"] is not None:
+            return self.arguments["batch_size"]
+        if isinstance(data, tf.data.Dataset):
+            return _batch_size_of(data)
+        return 32 if self.is_of_arrays else max(self.sizes, default=None)
+
+    @property
+    def is_of_arrays(self) -> bool:
+        """Return whether ``.fit`` itself cuts the data into batches."""
+        return isinstance(tf.nest.flatten(self.arguments["x"])[0], np.ndarray | tf.Tensor)
 
 
 class Network(Followed):
@@ -157,6 +176,23 @@ def fit_call(model: keras.Model, args: Sequence[Any], kwargs: dict[str, Any]) ->
     start = [np.array(v.numpy()) for v in model.variables]
     optimizer = settings_of(model.optimizer) | {"class": type(model.optimizer)}
     return FitCall(model, start, given, optimizer, model.loss, own_place())
+
+
+def _batch_size_of(dataset: tf.data.Dataset) -> int | None:
+    """Return the batch size of a dataset, which may have been shuffled or mapped after it was cut."""
+    while dataset is not None:
+        size = getattr(dataset, "_batch_size", None)
+        if size is not None:
+            return int(size)
+        dataset = getattr(dataset, "_input_dataset", None)
+    return None
+
+
+def noting_sizes(batches: Iterator[Any], sizes: list[int]) -> Iterator[Any]:
+    """Yield the batches of a generator, and write down how many rows they have."""
+    for batch in batches:
+        sizes.append(len(tf.nest.flatten(batch)[0]))
+        yield batch
 
 
 def trains_by_own_step(model: keras.Model) -> bool:

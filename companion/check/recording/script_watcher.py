@@ -1,9 +1,10 @@
 """Watch a script train whatever networks it has, on whatever rows it has."""
 
 import contextlib
+import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -22,7 +23,14 @@ from companion.check.learner.lines import (
 )
 from companion.check.recording.events import Forward, Recording, Update
 from companion.check.recording.recorder import Watcher, training_argument
-from companion.check.recording.script_network import FitCall, Labels, Network, fit_call, trains_by_own_step
+from companion.check.recording.script_network import (
+    FitCall,
+    Labels,
+    Network,
+    fit_call,
+    noting_sizes,
+    trains_by_own_step,
+)
 
 # An operation that only changes the form of labels; behind it stand the labels as the script has them.
 RESHAPING = ("Cast", "Reshape", "ExpandDims", "Squeeze", "StridedSlice", "Identity", "OneHot", "Sub", "Neg")
@@ -162,6 +170,8 @@ class ScriptWatcher(Watcher):
         fed_by = [self.derived[id(leaf)].network for leaf in leaves if id(leaf) in self.derived]
         network.fed_by += [n for n in fed_by if n is not network]
         state = network.settle() if network.events else network.start
+        if opened:
+            network.end = []  # it is trained on
         known = len(network.table.rows)
         rows = network.table.of(data, learn=bool(opened))
         if opened and rows is not None:
@@ -290,6 +300,8 @@ class ScriptWatcher(Watcher):
         for one in others:
             if one.shape.rank and not self.inside_loss:
                 self.met(first, one, None, None)
+                if kind == "Mul":
+                    self.multiplied(first, one)
         joined = frozenset().union(*(one.outputs for one in from_prediction))
         for output in outputs:
             self.derived[id(output)] = _Prediction(first.network, first.event, joined, output)
@@ -315,14 +327,29 @@ class ScriptWatcher(Watcher):
         forward = network.events[event]
         if len(prediction.outputs) > 1 or any({one.output} == prediction.outputs for one in known):
             return
-        while id(labels) in self.behind and self.behind[id(labels)][1] is not None:
-            labels = self.behind[id(labels)][1]
-        values = np.array(labels)
+        values = np.array(self.as_given(labels))
         if not isinstance(forward, Forward) or forward.rows is None or values.shape[:1] != forward.rows.shape:
             return
         kept = None if weights is None else np.array(weights)
         (output,) = prediction.outputs
         known.append(Labels(output, values, kept, loss, own_place()))
+
+    def as_given(self, labels: Any) -> Any:
+        """Return labels as the script had them, before their form was changed."""
+        while id(labels) in self.behind and self.behind[id(labels)][1] is not None:
+            labels = self.behind[id(labels)][1]
+        return labels
+
+    def multiplied(self, prediction: _Prediction, factor: Any) -> None:
+        """Write down what the loss of each row is multiplied by, unless it is made of the labels."""
+        known = prediction.network.labels.get(prediction.event, [])
+        for number, labels in enumerate(known):
+            if {labels.output} != prediction.outputs or labels.loss is not None or labels.weights is not None:
+                continue
+            values, given = np.array(self.as_given(factor)).reshape(-1), labels.values.reshape(-1)
+            one_a_row = values.size == len(labels.values) == np.shape(factor)[0]
+            if one_a_row and not any(np.array_equal(values, made) for made in (given, 1 - given)):
+                known[number] = replace(labels, weights=values)
 
     def on_gradient(
         self, original: Callable, tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any
@@ -364,9 +391,14 @@ class ScriptWatcher(Watcher):
             return original(model, *args, **kw)
         call = fit_call(model, args, kw)
         self.fit_calls.append(call)
+        if inspect.isgenerator(call.arguments["x"]):
+            args, kw = (), call.arguments | {"x": noting_sizes(call.arguments["x"], call.sizes)}
         own = trains_by_own_step(model)
         rested = self.resting
         self.inside_ready_made = True
+        followed = [] if own else [n for n in self.networks if n.model is model and not n.done]
+        for network in followed:
+            network.end = network.settle()
         if own:
             self.wake()
         else:
@@ -375,6 +407,8 @@ class ScriptWatcher(Watcher):
             history = original(model, *args, **kw)
         finally:
             self.inside_ready_made = False
+            for network in followed:  # what .fit does to it is no update of the loop
+                network.last = network.trained(network.state())
             if not own and not rested:
                 self.wake()
         call.history.update(getattr(history, "history", {}))
@@ -387,7 +421,7 @@ class ScriptWatcher(Watcher):
         """Write down what the run left."""
         self.quiet()
         for network in self.networks:
-            if not network.done:
+            if not network.done and not network.end:
                 network.end = network.settle()
 
 

@@ -1,8 +1,7 @@
 """Where does the gradient of each update come from? Explain it by the gradients of loss and penalty."""
 
-from collections.abc import Iterator
+import itertools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -44,6 +43,15 @@ class Explanation:
     scale: float
     penalty: float | None
     rows: int
+
+
+@dataclass(frozen=True)
+class ScaleRule:
+    """A rule for the factors of the loss: its mistakes, each factor, and the constant in all of them."""
+
+    names: list[tuple[str, str]]
+    scales: np.ndarray
+    constant: float
 
 
 def explain(
@@ -151,38 +159,37 @@ def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
     counted = sign * np.array(penalties) if len(penalties) == len(all_of) else None
     broadcast = all_of[0].variant.pairing == "broadcast"
     wrong = next((number for number, scale in enumerate(sign * scales) if abs(scale - 1) > COEFFICIENT), 0)
-    for names, pattern, constant in _scale_names(case, sign * scales, rows, broadcast):
-        # A sum times a constant equals a mean times another constant: the factor of the penalty decides.
-        factors: list[Any] = [pattern, constant, 1.0] if len(names) < 2 else [constant]
-        times = _penalty_times(counted, factors)
-        if times is None and not names and counted is not None and _near(counted, float(counted[0])):
-            times = round(float(counted[0]), 4)
-        if times is None or (len(names) > 1 and (counted is None or times != 1)):
+    for any_penalty, rule in itertools.product(
+        (False, True), _scale_rules(case, sign * scales, rows, broadcast)
+    ):
+        times = _penalty_times(counted, rule, any_penalty)
+        if times is None:
             continue
-        for name, told in names:
+        for name, told in rule.names:
             found.append(_finding(name, case, wrong, told.format(scale=scales[wrong], rows=rows[wrong])))
         return found + _penalty_findings(case, times)
     return None
 
 
-def _penalty_times(counted: np.ndarray | None, factors: list[Any]) -> float | None:
-    """Return how often the penalty counts, if the factors found for it follow a rule."""
+def _penalty_times(counted: np.ndarray | None, rule: ScaleRule, any_times: bool) -> float | None:
+    """Return how often the penalty counts if the loss follows a rule; None if the two do not fit."""
     if counted is None:
         return 1.0
+    if len(rule.names) > 1:
+        # A sum times a constant equals a mean times another constant: the factor of the penalty decides.
+        return 1.0 if _near(counted, rule.constant) else None
     for times in (1.0, 0.0, 2.0):
-        if any(_near(counted, times * factor) for factor in factors):
+        if any(_near(counted, times * factor) for factor in (rule.scales, rule.constant, 1.0)):
             return times
-    return None
+    return round(float(counted[0]), 4) if any_times and _near(counted, float(counted[0])) else None
 
 
 def _near(values: np.ndarray, expected: float | np.ndarray) -> bool:
     return bool(np.allclose(values, expected, rtol=COEFFICIENT, atol=COEFFICIENT))
 
 
-def _scale_names(
-    case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bool
-) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, float]]:
-    """List the rules that the factors follow in all steps: mistakes, factors by the rule, constant."""
+def _scale_rules(case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bool) -> list[ScaleRule]:
+    """List the rules that the factors of the loss follow in all steps, the simplest first."""
     n, size = case.problem.row_count, case.problem.batch_size
     fed = sum(len(step.rows) for step in case.steps if step.epoch == 0)
     vector = case.steps[0].gradient.target.size > 1
@@ -205,14 +212,24 @@ def _scale_names(
     ]
     if not (rows < size).any() or (rows > size).any():  # there is no short batch
         rules.pop()
-    scaled = ("gradient-scaled", as_it_is)
+    alone, scaled = [], []
     for name, told, expected in rules:
+        names, factors = [(name, told)] if name else [], scales / expected
         if np.allclose(scales, expected, rtol=COEFFICIENT):
-            yield [(name, told)] if name else [], expected, 1.0
-    for name, told, expected in rules:
-        factors = scales / expected
-        if np.allclose(factors, factors[0], rtol=COEFFICIENT):
-            yield [(name, told), scaled] if name else [scaled], scales, float(factors[0])
+            alone.append(ScaleRule(names, scales, 1.0))
+        elif np.allclose(factors, factors[0], rtol=COEFFICIENT):
+            constant = float(factors[0])
+            beside = f"beside that, the loss part is multiplied by {constant:.4g}"
+            names.append(("gradient-scaled", beside if name else as_it_is))
+            scaled.append(ScaleRule(names, scales, constant))
+    # A sum over the batch can be any rule of these times a constant: people write round ones.
+    return alone + sorted(scaled, key=lambda rule: (len(rule.names), not _is_round(rule.constant)))
+
+
+def _is_round(constant: float) -> bool:
+    """Return whether a constant, or one divided by it, has one digit that is not 0."""
+    both = constant, 1 / constant
+    return any(np.isclose(value, float(f"{value:.0e}"), rtol=COEFFICIENT) for value in both)
 
 
 VARIANTS = {

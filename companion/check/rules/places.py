@@ -27,6 +27,7 @@ SIGNS = {
     "schedule-late": (r"\.learning_rate(\.assign\(|\s*=[^=])", r"\blr\b.*=[^=]"),
     "schedule-missing": (r"optimizers\.\w+\(",),
 }
+OF_FIT = re.compile(r"\.fit\(")  # whose line the loop is compared with
 OF_LOSS = (
     "labels-broadcast",
     "loss-arguments-swapped",
@@ -71,7 +72,8 @@ def _with_sign(seen: Location, signs: tuple[str, ...]) -> Location | None:
     """Return the nearest line of the file, or of the cells up to here, that looks so; those above first."""
     for sign in signs:
         for file, lines in _sources(seen.file):
-            found = [n for n, text in enumerate(lines, 1) if re.search(sign, text.partition("#")[0])]
+            code = [text.partition("#")[0] for text in lines]
+            found = [n for n, text in enumerate(code, 1) if re.search(sign, text) and not OF_FIT.search(text)]
             if file == seen.file:
                 found.sort(key=lambda n: (n > seen.line, abs(n - seen.line)))
             else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,46 +46,66 @@ class Source:
         How the loop's own loss is computed; None for that of ``.fit``.
     scaled : bool
         Whether it is scaled as the gradient is; if not, it has been divided back to a mean.
+    weighted : bool
+        Whether the rows have their weights, where the loss of ``.fit`` has them.
     """
 
     penalty: float
     explained: list[Explanation] | None = None
     scaled: bool = True
+    weighted: bool = True
+
+    @property
+    def variant(self) -> Variant:
+        """Return how it is computed, where it is not as the loop's own gradient tells."""
+        return Variant(weights="fit" if self.weighted else "unweighted")
 
 
 RIGHT = Source(1.0)
 
 
-def _weighted(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
-    return float(losses @ rows / rows.sum())
+class Batches(NamedTuple):
+    """What the rules divide by: the rows of each batch, the sum of their weights, the number of all rows."""
+
+    rows: np.ndarray
+    weights: np.ndarray
+    all_rows: int
 
 
-def _over_all(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
-    return float(losses @ rows / n)
+def _weighted(losses: np.ndarray, batches: Batches) -> float:
+    return float(losses @ batches.rows / batches.rows.sum())
 
 
-def _plain(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+def _over_all(losses: np.ndarray, batches: Batches) -> float:
+    return float(losses @ batches.rows / batches.all_rows)
+
+
+def _plain(losses: np.ndarray, batches: Batches) -> float:
     return float(losses.mean())
 
 
-def _last(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+def _last(losses: np.ndarray, batches: Batches) -> float:
     return float(losses[-1])
 
 
-def _sum(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
+def _sum(losses: np.ndarray, batches: Batches) -> float:
     return float(losses.sum())
 
 
-def _by_rows(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
-    return float(losses.sum() / rows.sum())
+def _by_rows(losses: np.ndarray, batches: Batches) -> float:
+    return float(losses.sum() / batches.rows.sum())
 
 
-def _by_full_batches(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
-    return float(losses.sum() / max(1, n // int(rows.max())))
+def _by_full_batches(losses: np.ndarray, batches: Batches) -> float:
+    return float(losses.sum() / max(1, batches.all_rows // int(batches.rows.max())))
 
 
-def _row_sum(losses: np.ndarray, rows: np.ndarray, n: int) -> float:
-    return float(losses @ rows)
+def _by_weights(losses: np.ndarray, batches: Batches) -> float:
+    return float(losses @ batches.rows / batches.weights.sum())
+
+
+def _row_sum(losses: np.ndarray, batches: Batches) -> float:
+    return float(losses @ batches.rows)
 
 
 WAYS: list[tuple[Callable, tuple[str, ...], str]] = [
@@ -107,6 +128,11 @@ WAYS: list[tuple[Callable, tuple[str, ...], str]] = [
         _by_full_batches,
         ("means-divided-by-full-batches",),
         "the sum of the batches' losses, divided by the number of full batches",
+    ),
+    (
+        _by_weights,
+        ("class-weights-normalized",),
+        "the sum of the rows' weighted losses, divided by the sum of the weights",
     ),
 ]
 
@@ -143,25 +169,23 @@ def _rules(case: Case, explanations: list[Explanation] | None) -> Iterator[Rule]
     """List all ways, the right one first."""
     explained = explanations or []
     in_gradient = 1.0 if explanations is None else _penalty_in_gradient(explained)
-    words = {1.0: "", 0.0: " (without the penalty)", 2.0: " (with the penalty twice)"}
     for steps in _each_batch_once(case):
         for source in _sources(case, explained):
-            names = _penalty_names(source, in_gradient)
-            told = words.get(source.penalty, "")
+            names, told = _names(source, in_gradient), _told(source)
             yield from _of_losses(case, steps, _losses(case, steps, source), names, told)
             if all(_follow_up(step) is not None for step in steps):
                 after = _losses(case, steps, source, after=True)
                 told = f", measured after the update{told}"
                 yield from _of_losses(case, steps, after, ("loss-after-update", *names), told)
     for source in _sources(case, explained):
-        yield from _evaluated(
-            case, source, _penalty_names(source, in_gradient), words.get(source.penalty, "")
-        )
+        yield from _evaluated(case, source, _names(source, in_gradient), _told(source))
 
 
 def _sources(case: Case, explained: list[Explanation]) -> Iterator[Source]:
     """List the losses that a batch can be said to have."""
     yield from (Source(1.0), Source(0.0), Source(2.0))
+    if case.replay.weights is not None:
+        yield from (Source(1.0, weighted=False), Source(0.0, weighted=False))
     if explained and len(explained) == len(case.steps):
         for scaled in (True, False):
             yield from (Source(penalty, explained, scaled) for penalty in (1.0, 0.0, 2.0))
@@ -178,6 +202,17 @@ def _penalty_in_gradient(explained: list[Explanation]) -> float | None:
     if abs(scale - 1) < COEFFICIENT and min(abs(times - n) for n in (0, 1, 2)) > COEFFICIENT:
         return times  # the penalty alone is scaled
     return min((0.0, 1.0, 2.0), key=lambda n: min(abs(times - n), abs(times - n * abs(explained[0].scale))))
+
+
+def _told(source: Source) -> str:
+    """Say what is unusual in the loss of a batch."""
+    penalty = {0.0: " (without the penalty)", 2.0: " (with the penalty twice)"}.get(source.penalty, "")
+    return penalty + ("" if source.weighted else " (without the weights)")
+
+
+def _names(source: Source, in_gradient: float | None) -> tuple[str, ...]:
+    """Return the mistakes in the loss of a batch."""
+    return _penalty_names(source, in_gradient) + (() if source.weighted else ("class-weights-left-out",))
 
 
 def _penalty_names(source: Source, in_gradient: float | None) -> tuple[str, ...]:
@@ -215,7 +250,7 @@ def _losses(case: Case, steps: list[Step], source: Source, after: bool = False) 
     """Return a loss for each step, as it was before the update, or as the network's next call saw it."""
     losses = []
     for step in steps:
-        variant, scale = Variant(), 1.0
+        variant, scale = source.variant, 1.0
         if source.explained is not None:
             own = source.explained[next(n for n, other in enumerate(case.steps) if other is step)]
             variant, scale = own.variant, abs(own.scale) if source.scaled else 1.0
@@ -240,7 +275,10 @@ def _of_losses(
     case: Case, steps: list[Step], losses: list[float], names: tuple[str, ...], words: str
 ) -> list[Rule]:
     """Apply every rule to the losses of the batches."""
-    rules, rows = [], [len(step.rows) for step in steps]
+    rules, rows = [], [step.rows for step in steps]
+    weights = case.replay.weights
+    counted = np.array([len(numbers) for numbers in rows], dtype="float64")
+    weighed = counted if weights is None else np.array([weights[numbers].sum() for numbers in rows])
     size = -(-len(steps) // case.epochs)
     epochs = [slice(at, at + size) for at in range(0, len(steps), size)]
     for way, own_names, told in WAYS:
@@ -249,8 +287,8 @@ def _of_losses(
             for epoch in epochs:
                 part = epoch if reset else slice(0, epoch.stop)
                 n = case.problem.row_count
-                values.append(way(np.array(losses[part]), np.array(rows[part], dtype="float64"), n))
-            if way is _last and not reset:
+                values.append(way(np.array(losses[part]), Batches(counted[part], weighed[part], n)))
+            if (way is _last and not reset) or (way is _by_weights and weights is None):
                 continue
             forgotten = () if reset else ("metric-never-reset",)
             since = "" if reset else ", over all epochs so far"
@@ -270,7 +308,7 @@ def _evaluated(case: Case, source: Source, names: tuple[str, ...], words: str) -
         return
     values = []
     for forwards in whole:
-        variant = source.explained[0].variant if source.explained else Variant()
+        variant = source.explained[0].variant if source.explained else source.variant
         variant = replace(variant, training=bool(forwards[0].training))
         values.append(_mean(case, forwards, variant, 1.0, source.penalty))
     yield Rule(("evaluate-reported", *names), values, f"the loss of all rows at the end of each epoch{words}")

@@ -220,6 +220,7 @@ def judged(
             watcher.results,
             printed,
             own_fit.history.get("loss") if own_fit else None,
+            [losses for call in watcher.fit_calls for losses in call.history.values()],
         )
     )
     if training.contradictions is not None:

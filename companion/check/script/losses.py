@@ -34,7 +34,7 @@ BY_HAND: tuple[tuple[str, dict[str, Any]], ...] = (
     ("KLDivergence", {}),
     ("Hinge", {}),
 )
-TRIED_STEPS = 4  # of which the gradients tell the loss
+TRIED_STEPS = 4  # whose gradients tell the loss
 NEAR = 1e-4  # of a weight of a loss, found from gradients in float32
 
 
@@ -109,35 +109,43 @@ def weighted_losses(
     return functools.partial(TotalLoss, kinds, weights)
 
 
-def loss_by_hand(problem: FedProblem, recording: Recording) -> Callable[[], keras.losses.Loss]:
+def loss_by_hand(
+    problem: FedProblem, recording: Recording
+) -> tuple[Callable[[], keras.losses.Loss], Variant]:
     """Find the loss whose gradients are those of the loop, as it should be called or by mistake otherwise."""
     variants = [variant for variant in Replay(problem).variants() if variant.loss == "fit"]
     for variant, (name, settings) in itertools.product(variants, BY_HAND):
         loss = functools.partial(getattr(keras.losses, name), **settings)
-        try:
-            of_loss, of_penalty, own = first_gradients(replace(problem, loss=loss), recording, variant)
-        except (ValueError, tf.errors.InvalidArgumentError):  # it does not go with these labels
-            continue
-        basis = np.stack([of_loss, of_penalty], axis=1)
-        if not (of_loss.any() and np.isfinite(basis).all()):
-            continue
-        factors = np.linalg.lstsq(basis, own, rcond=None)[0]
-        if abs(factors[0]) > NEAR and apart(basis @ factors, own) < NEAR:
-            return loss
+        tried = replace(problem, loss=loss)
+        if all(_is_by(tried, recording, variant, steps) for steps in (1, TRIED_STEPS)):
+            return loss, variant
     raise NotComparableError(
         f"nothing to compare with .fit yet, because the loss of {problem.title} is none that is known here: "
         "name it with --loss, as model.compile takes it"
     )
 
 
+def _is_by(problem: FedProblem, recording: Recording, variant: Variant, steps: int) -> bool:
+    """Return whether the gradients of the first steps are those of the problem's loss."""
+    try:
+        of_loss, of_penalty, own = first_gradients(problem, recording, variant, steps)
+    except (ValueError, tf.errors.InvalidArgumentError):  # the loss does not go with these labels
+        return False
+    basis = np.stack([of_loss, of_penalty], axis=1)
+    if not (of_loss.any() and np.isfinite(basis).all()):
+        return False
+    factors = np.linalg.lstsq(basis, own, rcond=None)[0]
+    return abs(factors[0]) > NEAR and apart(basis @ factors, own) < NEAR
+
+
 def first_gradients(
-    problem: Problem, recording: Recording, variant: Variant
+    problem: Problem, recording: Recording, variant: Variant, count: int = TRIED_STEPS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients of loss and penalty, and the loop's own, in the first steps of equal size."""
     replay = Replay(problem)
     of_loss, of_penalty, own = [], [], []
     steps = steps_of(recording, problem.epochs).steps
-    for step in steps[:TRIED_STEPS]:
+    for step in steps[:count]:
         if not step.forwards or len(step.rows) != len(steps[0].rows):
             continue
         there = [n for n, part in enumerate(step.by_tape) if part is not None]

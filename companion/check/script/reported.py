@@ -62,6 +62,7 @@ def reported(
     results: Sequence[tuple[int, Location | None, float]],
     printed: Sequence[Printed],
     history: Sequence[float] | None = None,
+    of_fit: Sequence[Any] = (),
 ) -> list[Reported]:
     """List what may be the loss of each epoch, the surest first.
 
@@ -79,12 +80,14 @@ def reported(
         What was printed.
     history : list of float, optional
         What ``.fit`` returned, where it runs the script's own step.
+    of_fit : list of list
+        The lists that other calls of ``.fit`` returned: they are not the loop's.
     """
     found = []
     if history is not None:
         found.append(Reported("loss", dict(enumerate(history[:epochs])), 0.0, None))
     for name, value in series(names):
-        losses = _numbers(value)
+        losses = None if any(value is other for other in of_fit) else _numbers(value)
         if losses is not None and (len(losses) >= epochs or Reported(name, {}, 0.0, None).is_about_loss):
             found.append(Reported(name, dict(enumerate(losses[:epochs])), 0.0, None, len(losses)))
     since = [(updates - before, place, value) for updates, place, value in results]

@@ -146,6 +146,7 @@ def training_of(
 ) -> Training:
     """Work out which ``.fit`` a network's training should equal."""
     events, epochs = whole_epochs(network)
+    events = without_reset(events, network)
     passes = [event for event in events if isinstance(event, Forward) and event.tapes]
     fit = network.own_fit or matching_fit(network, watcher.fit_calls)
     has_all = not network.is_cut
@@ -204,6 +205,16 @@ def whole_epochs(network: Network) -> tuple[list[Event], int]:
     if len(lengths) > 1 and lengths[-1] < lengths[0]:
         begins, ends, lengths = begins[:-1], ends[:-1], lengths[:-1]  # it was cut short
     return network.events[: ends[-1]], len(begins)
+
+
+def without_reset(events: Sequence[Event], network: Network) -> list[Event]:
+    """Leave out that a script sets a network back to its initial weights, to train it once more."""
+    last = events[-1]
+    if isinstance(last, Update) and last.optimizer is None and last.gradients is None:
+        start = [network.start[number] for number in network.trainable]
+        if all(np.array_equal(a, b) for a, b in zip(last.after, start, strict=True)):
+            return list(events[:-1])
+    return list(events)
 
 
 def _updates(events: Sequence[Event]) -> int:
@@ -270,17 +281,21 @@ def set_by_fit(training: Training, fit: FitCall, given: Given) -> None:
         "learning_rate": fit.optimizer["learning_rate"],
         "class_weight": arguments.get("class_weight"),
     }
-    size = arguments.get("batch_size") or (32 if isinstance(arguments["x"], np.ndarray | tf.Tensor) else None)
+    size = fit.batch_size
     if given.batch_size is None and size is not None:
         changes["batch_size"] = size
     weights = arguments.get("sample_weight")
     if weights is not None and len(weights) == problem.row_count:
         changes["sample_weight"] = np.asarray(weights, dtype="float32")
+    elif weights is None and fit.is_of_arrays:
+        changes["sample_weight"] = None
+        if problem.sample_weight is not None and arguments["class_weight"] is None:
+            training.apart.append("the loop gives its rows weights, but .fit has no sample_weight")
     if fit.model is network.model:
         changes["state"] = fit.start
     elif any((a != b).any() for a, b in zip(fit.start, network.start, strict=True)):
         training.apart.append("the two networks begin with different weights: no seed makes them equal")
-    if arguments["shuffle"] and size is not None:
+    if arguments["shuffle"] and fit.is_of_arrays:
         training.apart.append(
             ".fit shuffles the rows in an order of its own; the steps are judged on the loop's rows"
         )
@@ -303,8 +318,8 @@ def set_by_loop(training: Training, events: Sequence[Event], fit: FitCall | None
             f"a callback of .fit sets the learning rate as the loop does: {rates[0]:g} at first, "
             f"{rates[-1]:g} in the last update that was watched"
         )
-    loss = _loss_of(training.network, problem, training.recording, fit, given)
-    training.problem = replace(problem, loss=loss)
+    training.problem = with_loss(problem, training.network, training.recording, fit, given)
+    loss = training.problem.loss
     if fit is None and getattr(loss, "func", None) is not as_fit_reduces:
         training.assumed.insert(0, f"the loss of .fit is {described(loss())}")
 
@@ -313,14 +328,14 @@ def _rate_of(settings: dict[str, Any]) -> Any:
     return settings["config"].get("learning_rate") if settings else None
 
 
-def _loss_of(
-    network: Network, problem: FedProblem, recording: Recording, fit: FitCall | None, given: Given
-) -> Callable[[], Any]:
-    """Return what makes the loss of ``.fit``: the one that is given, called, compiled or computed."""
+def with_loss(
+    problem: FedProblem, network: Network, recording: Recording, fit: FitCall | None, given: Given
+) -> FedProblem:
+    """Give a problem the loss of ``.fit``: the one that is named, called, compiled or computed."""
     if given.loss is not None:
-        return functools.partial(compiled_loss, given.loss)
+        return replace(problem, loss=functools.partial(compiled_loss, given.loss))
     if network.own_fit is not None and network.own_fit.loss is not None:
-        return functools.partial(compiled_loss, network.own_fit.loss)
+        return replace(problem, loss=functools.partial(compiled_loss, network.own_fit.loss))
     called = {
         labels.output: labels.loss
         for found in network.labels.values()
@@ -329,9 +344,13 @@ def _loss_of(
     }
     outputs = len(tf.nest.flatten(problem.y))
     if len(called) == outputs == 1:
-        return functools.partial(as_fit_reduces, called[0])
+        return replace(problem, loss=functools.partial(as_fit_reduces, called[0]))
     if len(called) == outputs:
-        return weighted_losses(problem, recording, [called[number] for number in sorted(called)])
+        all_of = [called[number] for number in sorted(called)]
+        return replace(problem, loss=weighted_losses(problem, recording, all_of))
     if fit is not None and fit.loss is not None:
-        return functools.partial(compiled_loss, fit.loss)
-    return loss_by_hand(problem, recording)
+        return replace(problem, loss=functools.partial(compiled_loss, fit.loss))
+    loss, variant = loss_by_hand(problem, recording)
+    if variant.weights == "unweighted":  # what the loop multiplies by is no weight of a row
+        return replace(problem, loss=loss, sample_weight=None)
+    return replace(problem, loss=loss)
