@@ -85,7 +85,7 @@ MISTAKES: dict[str, Known] = {
     ),
     "other-batch-size": Known(
         "The batches do not have the size batch_size",
-        "Cut the rows into batches of batch_size, the argument of train.",
+        "Cut the rows into batches of the size that .fit has, and update once per batch.",
         SHORT_BATCH,
     ),
     "drawn-with-replacement": Known(
@@ -179,7 +179,7 @@ MISTAKES: dict[str, Known] = {
         PENALTIES,
     ),
     "class-weights-left-out": Known(
-        "The class weights are left out",
+        "The weights of the rows, or of their classes, are left out",
         "Pass sample_weight, the weight of each row's class, to the loss.",
         WEIGHTED,
     ),
@@ -224,8 +224,8 @@ MISTAKES: dict[str, Known] = {
         ONE_OPTIMIZER,
     ),
     "wrong-learning-rate": Known(
-        "The learning rate is not the given one",
-        "Use learning_rate, the argument of train.",
+        "The learning rate is not that of .fit",
+        "Use the learning rate of .fit, in each update.",
         ONE_OPTIMIZER,
     ),
     "schedule-missing": Known(
@@ -323,9 +323,19 @@ FURTHER: dict[str, Known] = {
         "Use one optimizer with one learning rate for all trainable variables.",
         ONE_OPTIMIZER,
     ),
+    "gradients-not-applied": Known(
+        "Gradients are computed, but the optimizer gets only the last of them",
+        "Call optimizer.apply_gradients once per batch, inside the loop over the batches.",
+        ONE_OPTIMIZER,
+    ),
+    "gradients-added-up": Known(
+        "The gradients of several batches are added up instead of averaged",
+        "Divide the sum of the gradients, or each loss, by the number of batches in it.",
+        MEAN_GRADIENT,
+    ),
     "tape-thrown-away": Known(
         "The loss of some forward passes is never differentiated",
-        "Add the losses up inside one tape, or add up the gradients of each tape.",
+        "Take the gradient of each batch inside the loop, or add the losses up in one tape.",
         MEAN_GRADIENT,
     ),
     "weights-put-back": Known(

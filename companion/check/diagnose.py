@@ -80,7 +80,7 @@ def _diagnose(problem: Problem, reference: Reference, recording: Recording, repl
             for key, own, fits in other_settings(case)
         ]
         return Diagnosis(optimizer_counts(case), case.unwatched, case.steps)
-    thrown = _thrown_away(case)
+    thrown = _thrown_away(case) or _not_applied(case)
     if thrown is not None:  # it explains all that follows
         return Diagnosis([thrown], case.unwatched, case.steps)
     put_back = _put_back(case)
@@ -125,6 +125,28 @@ def _thrown_away(case: Case) -> Finding | None:
     )
     at = Divergence("tape", 0, 0, None, len(thrown), 0)
     return Finding("tape-thrown-away", FORWARD, at, told, thrown[0].place)
+
+
+def _not_applied(case: Case) -> Finding | None:
+    """Find gradients on rows of their own that no update is made with, one or more a step."""
+    events, own = case.recording.events, set(case.recording.own_tapes)
+    differentiated = {event.tape for event in events if isinstance(event, Gradient)} & own
+    used = [forward for step in case.steps for forward in step.forwards]
+    rows = [forward.rows for forward in used if forward.rows is not None]
+    lost = [
+        event for event in events
+        if isinstance(event, Forward) and event.rows is not None and differentiated & set(event.tapes)
+        and not any(event is forward for forward in used)
+        and not any(np.array_equal(event.rows, others) for others in rows)
+    ]  # fmt: skip
+    if len(lost) < len(case.steps):
+        return None
+    gradients = len(lost) + len(used)
+    told = (
+        f"{gradients} gradients are computed, but {len(case.steps)} updates are made, each with one of them"
+    )
+    at = Divergence("update", 0, 0, None, len(case.steps), gradients)
+    return Finding("gradients-not-applied", FORWARD, at, told, case.steps[0].updates[0].place)
 
 
 def _put_back(case: Case) -> list[Finding]:

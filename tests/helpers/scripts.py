@@ -148,6 +148,91 @@ net.set_weights(start)
 net.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
 net.fit(x, y, batch_size=32, epochs=5, verbose=0)
 """
+SCHEDULED = """
+start = net.get_weights()
+net.compile(keras.optimizers.SGD(0.2), "binary_crossentropy")
+halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else rate)
+net.fit(x, y, batch_size=32, epochs=5, shuffle=False, callbacks=[halve], verbose=0)
+net.set_weights(start)
+optimizer = keras.optimizers.SGD(0.2)
+bce = keras.losses.BinaryCrossentropy()
+for epoch in range(5):
+    if epoch:
+        optimizer.learning_rate = optimizer.learning_rate / 2
+    total = 0.0
+    for i in range(0, 150, 32):
+        a, b = x[i : i + 32], y[i : i + 32]
+        with tf.GradientTape() as tape:
+            loss = bce(b, net(a, training=True)) + sum(net.losses)
+        slopes = tape.gradient(loss, net.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, net.trainable_variables))
+        total += float(loss) * len(a)
+    print("loss", total / 150)
+"""
+FIT_OF_TWO = """
+first = keras.models.clone_model(both)
+first.set_weights(both.get_weights())
+first.compile(keras.optimizers.SGD(0.1), ["mse", keras.losses.BinaryCrossentropy()], loss_weights=[1, 0.3])
+first.fit(x, [x[:, :1] ** 2, y], batch_size=32, epochs=4, shuffle=False, verbose=0)
+optimizer = """
+RECURRENT = """
+text = rng.integers(0, 20, size=(90, 6))
+kind = (text[:, :1] > 9).astype("float32")
+
+
+def reader():
+    recurrent = [keras.layers.Embedding(20, 4), keras.layers.GRU(5), keras.layers.Dense(1)]
+    return keras.Sequential([keras.Input((6,), dtype="int32"), *recurrent])
+
+
+one, two = reader(), reader()
+two.set_weights(one.get_weights())
+two.compile(keras.optimizers.SGD(0.1), "mse")
+two.fit(text, kind, batch_size=30, epochs=3, shuffle=False, verbose=0)
+optimizer, mse = keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError()
+for epoch in range(3):
+    losses = []
+    for i in range(0, 90, 30):
+        with tf.GradientTape() as tape:
+            loss = mse(kind[i : i + 30], one(text[i : i + 30], training=True))
+        slopes = tape.gradient(loss, one.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, one.trainable_variables))
+        losses.append(float(loss))
+    print("loss", np.mean(losses))
+"""
+BY_ASSIGNMENT = """
+for epoch in range(4):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((y - net(x, training=True)) ** 2)
+    for v, slope in zip(net.trainable_variables, tape.gradient(loss, net.trainable_variables)):
+        v.assign_sub(0.1 * slope)
+    print(f"epoch {epoch} loss {loss.numpy():.6f}")
+"""
+FINE_TUNED = """
+base = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5, "tanh")])
+whole = keras.Sequential([base, keras.layers.Dense(1, "sigmoid")])
+whole.build((None, 6))
+bce = keras.losses.BinaryCrossentropy()
+
+
+def run(rate):
+    optimizer = keras.optimizers.SGD(rate)
+    for epoch in range(3):
+        losses = []
+        for i in range(0, 150, 30):
+            with tf.GradientTape() as tape:
+                loss = bce(y[i : i + 30], whole(x[i : i + 30], training=True))
+            slopes = tape.gradient(loss, whole.trainable_variables)
+            optimizer.apply_gradients(zip(slopes, whole.trainable_variables))
+            losses.append(float(loss))
+        print("loss", np.mean(losses))
+
+
+base.trainable = False
+run(0.1)
+base.trainable = True
+run(0.01)
+"""
 FOLDS = """
 for fold in range(2):
     train_rows = np.arange(len(x)) % 2 != fold
@@ -242,6 +327,12 @@ RIGHT = {
     "weights of rows by arithmetic": DATA + WEIGHTED,
     "beside fit by a generator": DATA + BY_A_GENERATOR,
     "set back for fit": DATA + "start = net.get_weights()\n" + LOOP + FIT_AFTERWARDS,
+    "a schedule by a callback": DATA + SCHEDULED,
+    "two heads beside fit": DATA + TWO_HEADS.replace("optimizer = ", FIT_OF_TWO),
+    "recurrent beside fit": DATA + RECURRENT,
+    "updates by assignment": DATA.replace(", kernel_regularizer=keras.regularizers.L2(0.01)", "")
+    + BY_ASSIGNMENT,
+    "frozen, then fine-tuned": DATA + FINE_TUNED,
     "rows change": DATA
     + LOOP.replace(".batch(", ".map(lambda a, b: (a + tf.random.normal((6,)), b)).batch("),
 }
@@ -368,6 +459,39 @@ WRONG = {
         .replace("range(0, 150, 30):\n        a", "range(0, 150, 15):\n        a")
         .replace("a, b = x[i : i + 30], y[i : i + 30]", "a, b = x[i : i + 15], y[i : i + 15]"),
         {"other-batch-size": "net(a, training=True)"},
+    ),
+    "wrong-learning-rate": (
+        edited(
+            DATA + SCHEDULED,
+            ("    if epoch:\n        optimizer.learning_rate = optimizer.learning_rate / 2\n", ""),
+            (
+                "        total += float(loss)",
+                "        optimizer.learning_rate = 0.1\n        total += float(loss)",
+            ),
+        ),
+        {"wrong-learning-rate": "optimizer.learning_rate = 0.1"},
+    ),
+    "gradients-not-applied": (
+        edited(
+            DATA
+            + NUMPY.replace("        optimizer.apply_gradients(zip(slopes, net.trainable_variables))\n", ""),
+            (
+                "    print(f",
+                "    optimizer.apply_gradients(zip(slopes, net.trainable_variables))\n    print(f",
+            ),
+        ),
+        {"gradients-not-applied": "optimizer.apply_gradients"},
+    ),
+    "gradients-added-up": (
+        edited(DATA + ADDED_UP, ("a + b / 2", "a + b")),
+        {"gradients-added-up": "tape.gradient"},
+    ),
+    "loss-arguments-swapped without fit": (
+        edited(
+            DATA + NUMPY,
+            ("bce(y[rows], net(x[rows], training=True))", "bce(net(x[rows], training=True), y[rows])"),
+        ),
+        {"loss-arguments-swapped": "bce(net("},
     ),
     "frozen-updated": (
         edited(

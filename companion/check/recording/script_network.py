@@ -1,5 +1,6 @@
 """What is written down of a network that a script trains: its rows, its labels, and calls of ``.fit``."""
 
+import contextlib
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion.check.learner.lines import Location, own_place
+from companion.check.learner.lines import Location, own_place, own_variables
 from companion.check.recording.events import Forward, Gradient, State
 from companion.check.recording.network import Followed
 from companion.check.recording.recorder import settings_of
@@ -57,7 +58,7 @@ class FitCall:
         By the names of ``keras.Model.fit``.
     optimizer : dict
         Class, configuration and learning rate.
-    loss, metrics : object
+    loss, loss_weights : object
         As they were compiled.
     place : Location or None
         The line.
@@ -65,6 +66,8 @@ class FitCall:
         What it returned; empty until it has.
     sizes : list of int
         How many rows each batch of a generator had.
+    rates : list of float
+        The learning rate of each update.
     """
 
     model: keras.Model
@@ -72,9 +75,22 @@ class FitCall:
     arguments: dict[str, Any]
     optimizer: dict[str, Any]
     loss: Any
+    loss_weights: Any
     place: Location | None
     history: dict[str, list[float]] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+    @property
+    def watched(self) -> dict[str, Any]:
+        """Return the arguments, with what writes down the batches of a generator and the learning rates."""
+        changed = dict(self.arguments)
+        if inspect.isgenerator(changed["x"]):
+            changed["x"] = noting_sizes(changed["x"], self.sizes)
+        callbacks = changed["callbacks"]
+        if callbacks is None or isinstance(callbacks, list | tuple):
+            changed["callbacks"] = [*(callbacks or ()), RatesOfFit(self.rates)]
+        return changed
 
     @property
     def batch_size(self) -> int | None:
@@ -126,6 +142,25 @@ class Network(Followed):
         self.end: State = []  # all variables when its recording ended
         self.first_optimizer: dict[str, Any] = {}
         self.size = sum(v.nbytes for v in self.start)
+        self.name = next((name for name, value in own_variables().items() if value is model), "")
+        self.trained_ids = [id(v) for v in model.trainable_variables]
+        self.flags = [(part, part.trainable) for part in (*_with_layers(model), *model.variables)]
+
+    @contextlib.contextmanager
+    def as_it_began(self) -> Iterator[None]:
+        """Let the same layers be trainable as when it was first called, in the ``with`` block."""
+        now = [(part, part.trainable) for part, _ in self.flags]
+        try:
+            for part, is_trainable in self.flags:
+                part.trainable = is_trainable
+            yield
+        finally:
+            for part, is_trainable in now:
+                part.trainable = is_trainable
+
+    def is_other_now(self) -> bool:
+        """Return whether layers have been frozen or thawed since."""
+        return [id(v) for v in self.model.trainable_variables] != self.trained_ids
 
     def was_trained_by(self, tapes: set[int]) -> bool:
         """Return whether a gradient of one of these tapes was taken of it, for an update or in vain."""
@@ -167,6 +202,13 @@ class Network(Followed):
         return False
 
 
+def _with_layers(model: Any) -> Iterator[Any]:
+    """Yield a model and all layers in it, each before those inside it."""
+    yield model
+    for layer in getattr(model, "layers", []):
+        yield from _with_layers(layer)
+
+
 def fit_call(model: keras.Model, args: Sequence[Any], kwargs: dict[str, Any]) -> FitCall:
     """Read how ``.fit`` is called."""
     arguments = FIT.bind(model, *args, **kwargs)
@@ -175,7 +217,20 @@ def fit_call(model: keras.Model, args: Sequence[Any], kwargs: dict[str, Any]) ->
     given.pop("self")
     start = [np.array(v.numpy()) for v in model.variables]
     optimizer = settings_of(model.optimizer) | {"class": type(model.optimizer)}
-    return FitCall(model, start, given, optimizer, model.loss, own_place())
+    weights = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+    return FitCall(model, start, given, optimizer, model.loss, weights, own_place())
+
+
+class RatesOfFit(keras.callbacks.Callback):
+    """Writes down the learning rate before each update."""
+
+    def __init__(self, rates: list[float]) -> None:
+        super().__init__()
+        self.rates = rates
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Write it down."""
+        self.rates.append(float(self.model.optimizer.learning_rate))
 
 
 def _batch_size_of(dataset: tf.data.Dataset) -> int | None:

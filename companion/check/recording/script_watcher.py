@@ -1,7 +1,6 @@
 """Watch a script train whatever networks it has, on whatever rows it has."""
 
 import contextlib
-import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +27,6 @@ from companion.check.recording.script_network import (
     Labels,
     Network,
     fit_call,
-    noting_sizes,
     trains_by_own_step,
 )
 
@@ -77,8 +75,9 @@ class ScriptWatcher(Watcher):
         self.limits = epochs, seconds, memory
         self.stop = stop
         self.fit_calls: list[FitCall] = []
-        self.results: list[tuple[int, Location | None, float]] = []  # results of metrics, by update
-        self.updates = 0
+        self.results: list[tuple[int, Location | None, float]] = []  # results of metrics, by step
+        self.ready_made: set[str] = set()  # the methods of Keras that have trained, but for .fit
+        self.steps = 0  # gradients of a network that is written down
         self.taken = 0  # bytes
         self.resting = False  # while all networks have been recorded, the script runs at its own speed
         self.unnumbered: list[tuple[Any, str | None]] = []  # tapes that are opened meanwhile
@@ -117,7 +116,7 @@ class ScriptWatcher(Watcher):
         value = original(metric, *args, **kwargs)
         if not self.is_blind() and not self.inside_ready_made:
             with contextlib.suppress(TypeError, ValueError):
-                self.results.append((self.updates, own_place(), float(value)))
+                self.results.append((self.steps, own_place(), float(value)))
         return value
 
     def on_call(self, original: Callable, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
@@ -157,7 +156,7 @@ class ScriptWatcher(Watcher):
         for tape in self.open:
             network.opened[tape] = network.start
         network.fits_before = [call for call in self.fit_calls if call.model is layer]
-        network.before = self.updates
+        network.before = self.steps
         self.networks.append(network)
         self.models.append(network)
         return network
@@ -190,7 +189,8 @@ class ScriptWatcher(Watcher):
         """End the recording of a network if it has its epochs, or if time or memory is up."""
         epochs, seconds, memory = self.limits
         late = network.began is not None and time.monotonic() - network.began > seconds
-        if (new_epoch and network.epochs >= epochs) or late or self.taken > memory:
+        enough = (new_epoch and network.epochs >= epochs) or late or self.taken > memory
+        if enough or (network.updates and network.is_other_now()):
             network.is_cut = not network.epochs
             network.done, network.end = True, network.settle()
             network.lists = own_variables()
@@ -309,11 +309,13 @@ class ScriptWatcher(Watcher):
     def on_loss(
         self, original: Callable, loss: Any, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
-        prediction = self.derived.get(id(y_pred))
+        prediction, labels = self.derived.get(id(y_pred)), y_true
+        if prediction is None and id(y_true) in self.derived:  # in each other's place
+            prediction, labels = self.derived[id(y_true)], y_pred
         compiled = "Compile" in type(loss).__name__  # it calls the losses that were compiled
         if prediction is None or compiled or self.inside_loss:
             return original(loss, y_true, y_pred, sample_weight)
-        self.met(prediction, y_true, loss, sample_weight)
+        self.met(prediction, labels, loss, sample_weight)
         self.inside_loss = True
         try:
             return original(loss, y_true, y_pred, sample_weight)
@@ -357,7 +359,9 @@ class ScriptWatcher(Watcher):
         self.stop_listening()
         if self.resting:
             return original(tape, target, sources, *args, **kwargs)
+        before = [len(network.events) for network in self.networks]
         result = super().on_gradient(original, tape, target, sources, *args, **kwargs)
+        self.steps += before != [len(network.events) for network in self.networks]
         if not self.open:
             self.quiet()
         return result
@@ -381,18 +385,16 @@ class ScriptWatcher(Watcher):
         if not network.first_optimizer and isinstance(update, Update):
             network.first_optimizer = update.settings | {"class": type(optimizer)}
         network.updates += 1
-        self.updates += 1
         if network.began is None:
             network.began = time.monotonic()
         self.count(network)
 
     def on_ready_made(self, name: str, original: Callable, model: keras.Model, *args: Any, **kw: Any) -> Any:
         if name != "fit" or self.inside_ready_made:
+            self.ready_made.add(name)
             return original(model, *args, **kw)
         call = fit_call(model, args, kw)
         self.fit_calls.append(call)
-        if inspect.isgenerator(call.arguments["x"]):
-            args, kw = (), call.arguments | {"x": noting_sizes(call.arguments["x"], call.sizes)}
         own = trains_by_own_step(model)
         rested = self.resting
         self.inside_ready_made = True
@@ -404,7 +406,7 @@ class ScriptWatcher(Watcher):
         else:
             self.rest()
         try:
-            history = original(model, *args, **kw)
+            history = original(model, **call.watched)
         finally:
             self.inside_ready_made = False
             for network in followed:  # what .fit does to it is no update of the loop

@@ -100,12 +100,14 @@ def _solve(
 
 def gradient_findings(case: Case) -> tuple[list[Finding], list[Explanation]]:
     """Compare each gradient with that of ``.fit`` at the same weights, on the same rows; explain each."""
+    clipped = _clipped(case)
+    if clipped is not None:
+        by_tape = _best(case, [step.by_tape for step in case.steps])
+        if by_tape.findings is not None:
+            return [*by_tape.findings, clipped], by_tape.explained
     used = _best(case, [step.used for step in case.steps])
     if used.findings is not None:
         return used.findings, used.explained
-    by_tape, clipped = _best(case, [step.by_tape for step in case.steps]), _clipped(case)
-    if by_tape.findings is not None and clipped is not None:
-        return [*by_tape.findings, clipped], by_tape.explained
     return [_unknown(case, used.explained)], []
 
 
@@ -212,6 +214,10 @@ def _scale_rules(case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bo
     ]
     if not (rows < size).any() or (rows > size).any():  # there is no short batch
         rules.pop()
+    passes = np.array([_passes(step) for step in case.steps])
+    if (passes > 1).any():
+        told = as_it_is + ": as many as batches are added up in it"
+        rules.insert(1, ("gradients-added-up", told, 1.0 * passes))
     alone, scaled = [], []
     for name, told, expected in rules:
         names, factors = [(name, told)] if name else [], scales / expected
@@ -224,6 +230,12 @@ def _scale_rules(case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bo
             scaled.append(ScaleRule(names, scales, constant))
     # A sum over the batch can be any rule of these times a constant: people write round ones.
     return alone + sorted(scaled, key=lambda rule: (len(rule.names), not _is_round(rule.constant)))
+
+
+def _passes(step: Step) -> int:
+    """Return on how many batches a step has called the network."""
+    batches = {tuple(forward.rows.tolist()) for forward in step.forwards if forward.rows is not None}
+    return max(1, len(batches))
 
 
 def _is_round(constant: float) -> bool:
@@ -273,7 +285,9 @@ def _penalty_findings(case: Case, times: float) -> list[Finding]:
     if times == 1:
         return []
     name = {0.0: "penalty-left-out", 2.0: "penalty-twice"}.get(times, "penalty-scaled")
-    told = f"your gradient contains the gradient of model.losses {times:g} times, but .fit takes it once"
+    told = f"your gradient contains {times:g} times the gradient of model.losses, but .fit takes it once"
+    if times == 0:
+        told = "your gradient lacks the gradient of model.losses, the penalty, which .fit adds"
     return [_finding(name, case, 0, told)]
 
 

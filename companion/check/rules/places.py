@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import itertools
 import linecache
 import re
 from collections.abc import Callable, Iterator
@@ -20,14 +21,14 @@ SIGNS = {
     "not-shuffled": (r"\.batch\(|\brange\(.*,.*,",),
     "sum-instead-of-mean": (r"reduction\s*=\s*[\"']sum[\"']|Reduction\.SUM\b", r"reduce_sum\("),
     "vector-of-losses": (r"reduction\s*=\s*(None\b|[\"']none[\"'])|Reduction\.NONE\b",),
-    "from-logits-mismatch": (r"from_logits\s*=",),
+    "from-logits-mismatch": (r"from_logits\s*=", r"[Cc]rossentropy\("),
     "gradients-clipped": (r"clip", r"norm"),
     "penalty-twice": (r"\.losses\b",),
     "penalty-scaled": (r"l2_loss|\.losses\b|reduce_sum\(.*square",),
     "schedule-late": (r"\.learning_rate(\.assign\(|\s*=[^=])", r"\blr\b.*=[^=]"),
     "schedule-missing": (r"optimizers\.\w+\(",),
 }
-OF_FIT = re.compile(r"\.fit\(")  # whose line the loop is compared with
+OF_FIT = re.compile(r"\.(fit|compile)\(")  # what the loop is compared with, if there is another line
 OF_LOSS = (
     "labels-broadcast",
     "loss-arguments-swapped",
@@ -57,6 +58,12 @@ OF_OPTIMIZER = (
 def place_of(finding: Finding, case: Case) -> Location | None:
     """Return the line that one would change: where loss, optimizer or batches are made."""
     seen = finding.place
+    if (
+        finding.name == "wrong-learning-rate"
+        and (finding.difference.epoch or finding.difference.batch)
+        and seen
+    ):
+        return _with_sign(seen, SIGNS["schedule-late"]) or seen  # right at first, and then changed
     if finding.name in OF_OPTIMIZER:
         made = [update.made for step in case.steps for update in step.updates if update.made is not None]
         return (made[-1] if finding.name.startswith("new-") else made[0]) if made else seen
@@ -70,10 +77,13 @@ def place_of(finding: Finding, case: Case) -> Location | None:
 
 def _with_sign(seen: Location, signs: tuple[str, ...]) -> Location | None:
     """Return the nearest line of the file, or of the cells up to here, that looks so; those above first."""
-    for sign in signs:
+    for also_of_fit, sign in itertools.product((False, True), signs):
         for file, lines in _sources(seen.file):
             code = [text.partition("#")[0] for text in lines]
-            found = [n for n, text in enumerate(code, 1) if re.search(sign, text) and not OF_FIT.search(text)]
+            found = [
+                n for n, text in enumerate(code, 1)
+                if re.search(sign, text) and (also_of_fit or not OF_FIT.search(text))
+            ]  # fmt: skip
             if file == seen.file:
                 found.sort(key=lambda n: (n > seen.line, abs(n - seen.line)))
             else:
@@ -176,17 +186,16 @@ def line_of_return(function: Callable[..., object]) -> Location | None:
 
 
 def line_of_labels(compared: Location) -> Location | None:
-    """Return the line that takes the labels of a batch, from the line that compares them."""
-    if re.search(
-        r"\b\w*(y|label|target)\w*\[", linecache.getline(compared.file, compared.line), re.IGNORECASE
-    ):
+    """Return the line that parts rows from their labels, from the line that compares them."""
+    alone = r"\bshuffle\(\s*(\w+_)?(x|inputs?|features?|images?|data)(_\w+)?\s*\)"
+    found = _with_sign(compared, (alone, alone.replace("x|", "X|")))
+    if found is not None:
+        return found
+    line = linecache.getline(compared.file, compared.line)
+    if re.search(r"\b\w*(y|label|target)\w*\[", line, re.IGNORECASE):
         return compared
-    labels = re.compile(r"^\s+\w*(y|label|target)\w*\s*=.*\[.*\]", re.IGNORECASE)  # in a loop or a function
-    for file, lines in _sources(compared.file):
-        found = [n for n, text in enumerate(lines, 1) if labels.match(text)]
-        if found:
-            return Location(file, found[-1])
-    return None
+    # in a loop or a function
+    return _with_sign(compared, (r"^\s+\w*([yY]|[lL]abel|[tT]arget)\w*\s*=.*\[.*\]",))
 
 
 def _tree(file: str) -> ast.Module | None:

@@ -19,9 +19,10 @@ from companion.check.learner.lines import line_of_thread, own_place, text_of
 from companion.check.learner.script import ExitedAtOnceError, as_main, run_script
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Reference
+from companion.check.recording.events import Gradient
 from companion.check.recording.recorder import hooked
 from companion.check.recording.script_watcher import ScriptWatcher, Stopped
-from companion.check.replay import Replay
+from companion.check.replay import Replay, take
 from companion.check.rules.findings import ROWS, Divergence, Finding
 from companion.check.rules.places import line_of_labels, line_of_list, line_of_return
 from companion.check.script.reported import Printed, Reported, as_history, reported
@@ -30,6 +31,8 @@ from companion.check.script.training import Given, Training, trainings
 from companion.check.verdict import ProblemVerdict
 from companion.comparison.ulp import abs_difference
 from companion.terminal.outputs import busy
+
+SOME_ROWS = 100  # whose outputs are looked at
 
 
 def check_script(
@@ -144,7 +147,9 @@ def judge(
     try:
         with unchanged():
             found, check.reasons = trainings(watcher, names, given)
-            check.trainings = [judged(training, watcher, names, printed) for training in found]
+            for training in found:
+                with training.network.as_it_began():
+                    check.trainings.append(judged(training, watcher, names, printed))
     finally:
         for network, state in states:
             for variable, value in zip(network.model.variables, state, strict=True):
@@ -183,13 +188,14 @@ def _exited(code: object, arguments: Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def heard(into: list[Printed], watcher: ScriptWatcher, clear: Callable[[], None]) -> Iterator[None]:
-    """Note each line that is printed, and after how many updates."""
+    """Note each line that is printed, and after how many steps."""
     original = builtins.print
 
     @functools.wraps(original)
     def note(*args: Any, **kwargs: Any) -> None:
-        if kwargs.get("file") is None and not watcher.resting:
-            into.append(Printed(" ".join(map(str, args)), watcher.updates, own_place()))
+        if kwargs.get("file") is None:
+            steps = None if watcher.resting else watcher.steps
+            into.append(Printed(" ".join(map(str, args)), steps, own_place()))
         clear()
         original(*args, **kwargs)
 
@@ -207,7 +213,7 @@ def judged(
     problem, recording = training.problem, training.recording
     reference = Reference(problem)
     replay = Replay(problem)
-    updates = sum(type(event).__name__ == "Update" for event in recording.events)
+    steps = sum(isinstance(event, Gradient) for event in recording.events)
     own_fit = training.network.own_fit
     candidates = (
         []
@@ -215,7 +221,7 @@ def judged(
         else reported(
             names | training.network.lists,
             problem.epochs,
-            max(1, updates // problem.epochs),
+            max(1, steps // problem.epochs),
             training.network.before,
             watcher.results,
             printed,
@@ -229,7 +235,7 @@ def judged(
             recording.history, recording.reported = as_history(shown, problem.epochs)
         return told_of(training, reference, Diagnosis([contradiction(training)], [], []), shown, [])
     diagnosis, shown = best_report(training, reference, replay, candidates)
-    notes = list(diagnosis.unwatched)
+    notes = list(diagnosis.unwatched) + about_outputs(training, replay)
     fit = None if own_fit else training.fit
     if fit is not None and shown is not None and shown.length not in (0, fit.arguments["epochs"]):
         more = f"the loop runs for {shown.length} epochs and .fit for {fit.arguments['epochs']}"
@@ -239,6 +245,21 @@ def judged(
             "the loss that the script reports was not judged: it was not seen in a list, a metric or print"
         )
     return told_of(training, reference, diagnosis, shown, notes)
+
+
+def about_outputs(training: Training, replay: Replay) -> list[str]:
+    """Say so if the loss takes the outputs as probabilities, and they are none."""
+    if replay.loss.get_config().get("from_logits", True) or not replay.output_shape:
+        return []
+    replay.put(training.recording.end)
+    rows = np.arange(min(SOME_ROWS, training.problem.row_count))
+    outputs = replay.twin(take(replay.x, rows), training=False).numpy()
+    if outputs.min() >= 0 and outputs.max() <= 1:
+        return []
+    return [
+        f"the outputs go from {outputs.min():.3g} to {outputs.max():.3g}, but the loss takes them as "
+        "probabilities, and so does .fit: use from_logits=True, or a last layer with sigmoid or softmax"
+    ]
 
 
 def told_of(

@@ -44,7 +44,7 @@ def compiled_loss(loss: Any) -> Any:
         found = keras.losses.get(loss)
     except ValueError:
         raise UserError(
-            f"--loss {loss!r} is none that Keras has: give a name such as mse or binary_crossentropy"
+            f"--loss {loss!r} is no loss of Keras, and no function of your file: give one, such as mse"
         ) from None
     if isinstance(found, keras.losses.Loss):
         return type(found).from_config(found.get_config())
@@ -120,8 +120,8 @@ def loss_by_hand(
         if all(_is_by(tried, recording, variant, steps) for steps in (1, TRIED_STEPS)):
             return loss, variant
     raise NotComparableError(
-        f"nothing to compare with .fit yet, because the loss of {problem.title} is none that is known here: "
-        "name it with --loss, as model.compile takes it"
+        f"nothing to compare with .fit yet, because no loss of Keras gives the gradients of {problem.title}: "
+        "if your loss is a function of labels and predictions, name it with --loss, such as --loss my_loss"
     )
 
 

@@ -29,7 +29,7 @@ class Reported:
     place : Location or None
         The line that shows it.
     length : int
-        How many epochs a list has, those that were not watched too; 0 if it is none.
+        How many epochs it has, those that were not watched too; 0 if that is not known.
     """
 
     name: str
@@ -47,10 +47,10 @@ class Reported:
 
 @dataclass(frozen=True)
 class Printed:
-    """A line that the script has printed, after how many updates, and where."""
+    """A line that the script has printed, after how many steps (None: it was not watched then), and where."""
 
     text: str
-    updates: int
+    steps: int | None
     place: Location | None
 
 
@@ -71,11 +71,11 @@ def reported(
     names : dict
         The script's variables, and what its functions returned.
     epochs, an_epoch : int
-        How many were recorded, and the updates of one.
+        How many were recorded, and the steps of one.
     before : int
-        How many updates of other networks came before.
+        How many steps of other networks came before.
     results : list
-        Of metrics: after how many updates, where, and the value.
+        Of metrics: after how many steps, where, and the value.
     printed : list of Printed
         What was printed.
     history : list of float, optional
@@ -90,10 +90,13 @@ def reported(
         losses = None if any(value is other for other in of_fit) else _numbers(value)
         if losses is not None and (len(losses) >= epochs or Reported(name, {}, 0.0, None).is_about_loss):
             found.append(Reported(name, dict(enumerate(losses[:epochs])), 0.0, None, len(losses)))
-    since = [(updates - before, place, value) for updates, place, value in results]
-    lines = [replace(line, updates=line.updates - before) for line in printed]
+    since = [(steps - before, place, value) for steps, place, value in results]
+    lines = [line if line.steps is None else replace(line, steps=line.steps - before) for line in printed]
     found += _from_metrics(epochs, an_epoch, since) + _from_print(epochs, an_epoch, lines)
-    return sorted(found, key=lambda one: (not one.is_about_loss, one.resolution))
+    # A list with as many numbers as an epoch has steps mostly holds the batches of the last epoch.
+    return sorted(
+        found, key=lambda one: (not one.is_about_loss, one.length == an_epoch != epochs, one.resolution)
+    )
 
 
 def _numbers(value: Any) -> list[float] | None:
@@ -117,18 +120,20 @@ def _numbers(value: Any) -> list[float] | None:
     return numbers
 
 
-def _epoch_of(updates: int, an_epoch: int) -> int | None:
-    """Return which epoch has just ended after so many updates; None in the middle of one."""
-    epoch, rest = divmod(updates, an_epoch)
-    return epoch - 1 if rest == 0 and updates > 0 else None
+def _epoch_of(steps: int | None, an_epoch: int) -> int | None:
+    """Return which epoch has just ended after so many steps; None in the middle of one."""
+    if not steps:
+        return None
+    epoch, rest = divmod(steps, an_epoch)
+    return epoch - 1 if rest == 0 else None
 
 
 def _from_metrics(
     epochs: int, an_epoch: int, results: Sequence[tuple[int, Location | None, float]]
 ) -> list[Reported]:
     found: dict[Location | None, dict[int, list[float]]] = {}
-    for updates, place, value in results:
-        epoch = _epoch_of(updates, an_epoch)
+    for steps, place, value in results:
+        epoch = _epoch_of(steps, an_epoch)
         if epoch is not None and epoch < epochs:
             found.setdefault(place, {}).setdefault(epoch, []).append(value)
     reports = []
@@ -142,7 +147,7 @@ def _from_metrics(
 def _from_print(epochs: int, an_epoch: int, printed: Sequence[Printed]) -> list[Reported]:
     found: dict[tuple[Location | None, int], dict[int, tuple[float, int, str]]] = {}
     for line in printed:
-        epoch = _epoch_of(line.updates, an_epoch)
+        epoch = _epoch_of(line.steps, an_epoch)
         if epoch is None or epoch >= epochs:
             continue
         for number, match in enumerate(NUMBER.finditer(line.text)):
@@ -156,7 +161,12 @@ def _from_print(epochs: int, an_epoch: int, printed: Sequence[Printed]) -> list[
         if digits < FEWEST_DIGITS:
             continue
         values = {epoch: value for epoch, (value, _, _) in by_epoch.items()}
-        reports.append(Reported(next(iter(by_epoch.values()))[2], values, 0.5 * 10.0**-digits, place))
+        times = sum(line.place == place for line in printed)
+        once = (
+            sum(line.place == place and line.steps is not None for line in printed) == len(values) == epochs
+        )
+        word = next(iter(by_epoch.values()))[2]
+        reports.append(Reported(word, values, 0.5 * 10.0**-digits, place, times if once else 0))
     return reports
 
 

@@ -1,13 +1,16 @@
 """What was found about a script, as a page to read, as HTML, and as numbers and strings."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from companion.check.catalogue import Mistake
+from companion.check.learner.lines import Location
 from companion.check.learner.traceback import LoopError
+from companion.check.recording.events import Update
 from companion.check.result import STYLES, difference_dict, differs_text, print_mistake, where
 from companion.check.rules.findings import Finding
 from companion.check.script.losses import described
@@ -163,29 +166,62 @@ def _facts(one: TrainingCheck) -> list[tuple[str, str]]:
     """Return what was watched, and which ``.fit`` it is compared with."""
     training, problem = one.training, one.training.problem
     first = training.recording.events[0].place
-    at = f", from line {first.line} on" if first is not None else ""
-    steps = -(-problem.row_count // problem.batch_size)
+    seen = sum(isinstance(event, Update) for event in training.recording.events)
+    steps = (len(one.verdict.steps) or seen) / problem.epochs
+    updates = count_of(round(steps), "update") if steps == round(steps) else f"{steps:.1f} updates"
     watched = (
-        f"{count_of(problem.epochs, 'epoch')}{at}: {problem.row_count} rows, "
-        f"batches of {problem.batch_size}, {count_of(steps, 'update')} per epoch"
+        f"{count_of(problem.epochs, 'epoch')}{_from(first)}: {problem.row_count} rows, {updates} per epoch"
     )
-    settings = training.fit.optimizer if training.fit else training.network.first_optimizer
-    optimizer = settings.get("class_name", "SGD")
-    how = f"{described(problem.loss())}, {optimizer}, learning rate {problem.learning_rate:g}"
     facts = [("   watched", watched)]
     if any(not np.array_equal(order, np.sort(order)) for order in problem.orders):
-        facts.append(("   order", "your loop shuffles the rows; .fit is fed the same rows in the same order"))
+        told = "your loop shuffles the rows; .fit is fed the same rows in the same order"
+        facts.append(("   order", ".fit shuffles the rows" if training.network.own_fit else told))
+    settings = training.fit.optimizer if training.fit else training.network.first_optimizer
+    how = (
+        f"{described(problem.loss())}, {optimizer_text(settings, problem.learning_rate)}, "
+        f"batches of {problem.batch_size}"
+    )
     if training.fit is not None and training.fit.place is not None:
-        told = "trained by .fit with its own step" if training.network.own_fit else "as you call it"
-        facts.append(("   .fit", f"{told} in line {training.fit.place.line}: {how}"))
+        told = "runs your own step" if training.network.own_fit else "as you call it"
+        facts.append(("   .fit", f"{told}{_from(training.fit.place, 'in')}: {how}"))
     else:
         facts.append(
             ("   .fit", f"{how}; your file has no .fit for this network, so this is what your loop uses")
         )
     facts += [("   assumed", text) for text in training.assumed]
     if one.shown is not None:
-        facts.append(("   your loss", _source(one.shown)))
+        facts.append(
+            ("   your loss", "what .fit returns" if training.network.own_fit else _source(one.shown))
+        )
     return facts
+
+
+def _from(place: Location | None, word: str = "from") -> str:
+    """Name a line in a sentence, in a notebook with its cell."""
+    if place is None:
+        return ""
+    _, _, cell = place.file.rpartition(", cell ") if ", cell " in place.file else ("", "", "")
+    return f", {word} {f'cell {cell}, ' if cell else ''}line {place.line}" + (" on" if word == "from" else "")
+
+
+def optimizer_text(settings: Mapping[str, Any], rate: float) -> str:
+    """Name an optimizer with all that is not as Keras has it."""
+    if not settings:
+        return f"SGD, learning rate {rate:g}"
+    own = settings["config"]
+    schedule = own.get("learning_rate")
+    told = [settings["class_name"], f"learning rate {rate:g}"]
+    if isinstance(schedule, Mapping):
+        told[1] += f" at first ({schedule.get('class_name')})"
+    try:
+        usual = settings["class"]().get_config()
+    except TypeError:  # a class of the script's own, which may need arguments
+        usual = own
+    told += [
+        f"{key} {value!r}" for key, value in own.items()
+        if key not in ("name", "learning_rate") and value != usual.get(key)
+    ]  # fmt: skip
+    return ", ".join(told)
 
 
 def count_of(number: int, what: str) -> str:
@@ -230,8 +266,8 @@ def verdict_text(one: TrainingCheck) -> str:
         return f"identical, bit for bit ({checked})"
     why = "; a watched loop runs eagerly, so it cannot show the bits of a compiled one"
     why = why if training.recording.compiled else ""
-    apart = distance(verdict.weights_apart)
-    return f"equal within float noise ({checked}): weights at most {apart} apart{why}"
+    apart = f"at most {distance(verdict.weights_apart)} apart" if verdict.weights_apart else "the same"
+    return f"equal within float noise ({checked}): the weights are {apart}{why}"
 
 
 def _training_dict(one: TrainingCheck) -> dict[str, Any]:

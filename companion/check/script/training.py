@@ -1,7 +1,7 @@
 """From what a script was seen to do with one network: the ``.fit`` that it should equal."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,8 @@ from companion.check.script.losses import (
     plain_rate,
     weighted_losses,
 )
-from companion.check.script.problem import FedProblem, NotComparableError, RatesOfLoop
+from companion.check.script.problem import FedProblem, NotComparableError, RatesOfLoop, TotalLoss
+from companion.check.steps import steps_of
 from companion.errors import UserError
 from companion.terminal.arguments import did_you_mean
 
@@ -69,7 +70,7 @@ class Given:
 
     Attributes
     ----------
-    loss : str
+    loss : str or callable
         Its loss.
     batch_size : int
         Its batch size.
@@ -77,7 +78,7 @@ class Given:
         The variables that hold all rows and all labels.
     """
 
-    loss: str | None = None
+    loss: Any = None
     batch_size: int | None = None
     x: str | None = None
     y: str | None = None
@@ -92,13 +93,19 @@ def trainings(
             meant = did_you_mean(name, names)
             raise UserError(f"your file has no variable {name!r} at its end: {meant}name one that it has")
     if given.loss is not None:
+        given = replace(given, loss=names.get(given.loss) or given.loss)  # a function of the file
         compiled_loss(given.loss)
     own = set(watcher.recording.own_tapes)
     trained = [network for network in watcher.networks if network.was_trained_by(own)]
     found: list[Training] = []
     reasons = []
+    if not trained and "train_on_batch" in watcher.ready_made:
+        reasons.append(
+            "nothing to compare with .fit, because this file trains by train_on_batch, which is the step of "
+            ".fit itself: a loop by hand computes its gradients with a tf.GradientTape"
+        )
     for network in trained:
-        name = name_of(network.model, names)
+        name = name_of(network, names)
         try:
             refuse_what_fit_cannot(network, trained, names)
             found.append(training_of(network, name, watcher, names, given))
@@ -107,15 +114,16 @@ def trainings(
     return found, list(dict.fromkeys(reasons))
 
 
-def name_of(model: Any, names: dict[str, Any]) -> str:
-    """Return the variable that holds a model, or else its own name."""
-    return next((name for name, value in names.items() if value is model), model.name)
+def name_of(network: Network, names: dict[str, Any]) -> str:
+    """Return the variable that holds a network: of the file, or of the function that calls it."""
+    model = network.model
+    return next((name for name, value in names.items() if value is model), network.name or model.name)
 
 
 def refuse_what_fit_cannot(network: Network, trained: Sequence[Network], names: dict[str, Any]) -> None:
     """Refuse networks that are trained against each other, or with each other."""
     others = [n for n in trained if n is not network and (n in network.fed_by or network in n.fed_by)]
-    both = " and ".join(sorted({name_of(n.model, names) for n in (network, *others)}))
+    both = " and ".join(sorted({name_of(n, names) for n in (network, *others)}))
     tapes = [{event.tape for event in n.events if isinstance(event, Gradient)} for n in (network, *others)]
     if others and set.intersection(*tapes) and _last_update(network) == _last_update(others[0]):
         raise NotComparableError(
@@ -130,7 +138,7 @@ def refuse_what_fit_cannot(network: Network, trained: Sequence[Network], names: 
     rows = len(network.table.rows)
     if network.table.chosen > ALMOST_ALL * rows and not network.epochs:
         raise NotComparableError(
-            f"nothing to compare with .fit, because {name_of(network.model, names)} is trained on rows that "
+            f"nothing to compare with .fit, because {name_of(network, names)} is trained on rows that "
             "its own predictions led to: .fit has its rows beforehand"
         )
 
@@ -150,7 +158,7 @@ def training_of(
     passes = [event for event in events if isinstance(event, Forward) and event.tapes]
     fit = network.own_fit or matching_fit(network, watcher.fit_calls)
     has_all = not network.is_cut
-    size = rows_of_an_update(events)
+    size = rows_of_an_update(events, epochs)
     x, rows_of = data_of(network, fit if has_all else None, names if has_all else {}, given.x, size)
     y, weights, contradictions = labels_of(network, rows_of, x, name, names, given.y)
     fed = [rows_of[forward.rows] for forward in passes if forward.rows is not None]
@@ -180,6 +188,8 @@ def training_of(
         orders=orders,
         sample_weight=weights,
     )
+    if network.done and network.is_other_now():
+        assumed.append("the recording ended where layers were frozen or unfrozen; see what follows by itself")
     if network.is_cut:
         assumed.append(
             f"the recording ended within the first epoch, after {network.updates} updates: rows that are "
@@ -221,15 +231,10 @@ def _updates(events: Sequence[Event]) -> int:
     return sum(isinstance(event, Update) for event in events)
 
 
-def rows_of_an_update(events: Sequence[Event]) -> int:
+def rows_of_an_update(events: Sequence[Event], epochs: int) -> int:
     """Return of how many rows the largest update is made: of several batches where gradients are added up."""
-    most, rows = 1, set[int]()
-    for event in events:
-        if isinstance(event, Forward) and event.tapes and event.rows is not None:
-            rows.update(event.rows.tolist())
-        elif isinstance(event, Update):
-            most, rows = max(most, len(rows)), set()
-    return max(most, len(rows))
+    recording = Recording([], [], [], events=list(events))
+    return max((len(step.rows) for step in steps_of(recording, epochs).steps), default=1)
 
 
 def matching_fit(network: Network, calls: Sequence[FitCall]) -> FitCall | None:
@@ -242,6 +247,7 @@ def matching_fit(network: Network, calls: Sequence[FitCall]) -> FitCall | None:
 def recording_of(network: Network, events: Sequence[Event], watcher: ScriptWatcher) -> Recording:
     """Return what the rules read."""
     mine = {event.tape for event in events if isinstance(event, Gradient)}
+    mine |= {tape for event in events if isinstance(event, Forward) for tape in event.tapes}
     recording = Recording(network.names, network.trainable, network.start)
     recording.events = list(events)
     recording.own_tapes = [tape for tape in watcher.recording.own_tapes if tape in mine]
@@ -276,7 +282,7 @@ def set_by_fit(training: Training, fit: FitCall, given: Given) -> None:
     """Take loss, optimizer, batch size and weights from the script's own call of ``.fit``."""
     arguments, problem, network = fit.arguments, training.problem, training.network
     changes: dict[str, Any] = {
-        "loss": functools.partial(compiled_loss, given.loss or fit.loss),
+        "loss": functools.partial(loss_of_fit, fit, given),
         "optimizer": optimizer_of(fit.optimizer),
         "learning_rate": fit.optimizer["learning_rate"],
         "class_weight": arguments.get("class_weight"),
@@ -293,8 +299,10 @@ def set_by_fit(training: Training, fit: FitCall, given: Given) -> None:
             training.apart.append("the loop gives its rows weights, but .fit has no sample_weight")
     if fit.model is network.model:
         changes["state"] = fit.start
-    elif any((a != b).any() for a, b in zip(fit.start, network.start, strict=True)):
+    elif any((a != b).any() for a, b in zip(fit.start, network.start, strict=True) if a.dtype.kind == "f"):
         training.apart.append("the two networks begin with different weights: no seed makes them equal")
+    if len(set(fit.rates)) > 1 and not isinstance(_rate_of(fit.optimizer), dict):
+        changes |= {"callbacks": lambda: [RatesOfLoop(fit.rates)], "learning_rate": fit.rates[0]}
     if arguments["shuffle"] and fit.is_of_arrays:
         training.apart.append(
             ".fit shuffles the rows in an order of its own; the steps are judged on the loop's rows"
@@ -328,6 +336,32 @@ def _rate_of(settings: dict[str, Any]) -> Any:
     return settings["config"].get("learning_rate") if settings else None
 
 
+def loss_of_fit(fit: FitCall, given: Given) -> keras.losses.Loss:
+    """Return the loss that a call of ``.fit`` has, of all outputs together."""
+    if given.loss is not None:
+        return compiled_loss(given.loss)
+    names = getattr(fit.model, "output_names", None) or [""]
+    if not isinstance(fit.loss, Mapping | list | tuple):
+        return (
+            compiled_loss(fit.loss)
+            if len(names) == 1
+            else TotalLoss([compiled_loss(fit.loss)] * len(names), [1.0] * len(names))
+        )
+    losses, weights = (
+        [part.get(name) for name in names] if isinstance(part, Mapping) else list(part)
+        for part in (fit.loss, fit.loss_weights or [1.0] * len(names))
+    )
+    if None in losses:
+        raise NotComparableError(
+            "nothing to compare with .fit yet, because .fit has no loss for one of the outputs: give it one"
+        )
+    if len(losses) == 1:
+        return compiled_loss(losses[0])
+    return TotalLoss(
+        list(map(compiled_loss, losses)), [1.0 if one is None else float(one) for one in weights]
+    )
+
+
 def with_loss(
     problem: FedProblem, network: Network, recording: Recording, fit: FitCall | None, given: Given
 ) -> FedProblem:
@@ -335,7 +369,7 @@ def with_loss(
     if given.loss is not None:
         return replace(problem, loss=functools.partial(compiled_loss, given.loss))
     if network.own_fit is not None and network.own_fit.loss is not None:
-        return replace(problem, loss=functools.partial(compiled_loss, network.own_fit.loss))
+        return replace(problem, loss=functools.partial(loss_of_fit, network.own_fit, given))
     called = {
         labels.output: labels.loss
         for found in network.labels.values()
@@ -349,7 +383,7 @@ def with_loss(
         all_of = [called[number] for number in sorted(called)]
         return replace(problem, loss=weighted_losses(problem, recording, all_of))
     if fit is not None and fit.loss is not None:
-        return replace(problem, loss=functools.partial(compiled_loss, fit.loss))
+        return replace(problem, loss=functools.partial(loss_of_fit, fit, given))
     loss, variant = loss_by_hand(problem, recording)
     if variant.weights == "unweighted":  # what the loop multiplies by is no weight of a row
         return replace(problem, loss=loss, sample_weight=None)
