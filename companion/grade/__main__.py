@@ -56,7 +56,11 @@ def grade_parser() -> argparse.ArgumentParser:
     out.add_argument("--moodle", metavar="CSV", help="Moodle worksheet; filled in as FOLDER/moodle.csv")
     out.add_argument("--gradescope", action="store_true", help="grade the submission in this container")
     safe = parser.add_argument_group("safety")
-    safe.add_argument("--require-sandbox", action="store_true", help="stop if a protection is missing")
+    needed = safe.add_mutually_exclusive_group()
+    needed.add_argument("--require-sandbox", action="store_true", help="stop if any protection is missing")
+    needed.add_argument(
+        "--unsafe", action="store_true", help="grade even where submissions can write anywhere"
+    )
     defaults = Limits()
     for name, (least, most) in RANGES.items():
         example = int(getattr(defaults, name))

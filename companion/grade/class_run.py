@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,12 +19,13 @@ from companion.grade.intake.roster import read_roster
 from companion.grade.intake.submissions import Intake, Submission, missing, take_in
 from companion.grade.journal import Journal
 from companion.grade.marking.assignment import Assignment, read_assignment
-from companion.grade.marking.grade import INTERNAL, Grade
+from companion.grade.marking.grade import INTERNAL, Grade, Override
 from companion.grade.output import publish
 from companion.grade.output.gradebook import score_text
 from companion.grade.output.lms import Target, canvas_target, moodle_target
 from companion.grade.output.overrides import FILE, read_overrides
 from companion.grade.sandbox.limits import RANGES
+from companion.grade.sandbox.probe import PROTECTIONS
 from companion.grade.session import Choices, Session
 from companion.grade.workers.dask_cluster import cluster_executor
 from companion.grade.workers.machine import CAN_FORK
@@ -54,7 +55,7 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
         told = f"--output {options.output!r} lies in the folder of the submissions; name one beside it"
         raise UserError(told)
     publish.make_folder(folder)
-    read_overrides(folder / FILE, assignment.maximum)  # a mistake in there shows before the work
+    overrides = read_overrides(folder / FILE, assignment.maximum)  # before any submission runs
     with Journal(folder / "journal.jsonl") as journal:
         session = start(options, assignment, submissions, journal)
         started = time.perf_counter()
@@ -62,9 +63,9 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
             run(session, options, report)
         except BaseException:
             if journal.since_last_run():  # show what has been graded, even if some are left
-                publish_all(folder, session, targets, report, time.perf_counter() - started)
+                publish_all(folder, session, overrides, targets, report, time.perf_counter() - started)
             raise
-        failed = publish_all(folder, session, targets, report, time.perf_counter() - started)
+        failed = publish_all(folder, session, overrides, targets, report, time.perf_counter() - started)
     return int(failed)
 
 
@@ -128,9 +129,16 @@ def start(
         force=options.force,
         only=tuple(options.only),
         forks=not options.no_fork,
-        sandbox=options.require_sandbox,
+        required=required_of(options),
     )
     return Session(assignment, submissions, journal, choices, resume=options.resume)
+
+
+def required_of(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the protections without which nothing is graded."""
+    if options.unsafe:
+        return ()
+    return tuple(PROTECTIONS) if options.require_sandbox else ("writing",)
 
 
 def run(session: Session, options: argparse.Namespace, report: Report) -> None:
@@ -186,11 +194,15 @@ def line_of(grade: Grade) -> str:
 
 
 def publish_all(
-    folder: Path, session: Session, targets: dict[str, Target], report: Report, seconds: float
+    folder: Path,
+    session: Session,
+    overrides: Mapping[str, Override],
+    targets: Mapping[str, Target],
+    report: Report,
+    seconds: float,
 ) -> bool:
     """Write all pages; return whether something is left that could not be graded or filled in."""
     assignment = session.assignment
-    overrides = read_overrides(folder / FILE, assignment.maximum)
     grades = publish.scored(session.grades(), overrides)
     seed = f"{session.choices.seed}: keep it to yourself; --seed repeats the run"
     facts = [("seed", seed)] if session.waiting else []

@@ -5,15 +5,17 @@ The arguments and results of `grade` can be pickled, so that any ``concurrent.fu
 
 import atexit
 import contextlib
+import json
 import re
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import companion
 from companion.check.catalogue import ExerciseResult
 from companion.check.learner.file import sources_of
 from companion.errors import UserError
+from companion.grade import canaries
 from companion.grade.clean_text import all_clean, clean, one_line
 from companion.grade.marking.grade import (
     ERROR,
@@ -70,8 +72,8 @@ class Job:
         What ``.fit`` gives on the task; b"" if it is to be made.
     forks : bool
         Whether to fork from one process; else each submission gets a Python process of its own.
-    sandbox : bool
-        Whether to refuse where a protection is missing.
+    required : tuple of str
+        Which of `companion.grade.sandbox.probe.PROTECTIONS` must hold, or nothing is graded.
     version : str
         Of the companion that asks.
     """
@@ -88,25 +90,25 @@ class Job:
     points: dict[str, float]
     reference: bytes = b""
     forks: bool = True
-    sandbox: bool = False
+    required: tuple[str, ...] = ()
     version: str = companion.__version__
 
 
 _machines: dict[bool, Machine] = {}  # of this process, by whether they fork; started at the first use
-_starting = threading.Lock()
+_starting, _trying = threading.Lock(), threading.Lock()
 
 
-def machine(*, forks: bool = True, sandbox: bool = False) -> Machine:
+def machine(*, forks: bool = True, required: Sequence[str] = ()) -> Machine:
     """Return this process's machine."""
     with _starting:
         if forks not in _machines:
             _machines[forks] = Machine(forks=forks)
         found = _machines[forks]
         found.start()
-    lacking = [PROTECTIONS[name] for name, holds in found.protections.items() if not holds]
-    if sandbox and lacking:
-        told = f"--require-sandbox: these protections do not hold here: {'; '.join(lacking)}"
-        raise UserError(f"{told}; grade on Linux, as root or where user namespaces are allowed")
+    lacking = [PROTECTIONS[name] for name in required if not found.protections[name]]
+    if lacking:
+        told = f"nothing was graded, since this does not hold here: {'; '.join(lacking)}"
+        raise UserError(f"{told} ({found.reasons()}); grade on Linux, or use --unsafe if you trust all code")
     return found
 
 
@@ -120,6 +122,11 @@ def close_machines() -> None:
 def grade(job: Job) -> Grade:
     """Run and judge a submission."""
     here = _machine_of(job)
+    _try_canaries(here, job)
+    return _grade(here, job)
+
+
+def _grade(here: Machine, job: Job) -> Grade:
     told = ""
     for _ in range(TRIES):
         try:
@@ -137,6 +144,24 @@ def grade(job: Job) -> Grade:
             layers = tuple(here.layers)
             return replace(found, protections=here.protections, layers=layers, exercises=exercises)
     return not_run(job, INTERNAL, told)
+
+
+def _try_canaries(here: Machine, job: Job) -> None:
+    """Grade, once for a task, two loops of which it is known what they must get."""
+    task = json.dumps([job.task, asdict(job.limits)])
+    with _trying:
+        if task in here.tried:
+            return
+        right, mistaken = (
+            _grade(
+                here, replace(job, id=canaries.FILE, file=canaries.FILE, files={canaries.FILE: text.encode()})
+            )
+            for text in canaries.canaries(job.task["lesson"])
+        )
+        wrong = canaries.told_wrongly(right, mistaken)
+        if wrong:
+            raise UserError(f"nothing was graded: {wrong} ({here.reasons()})")
+        here.tried.add(task)
 
 
 def _judged(here: Machine, job: Job, result: bytes, text: str) -> Judgment:
@@ -185,18 +210,21 @@ def defined(job: Job) -> list[str]:
 
 
 def reference_for(job: Job) -> bytes:
-    """Return what ``.fit`` makes of a job's task, for all jobs like it."""
+    """Return what ``.fit`` makes of a task, for all jobs of it, once known loops are graded rightly."""
+    here = _machine_of(job)
     try:
-        return _machine_of(job).reference(job.task)
+        reference = here.reference(job.task)
     except MachineError as error:
         raise UserError(f"the process that judges ended before it graded anything ({error})") from None
+    _try_canaries(here, replace(job, reference=reference))
+    return reference
 
 
 def _machine_of(job: Job) -> Machine:
     if job.version != companion.__version__:
         told = f"a worker has companion {companion.__version__}, and {job.version} is wanted"
         raise UserError(f"{told}; install the same version everywhere")
-    return machine(forks=job.forks, sandbox=job.sandbox)
+    return machine(forks=job.forks, required=job.required)
 
 
 def graded(job: Job, ending: Ending, judgment: Judgment | None) -> Grade:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from companion.errors import UserError
-from companion.grade.class_run import line_of, read_given_assignment
+from companion.grade.class_run import line_of, read_given_assignment, required_of
 from companion.grade.intake.submissions import take_in_one
 from companion.grade.journal import Journal
 from companion.grade.marking.grade import Grade
@@ -32,7 +32,7 @@ def grade_one(options: argparse.Namespace) -> int:
     submission = take_in_one(gradescope.SUBMISSION, student, name, late)
     seed = secrets.randbelow(LARGEST_SEED + 1) if options.seed is None else options.seed
     choices = Choices(int(options.lesson.removeprefix("lesson")), seed, forks=not options.no_fork,
-                      sandbox=options.require_sandbox)  # fmt: skip
+                      required=required_of(options))  # fmt: skip
 
     def tell(grade: Grade) -> None:
         (with_score,) = scored([grade], {})

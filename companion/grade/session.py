@@ -32,8 +32,10 @@ class Choices:
         Whether to grade all again.
     only : tuple of str
         Ids of those to grade, again if need be; empty for all.
-    forks, sandbox : bool
+    forks : bool
         As in `companion.grade.grader.Job`.
+    required : tuple of str
+        Likewise.
     """
 
     lesson: int
@@ -42,7 +44,7 @@ class Choices:
     force: bool = False
     only: tuple[str, ...] = ()
     forks: bool = True
-    sandbox: bool = False
+    required: tuple[str, ...] = ()
 
 
 class Session:
@@ -101,7 +103,7 @@ class Session:
         self.waiting = [one for one in submissions if self._is_to_be_graded(one, grades.get(one.id), done)]
         if not resume:
             about = {
-                name: value for name, value in asdict(choices).items() if name not in ("forks", "sandbox")
+                name: value for name, value in asdict(choices).items() if name not in ("forks", "required")
             }
             journal.add_run({"version": companion.__version__} | about)
 
@@ -128,7 +130,7 @@ class Session:
         task |= {"epochs": assignment.epochs, "batch_size": assignment.batch_size}
         return Job(
             one.id, one.name, one.source, one.late, one.file, files or {}, self.key(one), task,
-            assignment.limits, assignment.points, forks=choices.forks, sandbox=choices.sandbox,
+            assignment.limits, assignment.points, forks=choices.forks, required=choices.required,
         )  # fmt: skip
 
     def grade_all(self, executor: Executor, at_once: int, tell: Callable[[Grade], None]) -> None:

@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import classes
 import pytest
 from marks import only
 
@@ -24,7 +25,7 @@ from companion.grade.sandbox.probe import PROTECTIONS
 from companion.mistakes.broken_loops import right_loop
 
 HOSTILE = Path(__file__).parent / "hostile"
-RIGHT_LOOP = right_loop().encode()
+RIGHT_LOOP = classes.RIGHT.encode()
 LIMITS = Limits(seconds=8, memory=300, processes=40, file_size=4, printed=200)
 MARK = os.environ["COMPANION_TEST"]
 TASK = {"lesson": 3, "seed": 20261122, "epochs": 3, "batch_size": 8}
@@ -49,6 +50,8 @@ ENDS = {
     "fork_bomb": {"timeout", "processes", "memory"},
     "gigabyte_of_output": {"output"},
     "gigabyte_on_disk": {"disk", "error", "graded"},
+    "keras_step_from_source": {"graded"},
+    "keras_step_in_another_file": {"graded"},
     "kill_parent_and_group": {"ended"},
     "left_behind": {"graded"},
     "long_to_judge": {"error", "timeout", "graded"},
@@ -82,6 +85,7 @@ ENDS = {
 EVERY_TIME = (
     "endless_loop", "shared_memory", "many_files", "gigabyte_of_output", "left_behind", "write_outside",
     "read_outside", "network", "os_exit", "forged_message", "fit_past_the_recorder",
+    "keras_step_from_source",
 )  # fmt: skip
 
 pytestmark = pytest.mark.xdist_group("grade")  # they share the grader's processes
@@ -173,6 +177,12 @@ def test_it_costs_its_own_points_at_most(name, machine, outside, listener, bysta
         Path("/proc", one, "cmdline").read_bytes() for one in processes() - before
     ]
     assert machine._processes._server.is_alive()
+
+
+def test_the_loop_of_the_course_is_nobodys_own(machine):
+    found = grade(job("copied", right_loop().encode()))
+    assert [one.name for one in found.mistakes] == ["fit-called-inside"]
+    assert score(found) == 0
 
 
 def test_afterwards_a_right_loop_gets_all_points(machine):

@@ -3,11 +3,13 @@
 import argparse
 import json
 import re
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from classes import RIGHT, lay, rows, run, wrong
+from classes import RIGHT, graded_now, lay, rows, run, wrong
 from marks import only
 
 from companion.grade import class_run
@@ -54,14 +56,79 @@ def test_where_a_protection_is_missing_it_is_told_and_can_be_refused(capsys, tmp
     monkeypatch.setitem(machine().protections, "network", False)
     words = (tmp_path / "in", "--output", tmp_path / "out", "--seed", 5)
     status, _, err = run(capsys, *words, "--require-sandbox")
-    assert (
-        status,
-        "--require-sandbox: these protections do not hold here: there is no network; grade on" in err,
-    ) == (2, True)
+    assert (status, "this does not hold here: there is no network (on: " in err) == (2, True)
     monkeypatch.setitem(machine().protections, "network", False)
     status, out, _ = run(capsys, *words)
     assert (status, re.search(r"Does NOT hold here +there is no network", out) is not None) == (0, True)
     assert "Does NOT hold here" in (tmp_path / "out" / "class.html").read_text()
+
+
+def test_where_submissions_could_write_anywhere_nothing_is_graded_unless_that_is_wanted(
+    capsys, tmp_path, monkeypatch
+):
+    from companion.grade.grader import machine
+
+    lay(tmp_path / "in", {"s1.py": RIGHT})
+    monkeypatch.setitem(machine().protections, "writing", False)
+    monkeypatch.setitem(machine().off, "Landlock", "OSError: refused here")
+    words = (tmp_path / "in", "--output", tmp_path / "out", "--seed", 5)
+    status, out, err = run(capsys, *words)
+    assert (status, graded_now(out), len(err.strip().splitlines())) == (2, [], 1)
+    assert (
+        "nothing can be written outside of the scratch folder (Landlock is off: OSError: refused here)" in err
+    )
+    status, out, _ = run(capsys, *words, "--unsafe")
+    assert (status, graded_now(out)) == (0, ["s1"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('reduction="{reduction}"', 'reduction="sum"', "a loop that is right gets no full marks here: "),
+        ('reduction="{reduction}"', "", "a loop that adds up its losses is not told so here, but graded"),
+    ],
+)
+def test_where_a_loop_that_is_known_gets_other_marks_nothing_is_graded(
+    capsys, tmp_path, monkeypatch, old, new, told
+):
+    from companion.grade import canaries
+
+    monkeypatch.setattr(canaries, "LOOP", canaries.LOOP.replace(old, new))
+    lay(tmp_path / "in", {"s1.py": RIGHT})
+    status, out, err = run(capsys, tmp_path / "in", "--output", tmp_path / "out")
+    assert (status, graded_now(out)) == (2, [])
+    assert f"nothing was graded: {told}" in err
+    assert "s1" not in (tmp_path / "out" / "journal.jsonl").read_text()
+
+
+def test_overrides_that_come_while_submissions_run_do_not_count(capsys, tmp_path, monkeypatch):
+    from companion.grade.session import Session
+
+    def while_it_runs(self, found, files, tell, keep=Session._keep):
+        (tmp_path / "out" / "overrides.csv").write_text("id,score,reason\ns1,10,oral exam\n")
+        keep(self, found, files, tell)
+
+    monkeypatch.setattr(Session, "_keep", while_it_runs)
+    lay(tmp_path / "in", {"s1.py": "def train(model, x, y, *, learning_rate, batch_size, epochs): pass\n"})
+    run(capsys, tmp_path / "in", "--output", tmp_path / "out")
+    assert rows(tmp_path / "out")["s1"]["score"] == "0"
+
+
+def test_a_layer_is_on_after_a_call_that_failed_and_one_that_fails_says_why(tmp_path):
+    code = (
+        "import ctypes, json, sys\n"
+        "from companion.grade.sandbox import layers\n"
+        "layers.get_ready()\n"
+        "found = layers.Layers()\n"
+        "ctypes.set_errno(1)\n"
+        "layers.restrict_calls = lambda: 1 / 0\n"
+        "layers.enter(layers.Limits(), sys.argv[1], None, found)\n"
+        "print(json.dumps(vars(found)))\n"
+    )
+    words = [sys.executable, "-c", code, tmp_path]
+    found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    assert "Landlock" in found["on"]
+    assert found["off"] == {"system call filter": "ZeroDivisionError: division by zero"}
 
 
 def test_without_forking_it_grades_too(capsys, tmp_path):

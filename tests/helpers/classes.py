@@ -8,7 +8,7 @@ from mistaken_loops import MISTAKES, source
 from companion.grade import __main__ as grade
 from companion.mistakes.broken_loops import right_loop
 
-RIGHT = right_loop()
+RIGHT = right_loop().replace("loss_of", "loss_on")  # as it stands in the course, it is nobody's own
 
 CANVAS = (
     "\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Essay (77),Loops (78)\r\n"

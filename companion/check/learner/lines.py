@@ -1,6 +1,8 @@
 """A learner's lines of code: whose line it is, its text, and the one where a loss is reported."""
 
 import ast
+import dis
+import functools
 import inspect
 import linecache
 import os
@@ -13,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import companion
@@ -35,7 +37,7 @@ class Location:
     line: int
 
 
-LEARNER = "the learner"
+LEARNER, COPY = "the learner", "a copy of Keras' or the companion's code"
 _COMPANION = str(Path(companion.__file__).parent) + os.sep
 _PYTHON = tuple(sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib"))
 _PACKAGES = (
@@ -57,6 +59,38 @@ def file_is_own(train: Callable[..., Any]) -> Iterator[None]:
         yield
     finally:
         _own_files.discard(file)
+
+
+_copied: set[Any] = set()
+
+
+def is_copied_from(*files: Path) -> None:
+    """Treat functions and methods that are equal to one in these files as not the learner's, from now on."""
+    for file in files:
+        module = compile(file.read_text(encoding="utf-8"), str(file), "exec")
+        _copied.update(_content(code) for code in _functions(module))
+
+
+def _functions(code: CodeType) -> Iterator[CodeType]:
+    """Yield the functions and methods in the code of a module, but not the functions inside them."""
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            is_class = not inner.co_flags & inspect.CO_OPTIMIZED
+            yield from _functions(inner) if is_class else [inner]
+
+
+@functools.cache
+def _content(code: CodeType) -> Any:
+    """Return what a function is about, wherever it says it comes from: its names, constants and functions.
+
+    How these are loaded depends on the file around it.
+    """
+    named = {*dis.hasname, *dis.hasconst, *dis.haslocal, *dis.hasfree}
+    return tuple(
+        _content(one.argval) if isinstance(one.argval, CodeType) else repr(one.argval)
+        for one in dis.get_instructions(code)
+        if one.opcode in named
+    )
 
 
 def is_library(file: str) -> bool:
@@ -124,17 +158,26 @@ def caller_of_wrapper() -> FrameType:
 
 
 def opened_by(frame: FrameType | None) -> str | None:
-    """Return who opened a tape: `LEARNER`, a function of the companion by its name, or None for a library."""
+    """Return who opened a tape: `LEARNER`, a `COPY`, a function of the companion, or None for a library."""
     while frame is not None and _is_python(frame.f_code.co_filename):
         frame = frame.f_back  # through an ExitStack, for example
     if frame is None:
         return None
     if not is_library(frame.f_code.co_filename) or _CONVERTED in frame.f_code.co_filename:
-        return LEARNER
+        return COPY if _copied and _is_in_copy(frame) else LEARNER
     name = None
     while frame is not None and frame.f_code.co_filename.startswith(_COMPANION):
         name, frame = frame.f_code.co_name, frame.f_back
     return None if name is None else f"companion's {name}"
+
+
+def _is_in_copy(frame: FrameType | None) -> bool:
+    """Return whether a frame, or one that has called it, runs a function that the learner has copied."""
+    while frame is not None:
+        if _content(frame.f_code) in _copied:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_python(file: str) -> bool:

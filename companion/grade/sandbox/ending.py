@@ -27,6 +27,8 @@ class Ending:
         The beginning of what it printed.
     layers : tuple of str
         The layers of protection that were on.
+    off : dict of str to str
+        Those that could not be turned on, each with the reason.
     result : bytes
         What it wrote as its result; b"" if nothing.
     """
@@ -37,4 +39,5 @@ class Ending:
     memory: int
     printed: str
     layers: tuple[str, ...]
+    off: dict[str, str]
     result: bytes = b""

@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -17,7 +18,7 @@ import companion
 from companion.check import problem
 from companion.check.exercise_calls import call
 from companion.check.learner.file import read_module, read_train
-from companion.check.learner.lines import line_of_report
+from companion.check.learner.lines import is_library, line_of_report
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Problem
 from companion.check.problems import revealing_problem
@@ -73,7 +74,7 @@ def main(file: str, task: Task, calls: Sequence[Any] | None = None) -> None:
     except UserError as error:
         content = _error(str(error))
     except BaseException as error:  # which the submission's own classes may raise in odd places
-        content = _error(f"reading or running it ends in {type(error).__name__}")
+        content = _error(*_in_short(error))
     with open(result, "wb") as way_out:
         way_out.write(content)
     for stream in (sys.stdout, sys.stderr):
@@ -133,8 +134,17 @@ def _call_all(file: str, calls: Sequence[Any]) -> bytes:
     return json.dumps(given).encode()
 
 
-def _error(text: str, of: LoopError | None = None) -> bytes:
-    content: dict[str, Any] = {"text": text}
+def _in_short(error: BaseException) -> tuple[str, None, bool]:
+    """Say what an exception is, and whether the fault is the grader's: no line of the submission is in it."""
+    told = f"reading or running it ends in {type(error).__name__}"
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    if any(not is_library(file) and not file.startswith("<") for file in files):
+        return told, None, False
+    return f"{told}: {error}", None, True
+
+
+def _error(text: str, of: LoopError | None = None, is_fault: bool = False) -> bytes:
+    content: dict[str, Any] = {"text": text, "fault": is_fault}
     if of is not None:
         content |= {"name": of.name, "file": of.file, "line": of.line, "not_done": of.not_done}
         content["shown"] = of.shown[-LONGEST_TRACEBACK:]

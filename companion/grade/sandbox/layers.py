@@ -1,16 +1,17 @@
 """What keeps a submission inside: layers of protection that the system may or may not offer.
 
-Each function turns on what it can and names it. None of them knows what is run inside.
+None of the functions knows what is run inside.
 """
 
 import contextlib
 import ctypes
 import functools
-import importlib
+import importlib.util
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ CAP_DAC_READ_SEARCH = 2
 FIRST_OWN_USERS = (2_000_000_000, 60_000)  # numbers that no account has; the second in small containers
 OWN_USERS = 4096
 OPEN_FILES = 128
+COUNTS_BY_NAMESPACE = (5, 14)  # from this Linux on, a new user namespace counts tasks from 0
 HEADROOM = 1024  # megabytes of addresses that TensorFlow's threads reserve, used or not
 
 # System calls that a training has no use for, and that open ways out.
@@ -37,6 +39,32 @@ REFUSED_CALLS = (
     "rt_tgsigqueueinfo", "setpriority", "sched_setaffinity", "mq_open", "msgget", "semget", "shmget",
     "memfd_create", "memfd_secret",
 )  # fmt: skip
+
+
+@dataclass
+class Layers:
+    """Layers of protection.
+
+    Attributes
+    ----------
+    on : list of str
+        Those that are on.
+    off : dict of str to str
+        Those that could not be turned on, each with the reason.
+    """
+
+    on: list[str] = field(default_factory=list)
+    off: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, turn_on: Callable[[], None]) -> None:
+        """Turn on a layer; whatever goes wrong is its reason."""
+        ctypes.set_errno(0)  # some read it after a call that succeeded
+        try:
+            turn_on()
+        except Exception as error:
+            self.off[name] = f"{type(error).__name__}: {error}"
+        else:
+            self.on.append(name)
 
 
 def die_with_parent() -> None:
@@ -51,26 +79,32 @@ def adopt_orphans() -> None:
         _prctl(ADOPT_ORPHANS, 1)
 
 
-def enter_namespaces(kinds: Sequence[str] = ("process", "network", "IPC")) -> list[str]:
+def enter_namespaces(kinds: Sequence[str] = ("process", "network", "IPC")) -> Layers:
     """Move this process to namespaces of its own, where there is no network.
 
     The next process that it makes is the first of a process namespace, whose end ends all others in it.
     """
+    layers = Layers()
     if not LINUX:
-        return []
+        return layers
     if os.geteuid() != 0:
-        user, group = os.getuid(), os.getgid()
-        if not _unshare("user"):
-            return []
-        with contextlib.suppress(OSError):
-            Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    return [f"{kind} namespace" for kind in kinds if _unshare(kind)]
+        layers.add("user namespace", _become_root_of_a_namespace)
+    for kind in kinds if not layers.off else ():
+        layers.add(f"{kind} namespace", functools.partial(_unshare, kind))
+    return layers
 
 
-def _unshare(kind: str) -> bool:
-    return _libc().unshare(NEW_NAMESPACES[kind]) == 0
+def _become_root_of_a_namespace() -> None:
+    user, group = os.getuid(), os.getgid()
+    _unshare("user")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
+def _unshare(kind: str) -> None:
+    if _libc().unshare(NEW_NAMESPACES[kind]):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def own_user(number: int) -> int | None:
@@ -85,26 +119,29 @@ def own_user(number: int) -> int | None:
     return None
 
 
-def enter(limits: Limits, scratch: str, user: int | None) -> list[str]:
-    """Give up, in this process and for good, what a submission must not have."""
-    layers = set_limits(limits, user)
+def enter(limits: Limits, scratch: str, user: int | None, layers: Layers) -> None:
+    """Give up, in this process and for good, what a submission must not have; add what is on to `layers`."""
+    has_resource = importlib.util.find_spec("resource") is not None  # not on Windows
+    if has_resource:
+        layers.add("limits", lambda: set_limits(limits, _tasks_that_count(user, layers)))
     if not LINUX:
-        return layers
+        return
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")  # where memory runs out, this one goes first
     _prctl(NO_NEW_PRIVILEGES, 1)
-    layers += restrict_files(scratch)
-    layers += _become(user, keep_reading="Landlock" in layers and not is_open_to_all())
+    layers.add("Landlock", lambda: restrict_files(scratch))
+    keep_reading = "Landlock" in layers.on and not is_open_to_all()
+    if user is not None:
+        layers.add("user of its own", lambda: _become(user))
+    _give_up_powers(keep_reading=user is not None and keep_reading)
     die_with_parent()  # again: a change of user undoes it
-    return layers + restrict_calls()
+    layers.add("system call filter", restrict_calls)
 
 
-def set_limits(limits: Limits, user: int | None) -> list[str]:
-    """Set the limits that the system keeps for each process."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return []
+def set_limits(limits: Limits, tasks: int) -> None:
+    """Set the limits that the system keeps for each process; `tasks` are already counted for its user."""
+    import resource
+
     seconds = int(2 * limits.seconds) + 1  # of processor time, in case the monitor has ended
     wanted = {
         "RLIMIT_CORE": 0,
@@ -114,15 +151,23 @@ def set_limits(limits: Limits, user: int | None) -> list[str]:
     }
     if LINUX:
         wanted["RLIMIT_AS"] = mapped_memory() + (limits.memory + HEADROOM) * MEGABYTE
-        used = 0 if user is not None else _tasks_of_this_user()
-        wanted["RLIMIT_NPROC"] = used + limits.processes
+        wanted["RLIMIT_NPROC"] = tasks + limits.processes
     for name, value in wanted.items():
         kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
         resource.setrlimit(
             kind, (value, value) if hard == resource.RLIM_INFINITY or value < hard else (hard, hard)
         )
-    return ["limits"]
+
+
+def _tasks_that_count(user: int | None, layers: Layers) -> int:
+    """Return how many tasks the system counts already against the limit of a submission's user."""
+    counted_anew = "user namespace" in layers.on and _kernel() >= COUNTS_BY_NAMESPACE
+    return 0 if user is not None or counted_anew else _tasks_of_this_user()
+
+
+def _kernel() -> tuple[int, ...]:
+    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 
 
 def mapped_memory() -> int:
@@ -140,25 +185,19 @@ def _tasks_of_this_user() -> int:
     return count
 
 
-def restrict_files(scratch: str) -> list[str]:
+def restrict_files(scratch: str) -> None:
     """Allow reading where Python and the system's libraries are, writing in `scratch`, and nothing else."""
-    try:
-        from landlock import FSAccess, Ruleset
-    except ImportError:
-        return []
-    try:
-        rules = Ruleset()
-        read_file = FSAccess.READ_FILE
-        read = read_file | FSAccess.READ_DIR | FSAccess.EXECUTE
-        for path in readable():
-            rules.allow(path, rules=read if os.path.isdir(path) else read_file)
-        rules.allow(*filter(os.path.exists, DEVICES), rules=read_file | FSAccess.WRITE_FILE)
-        rules.allow("/proc/self", rules=read)  # whose cmdline TensorFlow asks for
-        rules.allow(scratch)
-        rules.apply()
-    except OSError:
-        return []
-    return ["Landlock"]
+    from landlock import FSAccess, Ruleset
+
+    rules = Ruleset()
+    read_file = FSAccess.READ_FILE
+    read = read_file | FSAccess.READ_DIR | FSAccess.EXECUTE
+    for path in readable():
+        rules.allow(path, rules=read if os.path.isdir(path) else read_file)
+    rules.allow(*filter(os.path.exists, DEVICES), rules=read_file | FSAccess.WRITE_FILE)
+    rules.allow("/proc/self", rules=read)  # whose cmdline TensorFlow asks for
+    rules.allow(scratch)
+    rules.apply()
 
 
 SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo", "/sys/devices/system/cpu")
@@ -196,54 +235,48 @@ def is_open_to_all() -> bool:
     return all(folder.stat().st_mode & 1 for folder in folders if folder.is_dir())
 
 
-def _become(user: int | None, *, keep_reading: bool) -> list[str]:
-    """Change to a user and give up the powers of root; if needed, keep the one to read files."""
-    if user is not None:
-        _prctl(KEEP_CAPABILITIES, 1)
-        os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
-    kept = 1 << CAP_DAC_READ_SEARCH if user is not None and keep_reading else 0
+def _become(user: int) -> None:
+    """Change to a user; powers of root stay until they are given up."""
+    _prctl(KEEP_CAPABILITIES, 1)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+
+def _give_up_powers(*, keep_reading: bool) -> None:
+    """Give up the powers of root; if needed, keep the one to read files."""
+    kept = 1 << CAP_DAC_READ_SEARCH if keep_reading else 0
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3 of the call, this process
     _libc().capset(header, (ctypes.c_uint32 * 6)(kept, kept))  # effective, permitted, inheritable
-    return ["user of its own"] if user is not None else []
 
 
 @functools.cache
 def _seccomp() -> Any:
-    try:
-        return importlib.import_module("pyseccomp")
-    except (ImportError, OSError, RuntimeError):  # no libseccomp
-        return None
+    return importlib.import_module("pyseccomp")
 
 
-def restrict_calls() -> list[str]:
+def restrict_calls() -> None:
     """Refuse system calls that open ways out, and signals to other processes."""
     seccomp = _seccomp()
-    if seccomp is None:
-        return []
-    try:
-        refuse = seccomp.ERRNO(1)  # EPERM
-        rules = seccomp.SyscallFilter(seccomp.ALLOW)
-        for name in REFUSED_CALLS:
-            with contextlib.suppress(OSError, ValueError):  # not on this processor
-                rules.add_rule(refuse, name)
-        rules.add_rule(refuse, "prctl", seccomp.Arg(0, seccomp.EQ, DIE_WITH_PARENT))
-        me = os.getpid()
-        for name in ("kill", "tgkill"):
-            rules.add_rule(refuse, name, seccomp.Arg(0, seccomp.NE, me))
-        rules.add_rule(refuse, "tkill")
-        rules.load()
-    except OSError:
-        return []
-    return ["system call filter"]
+    refuse = seccomp.ERRNO(1)  # EPERM
+    rules = seccomp.SyscallFilter(seccomp.ALLOW)
+    for name in REFUSED_CALLS:
+        with contextlib.suppress(OSError, ValueError):  # not on this processor
+            rules.add_rule(refuse, name)
+    rules.add_rule(refuse, "prctl", seccomp.Arg(0, seccomp.EQ, DIE_WITH_PARENT))
+    me = os.getpid()
+    for name in ("kill", "tgkill"):
+        rules.add_rule(refuse, name, seccomp.Arg(0, seccomp.NE, me))
+    rules.add_rule(refuse, "tkill")
+    rules.load()
 
 
 def get_ready() -> None:
     """Look up what is needed inside, where it could not be read any more."""
     readable()
     is_open_to_all()
-    _seccomp()
+    with contextlib.suppress(Exception):  # inside, it fails again, and that is the reason that is told
+        _seccomp()
 
 
 def _libc() -> ctypes.CDLL:

@@ -1,6 +1,7 @@
 """Looks at a running submission: what it prints, what it uses, and whether it must be stopped."""
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -146,7 +147,7 @@ class Monitor:
             self._take()  # what was still in the pipes
             if self.result.count + self.output.count == before:
                 break
-        layers, begun, result = bytes(self.result.kept).partition(b"\n")
+        first, begun, result = bytes(self.result.kept).partition(b"\n")
         if not begun:
             how, told = (how, told) if how != ENDED else (FAILED, "the sandbox could not be set up")
         elif how == ENDED and result:
@@ -154,8 +155,9 @@ class Monitor:
         elif how == ENDED:
             told = ending_of(code)
         printed = bytes(self.output.kept).decode("utf-8", "replace")
-        on = tuple(layers.decode().split(", ")) if begun else ()
-        return Ending(how, told, seconds, self.memory, printed, on, result if how == DONE else b"")
+        layers = json.loads(first) if begun else {"on": [], "off": {}}
+        on, off = tuple(layers["on"]), layers["off"]
+        return Ending(how, told, seconds, self.memory, printed, on, off, result if how == DONE else b"")
 
 
 def ending_of(code: int) -> str:

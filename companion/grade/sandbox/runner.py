@@ -1,6 +1,7 @@
 """Runs one submission in a process of its own, watches it, stops it, and leaves nothing of it behind."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -27,13 +28,13 @@ def run(
     number: int,
     main: Callable[[], None],
     folder: str,
-    layers: Iterable[str] | None,
+    wanted: Iterable[str] | None,
 ) -> Ending:
-    """Run `main` in a sandbox, in a folder with `files`."""
+    """Run `main` in a sandbox with the wanted layers, in a folder with `files`."""
     user = protection.own_user(number)
     scratch = lay_out(files, folder, user)
     try:
-        return _run_in(scratch, limits, user, main, layers)
+        return _run_in(scratch, limits, user, main, wanted)
     finally:
         remove(scratch)
 
@@ -75,14 +76,14 @@ def lay_out(files: dict[str, bytes], folder: str, user: int | None) -> str:
 
 
 def _run_in(
-    scratch: str, limits: Limits, user: int | None, main: Callable[[], None], layers: Iterable[str] | None
+    scratch: str, limits: Limits, user: int | None, main: Callable[[], None], wanted: Iterable[str] | None
 ) -> Ending:
     protection.adopt_orphans()
-    on = protection.enter_namespaces()
+    layers = protection.enter_namespaces()
     (result_out, result_in), (output_out, output_in) = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        lock_in(scratch, limits, user, on, layers, (result_in, output_in))
+        lock_in(scratch, limits, user, layers, wanted, (result_in, output_in))
         run_to_end(main)
     os.close(result_in)
     os.close(output_in)
@@ -109,8 +110,8 @@ def lock_in(
     scratch: str,
     limits: Limits,
     user: int | None,
-    on: list[str],
-    layers: Iterable[str] | None,
+    layers: protection.Layers,
+    wanted: Iterable[str] | None,
     pipes: tuple[int, int],
 ) -> None:
     """Lock this process in, and say so in the first line of the result; end it if that fails."""
@@ -127,11 +128,11 @@ def lock_in(
         os.environ |= dict.fromkeys(("HOME", "TMPDIR", "MPLCONFIGDIR"), scratch)
         os.environ |= {"PATH": os.defpath, "LANG": "C.UTF-8", "KERAS_BACKEND": "tensorflow"}
         tempfile.tempdir = scratch
-        on = on + protection.enter(limits, scratch, user)
-        lacking = set(layers or ()) - set(on)
+        protection.enter(limits, scratch, user, layers)
+        lacking = [f"{name} ({layers.off.get(name)})" for name in wanted or () if name not in layers.on]
         if lacking:
             raise OSError(f"not on: {', '.join(lacking)}")
-        os.write(1, f"{', '.join(on)}\n".encode())
+        os.write(1, json.dumps(vars(layers)).encode() + b"\n")
     except BaseException as error:  # nothing may run that is not locked in
         os.write(2, f"{type(error).__name__}: {error}".encode())
         os._exit(1)

@@ -17,11 +17,15 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import keras
 import tensorflow as tf
+from keras.src.backend.tensorflow import trainer
 
 import companion
+from companion import loop
+from companion.check.learner.lines import is_copied_from
 from companion.check.problems import first_row
 from companion.datasets import keep_in_memory
 from companion.grade.sandbox import inside, layers, runner
@@ -29,7 +33,7 @@ from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.probe import probe
 from companion.grade.workers import judge_server
 from companion.grade.workers.channel import receive, send
-from companion.terminal.lesson_list import LESSONS
+from companion.terminal.lesson_list import LESSONS, course_file
 
 # What submissions import, and what TensorFlow and Keras import only when first used.
 OFTEN_USED = ("pandas", "sklearn.model_selection", "matplotlib.pyplot", "tensorflow.python.ops.while_v2")
@@ -68,6 +72,7 @@ def get_ready() -> None:
     for number in range(1, len(LESSONS) + 1):
         first_row(number)
     keep_in_memory()
+    is_copied_from(*ready_made_loops())
     layers.get_ready()
     tf.config.threading.set_inter_op_parallelism_threads(1)  # for networks as small as these
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -78,6 +83,12 @@ def get_ready() -> None:
     keras.config.disable_traceback_filtering()
     gc.collect()
     gc.freeze()  # memory that gc never visits is never copied
+
+
+def ready_made_loops() -> list[Path]:
+    """Return the files with loops that are nobody's own: those of Keras and of the course."""
+    modules = trainer, loop, *(importlib.import_module(f"companion.{name}") for name in LESSONS)
+    return [*(Path(str(module.__file__)) for module in modules), course_file("right_loop.py")]
 
 
 def _serve(what: str, stream: int, number: int, folder: str) -> None:

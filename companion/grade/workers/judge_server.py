@@ -174,6 +174,8 @@ def _of_error(text: bytes, lines: Lines) -> Judgment:
         return _not_run(FORGED)
     if content.get("not_done") is True:
         return _not_run(STUB, NOT_DONE)
+    if content.get("fault") is True:
+        return _not_run(f"the grader failed on it: {told[:1000]}", INTERNAL)
     named = name in ("no-gradient", "variables-in-tf-function")
     mistakes = (_made(name, told[:1000], place, lines.at(place)),) if named else ()
     return _not_run(told[:1000], mistakes=mistakes, shown=shown[:10_000])

@@ -5,6 +5,7 @@ This side of it needs no TensorFlow, and may be used from several threads.
 
 import json
 import os
+import platform
 import sys
 import tempfile
 import threading
@@ -39,6 +40,10 @@ class Machine:
         Which of `companion.grade.sandbox.probe.PROTECTIONS` hold, once the sandbox has been tried out.
     layers : list of str
         The layers of protection that are on.
+    off : dict of str to str
+        Those that could not be turned on, each with the reason.
+    tried : set of str
+        The tasks on which loops that are known were graded as they must be.
     """
 
     def __init__(self, *, forks: bool = True) -> None:
@@ -56,13 +61,22 @@ class Machine:
             self._processes = SpawnClient()
         self.protections: dict[str, bool] = {}
         self.layers: list[str] = []
+        self.off: dict[str, str] = {}
+        self.tried: set[str] = set()
 
     def start(self) -> None:
         """Wait until processes can be made, and try out the sandbox; do so once."""
         if not self.protections:
-            self.protections, self.layers = self._try_out()
+            tried, ending = self._try_out()
+            self.layers, self.off = list(ending.layers), ending.off
+            self.protections = {name: bool(tried.get(name)) for name in PROTECTIONS}
 
-    def _try_out(self) -> tuple[dict[str, bool], list[str]]:
+    def reasons(self) -> str:
+        """Say why layers of protection are off."""
+        off = [f"{name} is off: {reason}" for name, reason in self.off.items()]
+        return "; ".join(off) or f"on: {', '.join(self.layers) or 'no layer'}, on {platform.system()}"
+
+    def _try_out(self) -> tuple[dict[str, bool], Ending]:
         """Try the sandbox, from inside, before anybody's code is in it."""
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o777)
@@ -72,11 +86,10 @@ class Machine:
             outside = {"file": str(secret), "folder": folder, "process": str(os.getpid())}
             ending = self._processes.run({"file": None, "outside": outside}, {}, Limits(), None)
         try:
-            found = json.loads(ending.result)
+            return json.loads(ending.result), ending
         except ValueError:
             told = f"{ending.how}: {ending.told} {ending.printed[-500:]}".strip()
             raise UserError(f"the sandbox cannot be tried out ({told}); nothing was graded") from None
-        return {name: bool(found.get(name)) for name in PROTECTIONS}, list(ending.layers)
 
     def close(self) -> None:
         """End all processes."""

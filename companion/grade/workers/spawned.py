@@ -14,9 +14,9 @@ def main() -> None:
     """Read from standard input what to run; lock this process in and run it."""
     wish = json.loads(sys.stdin.buffer.read())
     get_ready()
-    on = layers.enter_namespaces(("network", "IPC"))
+    found = layers.enter_namespaces(("network", "IPC"))
     pipes = os.dup(inside.RESULT), os.dup(inside.OUTPUT)
-    lock_in(wish["scratch"], Limits(**wish["limits"]), wish["user"], on, wish["layers"], pipes)
+    lock_in(wish["scratch"], Limits(**wish["limits"]), wish["user"], found, wish["layers"], pipes)
     run_to_end(main_of(wish))
 
 
