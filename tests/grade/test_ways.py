@@ -121,7 +121,7 @@ def test_a_layer_is_on_after_a_call_that_failed_and_one_that_fails_says_why(tmp_
         "layers.get_ready()\n"
         "found = layers.Layers()\n"
         "ctypes.set_errno(1)\n"
-        "layers.restrict_calls = lambda: 1 / 0\n"
+        "layers.restrict_calls = lambda refused: 1 / 0\n"
         "layers.enter(layers.Limits(), sys.argv[1], None, found)\n"
         "print(json.dumps(vars(found)))\n"
     )

@@ -154,6 +154,17 @@ def _scope(tree: ast.Module, line: int) -> ast.AST:
     return max(around, key=lambda node: node.lineno, default=tree)
 
 
+def in_one_loop(one: Location, other: Location) -> bool:
+    """Return whether the innermost loop around two lines is the same."""
+    tree = _tree(one.file)
+    loops = [] if tree is None else [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While)]
+    around = [
+        max((n.lineno for n in loops if n.lineno < line <= (n.end_lineno or 0)), default=0)
+        for line in (one.line, other.line)
+    ]
+    return one.file == other.file and around[0] == around[1]
+
+
 def _assignments(scope: ast.AST, name: str) -> Iterator[ast.Assign]:
     """Yield the plain assignments to a variable, from top to bottom."""
     made = [

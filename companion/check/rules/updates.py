@@ -15,6 +15,7 @@ from companion.check.rules.findings import (
     largest_difference,
     update_finding,
 )
+from companion.check.rules.places import in_one_loop
 from companion.check.rules.simulation import differences, fit_rate, simulated
 
 RATE_NOISE = 1e-6  # a rate is read as a float32
@@ -47,12 +48,13 @@ def optimizer_counts(case: Case) -> list[Finding]:
         )
     all_of = [number for numbers in by_epoch.values() for number in numbers]
     different, per_epoch = len(set(all_of)), [set(numbers) for numbers in by_epoch.values()]
-    if different == len(case.steps) > 1:
+    each_epoch = different == len(per_epoch) > 1 and all(len(numbers) == 1 for numbers in per_epoch)
+    if different == len(case.steps) > 1 and not (each_epoch and _is_made_outside(case)):
         told = f"{different} optimizers make {len(case.steps)} updates, but .fit has one for all"
         found.append(
             update_finding("new-optimizer-every-step", case, 1, told, what="optimizer", learner=2, fit=1)
         )
-    elif different == len(per_epoch) > 1 and all(len(numbers) == 1 for numbers in per_epoch):
+    elif each_epoch:
         told = f"{different} optimizers for {len(per_epoch)} epochs, but .fit has one for all"
         at = next(number for number, step in enumerate(case.steps) if step.epoch == 1)
         found.append(
@@ -65,6 +67,12 @@ def optimizer_counts(case: Case) -> list[Finding]:
         where = Divergence("update", 0, 0, None, 2, 1)
         found.append(Finding("two-updates-a-step", UPDATE, where, f"update 1: {told}", place))
     return found
+
+
+def _is_made_outside(case: Case) -> bool:
+    """Return whether the optimizer is made outside of the loop over batches, of which an epoch has one."""
+    update = case.steps[-1].updates[0]
+    return bool(update.made and update.place and not in_one_loop(update.made, update.place))
 
 
 def frozen_updated(case: Case) -> list[Finding]:
