@@ -110,7 +110,7 @@ MISTAKES: dict[str, Known] = {
     ),
     "extra-training-pass": Known(
         "The network is called an extra time in training mode",
-        "Use the predictions from inside the tape, or call it again with training=False.",
+        "Outside of the tape, call it with training=False; or use the predictions from inside the tape.",
         TRAINING,
     ),
     "labels-broadcast": Known(
@@ -332,6 +332,16 @@ FURTHER: dict[str, Known] = {
         "The gradients of several batches are added up instead of averaged",
         "Divide the sum of the gradients, or each loss, by the number of batches in it.",
         MEAN_GRADIENT,
+    ),
+    "gradients-misaligned": Known(
+        "Gradients are applied to other variables than their own",
+        "Zip the gradients with the very list that tape.gradient was given.",
+        ONE_OPTIMIZER,
+    ),
+    "loss-not-scaled": Known(
+        "The optimizer divides the gradient by a scale that the loss was not multiplied with",
+        "Differentiate optimizer.scale_loss(loss), which LossScaleOptimizer divides by again.",
+        MORE_THAN_STEP,
     ),
     "tape-thrown-away": Known(
         "The loss of some forward passes is never differentiated",

@@ -307,7 +307,9 @@ def _passes(case: Case, gradients: list[Finding]) -> list[Finding]:
         names = [case.recording.variables[n] for n in others]
         variable, a, b = largest_difference(names, [begins[n] for n in others], [expected[n] for n in others])
         at = Divergence("weights", step.epoch, step.batch, variable, a, b)
-        told = f"{step.where}: `{variable}` is {a:.6g} at first, but {b:.6g} with one forward pass per step"
+        told = (
+            f"{step.where}: before it, `{variable}` is {a:.6g}, but {b:.6g} with one training pass per step"
+        )
         again = next((f for f in before.after if f.training), None)
         name = "extra-training-pass" if again else ""
         return [Finding(name, FORWARD, at, told, again.place if again else step.forward_place)]

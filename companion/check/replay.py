@@ -96,7 +96,8 @@ class Replay:
     @functools.cached_property
     def output_shape(self) -> tuple[int, ...]:
         """Return the shape of the prediction for a row; () if there are several."""
-        prediction = self.twin(take(self.x, np.arange(1)), training=False)
+        rows = np.arange(min(self.problem.batch_size, len(tf.nest.flatten(self.x)[0])))  # it may be fixed
+        prediction = self.twin(take(self.x, rows), training=False)
         return tuple(prediction.shape[1:]) if isinstance(prediction, tf.Tensor) else ()
 
     def compares_number_by_number(self) -> bool:

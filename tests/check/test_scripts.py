@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from marks import a_few
-from scripts import DATA, LOOP, NOTHING, NUMPY, RIGHT, WRONG
+from scripts import DATA, DRAWN, LOOP, NOTHING, NUMPY, RIGHT, WRONG
 
 from companion.check.__main__ import main
 from companion.check.script.check_script import check_script
@@ -43,6 +43,16 @@ def test_a_mistake_is_named_with_its_line(name, script):
     assert not one.unknown
     for mistake, line in expected.items():
         assert line in found[mistake].code, repr(check)
+
+
+def test_batches_that_are_drawn_at_random_are_judged_step_by_step(script):
+    right, mistaken = DATA + DRAWN, DATA + DRAWN.replace("training=True))", "training=True)) * 2")
+    (one,) = check_script(script(right)).trainings
+    assert (one.verdict.verdict, one.shown) == ("close", None)
+    assert any("drawn at random" in text for text in one.training.assumed)
+    (one,) = check_script(script(mistaken)).trainings
+    assert "gradient-scaled" in {mistake.name for mistake in one.mistakes}
+    assert not one.unknown
 
 
 @pytest.mark.parametrize("name", NOTHING)

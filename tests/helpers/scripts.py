@@ -233,6 +233,78 @@ run(0.1)
 base.trainable = True
 run(0.01)
 """
+OWN_SCHEDULE = """
+class Down(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.2 / (1.0 + tf.cast(step, "float32"))
+
+
+optimizer = keras.optimizers.SGD(Down())
+"""
+FOLDS_WITH_VALIDATION = """
+for fold in range(3):
+    rest, held = np.arange(len(x)) % 3 != fold, np.arange(len(x)) % 3 == fold
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)])
+    optimizer, huber = keras.optimizers.Adam(0.01), keras.losses.Huber(delta=0.2)
+    data = tf.data.Dataset.from_tensor_slices((x[rest], y[rest])).shuffle(100).batch(20)
+    held_out = tf.data.Dataset.from_tensor_slices((x[held], y[held])).batch(25)
+    history = []
+    for epoch in range(5):
+        losses = []
+        for a, b in data:
+            with tf.GradientTape() as tape:
+                loss = huber(b, model(a, training=True))
+            slopes = tape.gradient(loss, model.trainable_variables)
+            optimizer.apply_gradients(zip(slopes, model.trainable_variables))
+            losses.append(float(loss))
+        history.append(np.mean(losses))
+        print("held out", np.mean([float(huber(b, model(a, training=False))) for a, b in held_out]))
+"""
+DRAWN = """
+optimizer, bce = keras.optimizers.Adam(0.01), keras.losses.BinaryCrossentropy()
+for step in range(60):
+    rows = np.random.choice(len(x), 32)
+    with tf.GradientTape() as tape:
+        loss = bce(y[rows], net(x[rows], training=True)) + sum(net.losses)
+    slopes = tape.gradient(loss, net.trainable_variables)
+    optimizer.apply_gradients(zip(slopes, net.trainable_variables))
+"""
+TWO_OPTIMIZERS = """
+first, second = keras.optimizers.SGD(0.1), keras.optimizers.Adam(0.01)
+bce = keras.losses.BinaryCrossentropy()
+for epoch in range(4):
+    for i in range(0, 150, 50):
+        with tf.GradientTape() as tape:
+            loss = bce(y[i : i + 50], net(x[i : i + 50], training=True))
+        variables = net.trainable_variables
+        slopes = tape.gradient(loss, variables)
+        first.apply_gradients(zip(slopes[:2], variables[:2]))
+        second.apply_gradients(zip(slopes[2:], variables[2:]))
+"""
+TRIPLETS = """
+optimizer = keras.optimizers.SGD(0.1)
+for epoch in range(4):
+    for i in range(0, 150, 50):
+        a, b, c = np.random.permutation(x)[:50], np.random.permutation(x)[:50], x[i : i + 50]
+        with tf.GradientTape() as tape:
+            near, far = tf.reduce_sum((net(a) - net(b)) ** 2, 1), tf.reduce_sum((net(a) - net(c)) ** 2, 1)
+            loss = tf.reduce_mean(tf.maximum(near - far + 0.5, 0.0))
+        slopes = tape.gradient(loss, net.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, net.trainable_variables))
+"""
+IN_INPUTS = """
+optimizer = keras.optimizers.SGD(0.1)
+for epoch in range(4):
+    with tf.GradientTape() as tape:
+        with tf.GradientTape() as inner:
+            points = tf.constant(x)
+            inner.watch(points)
+            out = net(points)
+        slope = inner.gradient(out, points)
+        loss = tf.reduce_mean((slope - 1.0) ** 2) + tf.reduce_mean((out - y) ** 2)
+    slopes = tape.gradient(loss, net.trainable_variables)
+    optimizer.apply_gradients(zip(slopes, net.trainable_variables))
+"""
 FOLDS = """
 for fold in range(2):
     train_rows = np.arange(len(x)) % 2 != fold
@@ -333,6 +405,8 @@ RIGHT = {
     "updates by assignment": DATA.replace(", kernel_regularizer=keras.regularizers.L2(0.01)", "")
     + BY_ASSIGNMENT,
     "frozen, then fine-tuned": DATA + FINE_TUNED,
+    "a schedule of its own": edited(DATA + LOOP, ("optimizer = keras.optimizers.Adam(0.01)\n", OWN_SCHEDULE)),
+    "folds with validation": DATA + FOLDS_WITH_VALIDATION,
     "rows change": DATA
     + LOOP.replace(".batch(", ".map(lambda a, b: (a + tf.random.normal((6,)), b)).batch("),
 }
@@ -493,6 +567,17 @@ WRONG = {
         ),
         {"loss-arguments-swapped": "bce(net("},
     ),
+    "gradients-misaligned": (
+        edited(
+            DATA + NUMPY,
+            ("zip(slopes, net.trainable_variables)", "zip(slopes[:2] + slopes[:2], net.trainable_variables)"),
+        )
+        .replace(
+            "keras.layers.Dense(1, ", "keras.layers.Dense(8), keras.layers.Dense(8), keras.layers.Dense(1, "
+        )
+        .replace("slopes[:2] + slopes[:2]", "slopes[:2] + slopes[4:6] + slopes[2:4] + slopes[6:]"),
+        {"gradients-misaligned": "slopes[4:6]"},
+    ),
     "frozen-updated": (
         edited(
             DATA + LOOP,
@@ -519,6 +604,9 @@ WRONG = {
     ),
 }
 NOTHING = {
+    "two optimizers": (DATA + TWO_OPTIMIZERS, "two optimizers with different settings"),
+    "triplets": (DATA + TRIPLETS, "called several times for each update"),
+    "derivatives in the inputs": (DATA + IN_INPUTS, "contains derivatives of a network in its inputs"),
     "two networks in turn": (
         DATA
         + """

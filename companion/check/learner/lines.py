@@ -131,6 +131,21 @@ def line_of_thread(file: str) -> Callable[[], str]:
     return tell
 
 
+def own_name(value: Any) -> str:
+    """Return what the learner's running code calls a value: a variable or an attribute; "" if nothing."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not is_library(frame.f_code.co_filename):
+            for name, known in list(frame.f_locals.items()):
+                if known is value:
+                    return name
+                for attribute, part in list(getattr(known, "__dict__", {}).items()):
+                    if part is value and not name.startswith("_"):
+                        return f"{name}.{attribute}"
+        frame = frame.f_back
+    return ""
+
+
 def own_variables() -> dict[str, Any]:
     """Return the variables of the learner's functions that are running now, lists as they are now."""
     found: dict[str, Any] = {}
@@ -140,6 +155,17 @@ def own_variables() -> dict[str, Any]:
             found = {name: _as_now(value) for name, value in frame.f_locals.items()} | found
         frame = frame.f_back
     return found
+
+
+def own_lists() -> dict[str, Any]:
+    """Return the lists of the learner's module that runs now, and the dicts that may hold some."""
+    found: dict[str, Any] = {}
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not is_library(frame.f_code.co_filename) and frame.f_code.co_name == "<module>":
+            found |= {name: value for name, value in frame.f_locals.items() if isinstance(value, list | dict)}
+        frame = frame.f_back
+    return {name: value for name, value in found.items() if not name.startswith("_")}
 
 
 def _as_now(value: Any) -> Any:

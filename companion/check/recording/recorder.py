@@ -301,5 +301,17 @@ def settings_of(optimizer: Any) -> dict[str, Any]:
     return {
         "class_name": type(optimizer).__name__,
         "learning_rate": float(rate() if callable(rate) else rate),
-        "config": optimizer.get_config(),
+        "config": _configuration(optimizer),
     }
+
+
+def _configuration(optimizer: Any) -> dict[str, Any]:
+    """Read the configuration, also with a schedule that does not say what it is made of."""
+    schedule = getattr(optimizer, "_learning_rate", None)
+    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return optimizer.get_config()
+    try:
+        optimizer._learning_rate = keras.Variable(0.0)
+        return optimizer.get_config() | {"learning_rate": {"class_name": type(schedule).__name__}}
+    finally:
+        optimizer._learning_rate = schedule

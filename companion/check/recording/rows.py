@@ -78,6 +78,6 @@ class RowTable:
             self.asked.update(_keys(leaves))
 
     def data(self) -> Any:
-        """Return all rows, in the structure in which they came."""
+        """Return all rows, in the structure in which they came; ValueError if they differ in shape."""
         leaves = [np.stack(parts) for parts in zip(*self.rows, strict=True)]
         return tf.nest.pack_sequence_as(self.structure, leaves)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion.check.learner.lines import Location, own_place, own_variables
+from companion.check.learner.lines import Location, own_name, own_place
 from companion.check.recording.events import Forward, Gradient, State
 from companion.check.recording.network import Followed
 from companion.check.recording.recorder import settings_of
@@ -131,20 +131,23 @@ class Network(Followed):
         self.own_fit: FitCall | None = None  # the call whose overridden step trains it
         self.fits_before: list[FitCall] = []
         self.epoch_rows: set[int] = set()
+        self.dataset = ""  # what the dataset looks like with which an epoch begins
         self.epochs = 0  # that are complete
         self.begins: list[int] = []  # the numbers of the events with which epochs begin
         self.lists: dict[str, Any] = {}  # what the script's functions have counted when the recording ended
+        self.counted: dict[str, int] = {}  # how long these were then
         self.updates = 0
         self.before = 0  # updates of other networks before its own
         self.began: float | None = None  # when it was first updated
         self.done = False
+        self.has_more_inputs = False  # whether it was called with tensors beside its inputs
         self.is_cut = False  # whether its recording ended within its first epoch
         self.end: State = []  # all variables when its recording ended
         self.first_optimizer: dict[str, Any] = {}
         self.size = sum(v.nbytes for v in self.start)
-        self.name = next((name for name, value in own_variables().items() if value is model), "")
+        self.name = own_name(model)
         self.trained_ids = [id(v) for v in model.trainable_variables]
-        self.flags = [(part, part.trainable) for part in (*_with_layers(model), *model.variables)]
+        self.flags = [(part, part.trainable) for part in (*with_layers(model), *model.variables)]
 
     @contextlib.contextmanager
     def as_it_began(self) -> Iterator[None]:
@@ -166,7 +169,7 @@ class Network(Followed):
         """Return whether a gradient of one of these tapes was taken of it, for an update or in vain."""
         return any(isinstance(event, Gradient) and event.tape in tapes for event in self.events)
 
-    def begin_pass(self, rows: np.ndarray, known: int, iterated: bool) -> bool:
+    def begin_pass(self, rows: np.ndarray, known: int, iterated: str) -> bool:
         """Count epochs; return whether one has just ended.
 
         A new one begins where most rows of a batch were fed before. Where rows never come again, since each
@@ -178,17 +181,19 @@ class Network(Followed):
             Of the batch.
         known : int
             How many rows had been fed before it.
-        iterated : bool
-            Whether the script has begun to go through a ``Dataset`` since the last pass.
+        iterated : str
+            What the ``Dataset`` looks like that the script has begun to go through since the last pass.
         """
         seen = sum(int(row) in self.epoch_rows for row in rows)
-        changed = iterated and int((rows >= known).sum()) * 2 > len(rows)
+        again = bool(iterated) and iterated == self.dataset
+        changed = again and int((rows >= known).sum()) * 2 > len(rows)
         new = bool(self.epoch_rows) and self.has_stepped() and (seen * 2 > len(rows) or changed)
         if new:
             self.epochs += 1
             self.epoch_rows = set()
         if new or not self.begins:
             self.begins.append(len(self.events))
+            self.dataset = iterated or self.dataset
         self.epoch_rows.update(int(row) for row in rows)
         return new
 
@@ -202,11 +207,11 @@ class Network(Followed):
         return False
 
 
-def _with_layers(model: Any) -> Iterator[Any]:
+def with_layers(model: Any) -> Iterator[Any]:
     """Yield a model and all layers in it, each before those inside it."""
     yield model
     for layer in getattr(model, "layers", []):
-        yield from _with_layers(layer)
+        yield from with_layers(layer)
 
 
 def fit_call(model: keras.Model, args: Sequence[Any], kwargs: dict[str, Any]) -> FitCall:
@@ -216,7 +221,8 @@ def fit_call(model: keras.Model, args: Sequence[Any], kwargs: dict[str, Any]) ->
     given = dict(arguments.arguments)
     given.pop("self")
     start = [np.array(v.numpy()) for v in model.variables]
-    optimizer = settings_of(model.optimizer) | {"class": type(model.optimizer)}
+    schedule = getattr(model.optimizer, "_learning_rate", None)
+    optimizer = settings_of(model.optimizer) | {"class": type(model.optimizer), "schedule": schedule}
     weights = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
     return FitCall(model, start, given, optimizer, model.loss, weights, own_place())
 

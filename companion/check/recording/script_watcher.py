@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from companion.check.learner.lines import (
     caller_of_wrapper,
     is_library,
     opened_by,
+    own_lists,
     own_place,
     own_variables,
 )
@@ -32,6 +33,9 @@ from companion.check.recording.script_network import (
 
 # An operation that only changes the form of labels; behind it stand the labels as the script has them.
 RESHAPING = ("Cast", "Reshape", "ExpandDims", "Squeeze", "StridedSlice", "Identity", "OneHot", "Sub", "Neg")
+
+
+VARIABLES = (keras.Variable, tf.Variable)
 
 
 @dataclass
@@ -78,6 +82,7 @@ class ScriptWatcher(Watcher):
         self.results: list[tuple[int, Location | None, float]] = []  # results of metrics, by step
         self.ready_made: set[str] = set()  # the methods of Keras that have trained, but for .fit
         self.steps = 0  # gradients of a network that is written down
+        self.in_inputs = False  # whether a gradient is taken in something that is no variable
         self.taken = 0  # bytes
         self.resting = False  # while all networks have been recorded, the script runs at its own speed
         self.unnumbered: list[tuple[Any, str | None]] = []  # tapes that are opened meanwhile
@@ -86,7 +91,7 @@ class ScriptWatcher(Watcher):
         self.derived: dict[int, _Prediction] = {}
         self.behind: dict[int, tuple[Any, Any]] = {}  # labels by what was made of them
         self.inside_loss = False
-        self.iterated = False  # whether a dataset is gone through anew
+        self.iterated = ""  # what the dataset looks like that is gone through anew
         self.listening = False
 
     def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
@@ -109,7 +114,7 @@ class ScriptWatcher(Watcher):
                 self.born[id(variable)] = variable, np.array(variable.numpy())
 
     def on_iteration(self, original: Callable, dataset: Any) -> Any:
-        self.iterated = True
+        self.iterated = f"{dataset.element_spec} {int(dataset.cardinality())}"
         return original(dataset)
 
     def on_result(self, original: Callable, metric: Any, *args: Any, **kwargs: Any) -> Any:
@@ -133,6 +138,7 @@ class ScriptWatcher(Watcher):
         place, opened = own_place(), tuple(self.open)
         if network is not None or layer.built:
             network = network or self.follow(layer)
+            network.has_more_inputs |= _has_more(args[1:], kwargs)
             if not self.begin(network, data, training, opened, place):
                 return self.called_inside(original, layer, *args, **kwargs)
         existing = {} if network else {id(v): (v, np.array(v.numpy())) for v in layer.variables}
@@ -142,6 +148,7 @@ class ScriptWatcher(Watcher):
                 return result
             self.born |= existing  # such as the seeds of dropout, which the call has moved on
             network = self.follow(layer)
+            network.has_more_inputs = _has_more(args[1:], kwargs)
             self.begin(network, data, training, opened, place)
         if self.open:
             self.predicted(network, result)
@@ -149,6 +156,8 @@ class ScriptWatcher(Watcher):
 
     def follow(self, layer: keras.layers.Layer) -> Network:
         """Begin to write down what happens to a network."""
+        for other in self.networks:  # what its lists are called may soon be the name of others
+            other.lists = other.lists or own_lists()
         now = [self.born.pop(id(v), (v, None))[1] for v in layer.variables]
         network = Network(layer)
         network.start = [b if b is not None else a for a, b in zip(network.start, now, strict=True)]
@@ -174,7 +183,7 @@ class ScriptWatcher(Watcher):
         known = len(network.table.rows)
         rows = network.table.of(data, learn=bool(opened))
         if opened and rows is not None:
-            iterated, self.iterated = self.iterated, False
+            iterated, self.iterated = self.iterated, ""
             new = network.begin_pass(rows, known, iterated)
             if self.is_enough(network, new):
                 network.table.forget_after(known)
@@ -193,7 +202,9 @@ class ScriptWatcher(Watcher):
         if enough or (network.updates and network.is_other_now()):
             network.is_cut = not network.epochs
             network.done, network.end = True, network.settle()
-            network.lists = own_variables()
+            network.lists = own_lists() | own_variables()
+            lists = {name: value for name, value in network.lists.items() if isinstance(value, list)}
+            network.counted = {name: len(value) for name, value in lists.items()}
             self.models.remove(network)
             self.quiet()
             if all(n.done for n in self.networks if n.was_trained()):
@@ -251,7 +262,7 @@ class ScriptWatcher(Watcher):
 
     def on_exit(self, original: Callable, tape: tf.GradientTape, *args: Any) -> Any:
         self.unnumbered = [pair for pair in self.unnumbered if pair[0] is not tape]
-        return original(tape, *args) if self.resting else super().on_exit(original, tape, *args)
+        return super().on_exit(original, tape, *args)  # it may have been opened before the rest
 
     def count(self, network: Network) -> None:
         """Add what another event takes."""
@@ -359,6 +370,8 @@ class ScriptWatcher(Watcher):
         self.stop_listening()
         if self.resting:
             return original(tape, target, sources, *args, **kwargs)
+        parts = tf.nest.flatten(sources)
+        self.in_inputs |= bool(self.networks) and not all(isinstance(part, VARIABLES) for part in parts)
         before = [len(network.events) for network in self.networks]
         result = super().on_gradient(original, tape, target, sources, *args, **kwargs)
         self.steps += before != [len(network.events) for network in self.networks]
@@ -383,7 +396,8 @@ class ScriptWatcher(Watcher):
         """Note by which optimizer a network was updated."""
         update = network.events[-1]
         if not network.first_optimizer and isinstance(update, Update):
-            network.first_optimizer = update.settings | {"class": type(optimizer)}
+            schedule = getattr(optimizer, "_learning_rate", None)
+            network.first_optimizer = update.settings | {"class": type(optimizer), "schedule": schedule}
         network.updates += 1
         if network.began is None:
             network.began = time.monotonic()
@@ -425,6 +439,12 @@ class ScriptWatcher(Watcher):
         for network in self.networks:
             if not network.done and not network.end:
                 network.end = network.settle()
+
+
+def _has_more(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a network is called with tensors beside its inputs."""
+    others = [value for key, value in kwargs.items() if key not in ("inputs", "x", "training")]
+    return any(isinstance(leaf, tf.Tensor | np.ndarray) for leaf in tf.nest.flatten([*args, *others]))
 
 
 def _is_data(data: Any) -> bool:

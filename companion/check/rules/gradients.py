@@ -105,6 +105,10 @@ def gradient_findings(case: Case) -> tuple[list[Finding], list[Explanation]]:
         by_tape = _best(case, [step.by_tape for step in case.steps])
         if by_tape.findings is not None:
             return [*by_tape.findings, clipped], by_tape.explained
+    misaligned = _misaligned(case)
+    if misaligned is not None:
+        by_tape = _best(case, [step.by_tape for step in case.steps])
+        return [*(by_tape.findings or []), misaligned], by_tape.explained
     used = _best(case, [step.used for step in case.steps])
     if used.findings is not None:
         return used.findings, used.explained
@@ -226,10 +230,17 @@ def _scale_rules(case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bo
         elif np.allclose(factors, factors[0], rtol=COEFFICIENT):
             constant = float(factors[0])
             beside = f"beside that, the loss part is multiplied by {constant:.4g}"
-            names.append(("gradient-scaled", beside if name else as_it_is))
+            names.append((_scaled_name(case, constant), beside if name else as_it_is))
             scaled.append(ScaleRule(names, scales, constant))
     # A sum over the batch can be any rule of these times a constant: people write round ones.
     return alone + sorted(scaled, key=lambda rule: (len(rule.names), not _is_round(rule.constant)))
+
+
+def _scaled_name(case: Case, constant: float) -> str:
+    """Return how a constant factor is called: with float16, an optimizer divides by a power of two."""
+    layers = list(case.replay.twin._flatten_layers())
+    is_half = any(getattr(layer, "compute_dtype", "") == "float16" for layer in layers)
+    return "loss-not-scaled" if is_half and constant < 1 and np.log2(constant) % 1 == 0 else "gradient-scaled"
 
 
 def _passes(step: Step) -> int:
@@ -300,6 +311,24 @@ def fit_gradient(case: Case, number: int) -> list[np.ndarray]:
     parts = zip(*(point.loss_gradient for point in points), strict=True)
     of_loss = [sum(a * m for a, m in zip(part, share, strict=True)) / sum(share) for part in parts]
     return [a + b for a, b in zip(of_loss, points[-1].penalty_gradient, strict=True)]
+
+
+def _misaligned(case: Case) -> Finding | None:
+    """Recognize gradients of the tape that are handed over for other variables."""
+    for number, step in enumerate(case.steps):
+        for own, (used, taken) in enumerate(zip(step.used, step.by_tape, strict=True)):
+            if used is None or (taken is not None and np.array_equal(used, taken)) or not used.any():
+                continue
+            others = [n for n, other in enumerate(step.by_tape) if other is not None and n != own]
+            of = next((n for n in others if _is_equal(step.by_tape[n], used)), None)
+            if of is not None:
+                told = f"`{case.names[own]}` is updated with the gradient of `{case.names[of]}`"
+                return _finding("gradients-misaligned", case, number, told, place_of_update=True)
+    return None
+
+
+def _is_equal(one: np.ndarray | None, other: np.ndarray) -> bool:
+    return one is not None and np.array_equal(one, other)
 
 
 def _clipped(case: Case) -> Finding | None:

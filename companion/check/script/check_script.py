@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from companion.check.catalogue import Mistake, mistake
 from companion.check.diagnose import Diagnosis, diagnose
@@ -31,8 +32,6 @@ from companion.check.script.training import Given, Training, trainings
 from companion.check.verdict import ProblemVerdict
 from companion.comparison.ulp import abs_difference
 from companion.terminal.outputs import busy
-
-SOME_ROWS = 100  # whose outputs are looked at
 
 
 def check_script(
@@ -148,8 +147,15 @@ def judge(
         with unchanged():
             found, check.reasons = trainings(watcher, names, given)
             for training in found:
-                with training.network.as_it_began():
-                    check.trainings.append(judged(training, watcher, names, printed))
+                try:
+                    with training.network.as_it_began():
+                        check.trainings.append(judged(training, watcher, names, printed))
+                except (ValueError, TypeError, IndexError, KeyError, tf.errors.OpError) as error:
+                    first = str(error).strip().partition("\n")[0]
+                    check.reasons.append(
+                        f"the training of {training.name} could not be compared with .fit: .fit in its place "
+                        f"ends in {type(error).__name__}: {first}"
+                    )
     finally:
         for network, state in states:
             for variable, value in zip(network.model.variables, state, strict=True):
@@ -193,7 +199,7 @@ def heard(into: list[Printed], watcher: ScriptWatcher, clear: Callable[[], None]
 
     @functools.wraps(original)
     def note(*args: Any, **kwargs: Any) -> None:
-        if kwargs.get("file") is None:
+        if kwargs.get("file") in (None, sys.stdout, sys.stderr):
             steps = None if watcher.resting else watcher.steps
             into.append(Printed(" ".join(map(str, args)), steps, own_place()))
         clear()
@@ -217,7 +223,7 @@ def judged(
     own_fit = training.network.own_fit
     candidates = (
         []
-        if training.network.is_cut
+        if training.network.is_cut or training.drawn
         else reported(
             names | training.network.lists,
             problem.epochs,
@@ -227,6 +233,7 @@ def judged(
             printed,
             own_fit.history.get("loss") if own_fit else None,
             [losses for call in watcher.fit_calls for losses in call.history.values()],
+            training.network.counted,
         )
     )
     if training.contradictions is not None:
@@ -236,11 +243,14 @@ def judged(
         return told_of(training, reference, Diagnosis([contradiction(training)], [], []), shown, [])
     diagnosis, shown = best_report(training, reference, replay, candidates)
     notes = list(diagnosis.unwatched) + about_outputs(training, replay)
+    if training.drawn:  # which is said already
+        kept = [finding for finding in diagnosis.findings if finding.stage != ROWS]
+        diagnosis = replace(diagnosis, findings=kept)
     fit = None if own_fit else training.fit
     if fit is not None and shown is not None and shown.length not in (0, fit.arguments["epochs"]):
         more = f"the loop runs for {shown.length} epochs and .fit for {fit.arguments['epochs']}"
         training.apart.append(f"{more}; the first {problem.epochs} are compared")
-    if shown is None:
+    if shown is None and not training.drawn:
         notes.append(
             "the loss that the script reports was not judged: it was not seen in a list, a metric or print"
         )
@@ -252,7 +262,7 @@ def about_outputs(training: Training, replay: Replay) -> list[str]:
     if replay.loss.get_config().get("from_logits", True) or not replay.output_shape:
         return []
     replay.put(training.recording.end)
-    rows = np.arange(min(SOME_ROWS, training.problem.row_count))
+    rows = training.problem.orders[0][: training.problem.batch_size]
     outputs = replay.twin(take(replay.x, rows), training=False).numpy()
     if outputs.min() >= 0 and outputs.max() <= 1:
         return []
@@ -357,7 +367,7 @@ def best_report(
         _, diagnosis, one = min(tried, key=lambda pair: pair[0])
         recording.history, recording.reported = as_history(one, epochs)
         return diagnosis, one
-    named = [one for one in candidates if one.is_about_loss]
+    named = [one for one in candidates if one.is_about_loss and not one.of_batches]
     if named:
         recording.history, recording.reported = as_history(named[0], epochs)
         recording.resolution = named[0].resolution

@@ -19,7 +19,13 @@ def data_of(
 
     An array of the script that has fewer than `most_missing` rows more may have lost them to a short batch.
     """
-    table = network.table.data()
+    try:
+        table = network.table.data()
+    except ValueError:
+        raise NotComparableError(
+            "nothing to compare with .fit yet, because the rows of the batches differ in shape, such as "
+            "texts of different lengths: pad them to one length"
+        ) from None
     if chosen is not None:
         rows = _found_in(table, names[chosen])
         if rows is None:
@@ -90,6 +96,12 @@ def labels_of(
             known[rows] = True
             if labels.weights is not None and labels.weights.size == len(rows):
                 weights[rows], weighted = labels.weights.reshape(-1), True
+    passes = sum(isinstance(event, Forward) and bool(event.tapes) for event in network.events)
+    if not outputs and passes > 1.5 * network.updates:
+        raise NotComparableError(
+            f"nothing to compare with .fit, because {name} is called several times for each update, and its "
+            "predictions are compared with each other: .fit compares one prediction with labels"
+        )
     if not outputs:
         raise NotComparableError(
             f"nothing to compare with .fit yet, because it could not be seen what the predictions of {name} "

@@ -47,7 +47,7 @@ def compiled_loss(loss: Any) -> Any:
             f"--loss {loss!r} is no loss of Keras, and no function of your file: give one, such as mse"
         ) from None
     if isinstance(found, keras.losses.Loss):
-        return type(found).from_config(found.get_config())
+        return _copy(found)
     if isinstance(loss, str):
         by_class = {_plain(name): kind for name, kind in vars(keras.losses).items() if isinstance(kind, type)}
         if _plain(loss) in by_class:
@@ -73,13 +73,27 @@ def described(loss: Any) -> str:
         return " + ".join(parts)
     if isinstance(loss, PlainFunction):
         return getattr(loss.function, "__name__", "the script's own function")
-    logits = "from_logits=True" if loss.get_config().get("from_logits") else ""
-    return f"{type(loss).__name__}({logits})"
+    try:
+        usual = getattr(type(loss)(), "_fn_kwargs", {})
+    except TypeError:  # a class of the script's own, which needs arguments
+        usual = {}
+    own = getattr(loss, "_fn_kwargs", {})
+    told = [f"{key}={value!r}" for key, value in own.items() if value != usual.get(key)]
+    return f"{type(loss).__name__}({', '.join(told)})"
 
 
 def as_fit_reduces(loss: Any) -> Any:
     """Return the same loss, reduced as ``.fit`` reduces by default."""
-    return type(loss).from_config(loss.get_config() | {"reduction": "sum_over_batch_size"})
+    reduced = _copy(loss)
+    reduced.reduction = "sum_over_batch_size"
+    return reduced
+
+
+def _copy(loss: Any) -> Any:
+    """Copy a loss with all its arguments, some of which its configuration may leave out."""
+    copied = object.__new__(type(loss))
+    copied.__dict__.update(vars(loss))
+    return copied
 
 
 def plain_rate(events: Sequence[Event]) -> float:

@@ -1,8 +1,9 @@
 """Which loss of each epoch a script shows: in a list, by a metric, or printed."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ class Reported:
         The line that shows it.
     length : int
         How many epochs it has, those that were not watched too; 0 if that is not known.
+    of_batches : bool
+        Whether it has as many numbers as an epoch has steps, and may hold the batches of the last epoch.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Reported:
     resolution: float
     place: Location | None
     length: int = 0
+    of_batches: bool = False
 
     @property
     def is_about_loss(self) -> bool:
@@ -63,6 +67,7 @@ def reported(
     printed: Sequence[Printed],
     history: Sequence[float] | None = None,
     of_fit: Sequence[Any] = (),
+    counted: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Reported]:
     """List what may be the loss of each epoch, the surest first.
 
@@ -82,6 +87,8 @@ def reported(
         What ``.fit`` returned, where it runs the script's own step.
     of_fit : list of list
         The lists that other calls of ``.fit`` returned: they are not the loop's.
+    counted : dict
+        How long the script's lists were when the recorded epochs had ended.
     """
     found = []
     if history is not None:
@@ -89,14 +96,13 @@ def reported(
     for name, value in series(names):
         losses = None if any(value is other for other in of_fit) else _numbers(value)
         if losses is not None and (len(losses) >= epochs or Reported(name, {}, 0.0, None).is_about_loss):
-            found.append(Reported(name, dict(enumerate(losses[:epochs])), 0.0, None, len(losses)))
+            of_batches = len(losses) == an_epoch != epochs and counted.get(name) != epochs
+            values = dict(enumerate(losses[:epochs]))
+            found.append(Reported(name, values, 0.0, None, len(losses), of_batches))
     since = [(steps - before, place, value) for steps, place, value in results]
     lines = [line if line.steps is None else replace(line, steps=line.steps - before) for line in printed]
     found += _from_metrics(epochs, an_epoch, since) + _from_print(epochs, an_epoch, lines)
-    # A list with as many numbers as an epoch has steps mostly holds the batches of the last epoch.
-    return sorted(
-        found, key=lambda one: (not one.is_about_loss, one.length == an_epoch != epochs, one.resolution)
-    )
+    return sorted(found, key=lambda one: (not one.is_about_loss, one.of_batches, one.resolution))
 
 
 def _numbers(value: Any) -> list[float] | None:
@@ -122,7 +128,7 @@ def _numbers(value: Any) -> list[float] | None:
 
 def _epoch_of(steps: int | None, an_epoch: int) -> int | None:
     """Return which epoch has just ended after so many steps; None in the middle of one."""
-    if not steps:
+    if steps is None or steps <= 0:
         return None
     epoch, rest = divmod(steps, an_epoch)
     return epoch - 1 if rest == 0 else None

@@ -116,10 +116,13 @@ class ScriptCheck:
 
 def print_script(report: Report, check: ScriptCheck) -> None:
     """Print what the script trains, beside ``.fit``, and the verdict on each training."""
+    if check.error is not None and not check.trainings and not check.reasons:
+        report.print("It ended before any loop could be compared.", style="dim")
+        return
     report.heading(f"{check.name}: what it trains, beside .fit")
     for one in check.trainings:
         _print_training(report, one)
-    if not check.trainings and not check.reasons and check.error is None:
+    if not check.trainings and not check.reasons:
         report.print()
         report.print(NO_LOOP)
     for reason in check.reasons:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from companion.check.recording.events import Event, Forward, Gradient, ReadyMade, Recording, Update
-from companion.check.recording.script_network import FitCall, Labels, Network
+from companion.check.recording.script_network import FitCall, Labels, Network, with_layers
 from companion.check.recording.script_watcher import ScriptWatcher
 from companion.check.script.data import data_of, labels_of, orders_of
 from companion.check.script.losses import (
@@ -49,6 +49,8 @@ class Training:
         In what the two trainings of the script differ before any step.
     contradictions : Labels and int, or None
         Where the labels of a row changed, and of how many rows.
+    drawn : bool
+        Whether each batch is drawn at random, so that there are no epochs.
     """
 
     name: str
@@ -59,9 +61,15 @@ class Training:
     assumed: list[str] = field(default_factory=list)
     apart: list[str] = field(default_factory=list)
     contradictions: tuple[Labels, int] | None = None
+    drawn: bool = False
 
 
 ALMOST_ALL = 0.9  # of the rows
+MANY = 0.4  # of the batches
+IN_INPUTS = (
+    "nothing to compare with .fit, because the loss contains derivatives of a network in its inputs: that "
+    "of .fit takes predictions and labels"
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,7 @@ def trainings(
             refuse_what_fit_cannot(network, trained, names)
             found.append(training_of(network, name, watcher, names, given))
         except NotComparableError as error:
-            reasons.append(str(error))
+            reasons.append(IN_INPUTS if watcher.in_inputs else str(error))
     return found, list(dict.fromkeys(reasons))
 
 
@@ -130,6 +138,21 @@ def refuse_what_fit_cannot(network: Network, trained: Sequence[Network], names: 
             f"nothing to compare with .fit yet, because {both} are trained together by one gradient: .fit "
             "has one network; call them in one keras.Model and train that"
         )
+    if any(getattr(layer, "stateful", False) for layer in with_layers(network.model)):
+        raise NotComparableError(
+            f"nothing to compare with .fit yet, because a layer of {name_of(network, names)} has "
+            "stateful=True: what it remembers from batch to batch could not be followed"
+        )
+    if has_two_optimizers(network):
+        raise NotComparableError(
+            f"nothing to compare with .fit, because two optimizers with different settings update parts of "
+            f"{name_of(network, names)}: .fit has one for all variables"
+        )
+    if network.has_more_inputs:
+        raise NotComparableError(
+            f"nothing to compare with .fit yet, because {name_of(network, names)} is called with more than "
+            "one argument: .fit hands all inputs over as one; make one keras.Model of it all"
+        )
     if others:
         raise NotComparableError(
             f"nothing to compare with .fit, because {both} are trained in turn, each on a loss of its own: "
@@ -143,6 +166,19 @@ def refuse_what_fit_cannot(network: Network, trained: Sequence[Network], names: 
         )
 
 
+def has_two_optimizers(network: Network) -> bool:
+    """Return whether optimizers that are set otherwise update different variables, each its own."""
+    first: dict[int, Update] = {}
+    touched: dict[int, set[int]] = {}
+    for event in network.events:
+        if isinstance(event, Update) and event.optimizer is not None and event.gradients is not None:
+            first.setdefault(event.optimizer, event)
+            numbers = {number for number, value in enumerate(event.gradients) if value is not None}
+            touched.setdefault(event.optimizer, set()).update(numbers)
+    told = {str((one.settings["class_name"], one.settings["learning_rate"])) for one in first.values()}
+    return len(told) > 1 and not set.intersection(*touched.values())
+
+
 def _last_update(network: Network) -> Any:
     """Return where the last update of a network was made, and by which optimizer."""
     updates = [event for event in network.events if isinstance(event, Update)]
@@ -153,7 +189,8 @@ def training_of(
     network: Network, name: str, watcher: ScriptWatcher, names: dict[str, Any], given: Given
 ) -> Training:
     """Work out which ``.fit`` a network's training should equal."""
-    events, epochs = whole_epochs(network)
+    drawn = is_drawn(network)
+    events, epochs = (network.events, 1) if drawn else whole_epochs(network)
     events = without_reset(events, network)
     passes = [event for event in events if isinstance(event, Forward) and event.tapes]
     fit = network.own_fit or matching_fit(network, watcher.fit_calls)
@@ -170,7 +207,7 @@ def training_of(
         for event in events
     ]
     count = len(tf.nest.flatten(x)[0])
-    orders = orders_of(fed, epochs, count)
+    orders = [np.concatenate(fed)] if drawn else orders_of(fed, epochs, count)
     recording = recording_of(network, events, watcher)
     assumed: list[str] = []
     problem = FedProblem(
@@ -195,12 +232,31 @@ def training_of(
             f"the recording ended within the first epoch, after {network.updates} updates: rows that are "
             "left out, and the loss of an epoch, could not be judged; --seconds and --memory let it go on"
         )
-    training = Training(name, network, problem, recording, fit, assumed, [], contradictions)
+    if drawn:
+        assumed.append(
+            "each batch is drawn at random: the steps are judged, and there are no epochs to judge"
+        )
+    training = Training(name, network, problem, recording, fit, assumed, [], contradictions, drawn)
     if fit is not None and fit is not network.own_fit:
         set_by_fit(training, fit, given)
     else:
         set_by_loop(training, events, fit, given)
     return training
+
+
+def is_drawn(network: Network) -> bool:
+    """Return whether many batches mix rows that were fed before with new ones, as random draws do."""
+    known: set[int] = set()
+    mixed = batches = 0
+    for event in network.events:
+        if not isinstance(event, Forward) or not event.tapes or event.rows is None:
+            continue
+        rows = set(event.rows.tolist())
+        if known:
+            batches += 1
+            mixed += 0 < len(rows & known) < len(rows) or len(rows) < len(event.rows)
+        known |= rows
+    return batches > 2 and mixed > MANY * batches
 
 
 def whole_epochs(network: Network) -> tuple[list[Event], int]:
@@ -271,8 +327,8 @@ def optimizer_of(settings: dict[str, Any]) -> Callable[[float], Any]:
         if not settings:
             return keras.optimizers.SGD(rate)
         config = dict(settings["config"])
-        if not isinstance(config.get("learning_rate"), dict):  # else it is a schedule
-            config["learning_rate"] = rate
+        has_schedule = isinstance(config.get("learning_rate"), dict)
+        config["learning_rate"] = settings["schedule"] if has_schedule else rate
         return settings["class"].from_config(config)
 
     return make
@@ -323,7 +379,7 @@ def set_by_loop(training: Training, events: Sequence[Event], fit: FitCall | None
     elif len(set(rates)) > 1 and not has_schedule:
         problem = replace(problem, callbacks=lambda: [RatesOfLoop(rates)])
         training.assumed.append(
-            f"a callback of .fit sets the learning rate as the loop does: {rates[0]:g} at first, "
+            f"the learning rate of .fit changes as that of your loop: {rates[0]:g} at first, "
             f"{rates[-1]:g} in the last update that was watched"
         )
     training.problem = with_loss(problem, training.network, training.recording, fit, given)
