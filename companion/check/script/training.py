@@ -245,18 +245,19 @@ def training_of(
 
 
 def is_drawn(network: Network) -> bool:
-    """Return whether many batches mix rows that were fed before with new ones, as random draws do."""
+    """Return whether batches of what should be the first epoch repeat some rows, as random draws do."""
     known: set[int] = set()
     mixed = batches = 0
     for event in network.events:
         if not isinstance(event, Forward) or not event.tapes or event.rows is None:
             continue
         rows = set(event.rows.tolist())
-        if known:
-            batches += 1
-            mixed += 0 < len(rows & known) < len(rows) or len(rows) < len(event.rows)
+        if 2 * len(rows & known) > len(rows):
+            break  # the next epoch, or as good as
+        batches += bool(known)
+        mixed += bool(rows & known) or len(rows) < len(event.rows)
         known |= rows
-    return batches > 2 and mixed > MANY * batches
+    return batches > 1 and mixed > MANY * batches
 
 
 def whole_epochs(network: Network) -> tuple[list[Event], int]:
