@@ -77,6 +77,8 @@ def telling_problem(mistake: str, epochs: int | None = None) -> Problem:
     problem = revealing_problem(4 if mistake == "not-shuffled" else 3, epochs=epochs)
     if mistake in ("class-weights-left-out", "class-weights-normalized"):
         return replace(problem, class_weight={0: 1.0, 1: 3.0})
+    if mistake.startswith("new-optimizer"):  # with plain SGD it makes no difference
+        return replace(problem, optimizer=functools.partial(keras.optimizers.SGD, momentum=0.9))
     if mistake == "clipping-left-out":
         return replace(problem, optimizer=functools.partial(keras.optimizers.SGD, clipnorm=0.1))
     if mistake == "schedule-missing":

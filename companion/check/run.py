@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -38,6 +38,8 @@ class LoopRun:
         How often ``fit`` or ``train_on_batch`` was called, on any network.
     report : Location or None
         The line that puts the returned losses together.
+    left_out : list of str
+        What of its file was left out, in sentences.
     """
 
     history: list[float]
@@ -46,6 +48,7 @@ class LoopRun:
     told: str = ""
     fits: int = 0
     report: Location | None = None
+    left_out: list[str] = field(default_factory=list)
 
 
 def run_as_written(

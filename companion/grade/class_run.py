@@ -186,11 +186,29 @@ def line_of(grade: Grade) -> str:
     score = sum(one.points for one in grade.criteria)
     why = ", ".join(one.name for one in grade.mistakes) or grade.told or ("differs" if grade.unknown else "")
     seconds = f"{grade.seconds:.1f} s" if grade.seconds is not None else ""
-    told = f"{grade.status}: {why}" if why else grade.status
+    status = f"{grade.status}, needs your decision" if grade.needs_decision else grade.status
+    told = f"{status}: {why}" if why else status
     if grade.quiz and grade.quiz.unreadable:
         told += "; answers to the quiz unreadable"
-    points = f"{score_text(score)}/{score_text(grade.maximum)}"
+    points = f"{'-' if grade.needs_decision else score_text(score)}/{score_text(grade.maximum)}"
     return f"{grade.id:<16} {points:>7}  {told[:LONGEST_LINE]}  {seconds}  <- {grade.source}"
+
+
+def undecided(grades: Sequence[Grade]) -> list[tuple[str, str]]:
+    """Say whom an instructor must decide about, and which packages submissions lack."""
+    open_ones = [grade.id for grade in grades if grade.needs_decision]
+    if not open_ones:
+        return []
+    shown = ", ".join(open_ones[:5]) + (" ..." if len(open_ones) > 5 else "")
+    facts = [("your decision", f"{len(open_ones)} without a score: {shown}; see class.html, and use {FILE}")]
+    packages: dict[str, list[str]] = {}
+    for grade in grades:
+        if grade.package:
+            packages.setdefault(grade.package, []).append(grade.id)
+    for package, students in packages.items():
+        told = f"{', '.join(students[:5])}: python -m pip install {package}, then run this again"
+        facts.append((f"{one_line(package)} is missing", told))
+    return facts
 
 
 def publish_all(
@@ -218,6 +236,7 @@ def publish_all(
     left = len(session.submissions) - len(grades)
     if left:
         notes.append(f"{left} not graded yet; --resume goes on")
+    facts += undecided(grades)
     names = ["gradebook.csv", "class.html", "feedback/", "results/", *targets]
     report.facts([*facts, ("written", f"{folder}: {', '.join(names)}  ({seconds:.0f} s)")])
     for note in notes:

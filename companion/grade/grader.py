@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass, fields, replace
 
 import companion
 from companion.check.catalogue import ExerciseResult
-from companion.check.learner.file import sources_of
+from companion.check.learner.file import decoded, sources_of
 from companion.errors import UserError
 from companion.grade import canaries
 from companion.grade.clean_text import all_clean, clean, one_line
 from companion.grade.marking.grade import (
     ERROR,
     INTERNAL,
+    NOT_JUDGED,
     RIGHT,
     CriterionMark,
     Grade,
@@ -36,6 +37,7 @@ from companion.terminal.lesson_list import lesson_file
 
 TRIES = 2  # for a submission, if a process of the grader has ended
 PRINTED = 4000  # characters kept of what was printed
+SLOW = 2.0  # seconds outside of train, from which on they are told
 
 # What a training loop has no use for, and what could help to get around the grader.
 SUSPECT = re.compile(
@@ -133,7 +135,7 @@ def _grade(here: Machine, job: Job) -> Grade:
             ending = here.run(job.task, job.limits, job.file, job.files)
             if ending.how == FAILED:
                 raise MachineError(ending.told)
-            text = job.files[job.file].decode("utf-8-sig")
+            text = decoded(job.files[job.file], job.file)
             done = ending.how == DONE
             judgment = _judged(here, job, ending.result, text) if done else None
             exercises = _exercises(here, job) if done else ()
@@ -205,7 +207,7 @@ def defined(job: Job) -> list[str]:
     """Return the names of the lesson's exercises that a submission defines."""
     stubs = lesson_file(job.task["lesson"], "exercise.py").read_text(encoding="utf-8")
     names = re.findall(r"^def (\w+)\(", stubs, re.MULTILINE)
-    text = job.files[job.file].decode("utf-8-sig")
+    text = decoded(job.files[job.file], job.file)
     return [name for name in names if name != "train" and re.search(rf"\bdef\s+{name}\b", text)]
 
 
@@ -235,7 +237,20 @@ def graded(job: Job, ending: Ending, judgment: Judgment | None) -> Grade:
     parts = {one.name: getattr(judgment, one.name) for one in fields(judgment)}
     parts["look"] = whole.look + judgment.look
     parts["criteria"] = pointed(job, judgment.criteria)
-    return replace(whole, **parts)
+    if ending.outside > SLOW:
+        told = f"the code outside of train took {ending.outside:.0f} s"
+        parts["notes"] = (*judgment.notes, told)
+    return _undecided(replace(whole, **parts))
+
+
+def _undecided(found: Grade) -> Grade:
+    """Judge no criterion, and say where it failed, if an instructor must decide."""
+    if not found.needs_decision:
+        return found
+    where = "" if found.in_train or not found.told else "outside of train: "
+    told = where + found.told
+    criteria = [replace(one, state=NOT_JUDGED, told=told, points=0.0) for one in found.criteria]
+    return replace(found, told=told, criteria=tuple(criteria))
 
 
 def pointed(job: Job, criteria: Sequence[CriterionMark]) -> tuple[CriterionMark, ...]:
@@ -248,7 +263,7 @@ def pointed(job: Job, criteria: Sequence[CriterionMark]) -> tuple[CriterionMark,
 
 def not_run(job: Job, status: str, told: str, ending: Ending | None = None) -> Grade:
     """Return the grade of a submission that gave no result."""
-    return Grade(
+    found = Grade(
         id=job.id,
         name=job.name,
         late=job.late,
@@ -257,6 +272,7 @@ def not_run(job: Job, status: str, told: str, ending: Ending | None = None) -> G
         seed=job.task["seed"],
         status=status,
         told=one_line(told),
+        in_train=ending is None or ending.in_train,
         seconds=ending.seconds if ending else None,
         memory=ending.memory if ending else None,
         printed=clean(ending.printed[:PRINTED]) if ending else "",
@@ -264,6 +280,7 @@ def not_run(job: Job, status: str, told: str, ending: Ending | None = None) -> G
         maximum=sum(job.points.values()),
         look=tuple(suspect(job)),
     )
+    return found if ending and ending.how == DONE else _undecided(found)
 
 
 def suspect(job: Job) -> list[str]:

@@ -1,6 +1,7 @@
 """A run of the grader: what is to be graded, in which order it is done, and what is kept of it."""
 
 import hashlib
+import importlib.util
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
@@ -114,6 +115,8 @@ class Session:
             return one.id in self.choices.only
         if old is None or self.choices.force or old.status == INTERNAL:
             return True
+        if old.package and _is_installed(old.package):
+            return True
         other_seed = self.choices.fixed and old.seed != self.choices.seed
         return other_seed or old.key != self.key(one)
 
@@ -202,6 +205,14 @@ class Session:
             elif one.id in known:
                 found.append(replace(known[one.id], name=one.name, late=one.late))
         return found
+
+
+def _is_installed(package: str) -> bool:
+    """Return whether a package that a submission lacked is there now."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _result_of(future: Future, job: Job) -> Grade:

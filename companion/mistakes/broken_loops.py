@@ -7,6 +7,7 @@ Edit = tuple[str, str]
 AT_THE_TOP = "import tensorflow as tf\n"
 EPOCH_BEGINS = "        losses, counts = [], []"
 ROWS = "    n = len(x)\n"
+PLAIN_TO_MOMENTUM = ("SGD(learning_rate)", "SGD(learning_rate, momentum=0.9)")
 # What makes the loop right where .fit does more than on the other problems.
 ALSO_NEEDED: dict[str, list[Edit]] = {
     "not-shuffled": [
@@ -16,6 +17,8 @@ ALSO_NEEDED: dict[str, list[Edit]] = {
     "class-weights-left-out": [("tf.reduce_mean(rows)", "tf.reduce_mean(rows * (1 + 2 * yb[:, 0]))")],
     "class-weights-normalized": [("tf.reduce_mean(rows)", "tf.reduce_mean(rows * (1 + 2 * yb[:, 0]))")],
     "clipping-left-out": [("SGD(learning_rate)", "SGD(learning_rate, clipnorm=0.1)")],
+    "new-optimizer-every-step": [PLAIN_TO_MOMENTUM],
+    "new-optimizer-every-epoch": [PLAIN_TO_MOMENTUM],
     "schedule-missing": [
         (
             EPOCH_BEGINS,
@@ -141,12 +144,14 @@ EDITS: dict[str, list[Edit]] = {
         )
     ],
     "new-optimizer-every-step": [
-        ("        optimizer.apply(", "        keras.optimizers.SGD(learning_rate).apply(")
+        PLAIN_TO_MOMENTUM,
+        ("        optimizer.apply(", "        keras.optimizers.SGD(learning_rate, momentum=0.9).apply("),
     ],
     "new-optimizer-every-epoch": [
+        PLAIN_TO_MOMENTUM,
         (
-            "        losses, counts = [], []",
-            "        optimizer = keras.optimizers.SGD(learning_rate)\n        losses, counts = [], []",
+            EPOCH_BEGINS,
+            f"        optimizer = keras.optimizers.SGD(learning_rate, momentum=0.9)\n{EPOCH_BEGINS}",
         ),
         ("def update(xb, yb):", "def update(xb, yb):\n        nonlocal optimizer"),
     ],

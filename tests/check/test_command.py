@@ -145,10 +145,10 @@ def returning(what):
 RETURNS = [
     ("history[1:]", "train returned 2 losses, too few: return a list of 3 floats"),
     ("history * 2", "train returned 6 losses, too many: return a list of 3 floats"),
-    ("{'loss': history}", "train returned a dict: return a list of 3 floats"),
+    ("{'cost': history}", "train returned a dict: return a list of 3 floats"),
     ("[str(h) for h in history]", "train returned a list whose entry 0 is a str: return a list of 3 floats"),
     ("[history]", "train returned a list whose entry 0 is a list: return a list of 3 floats"),
-    ("keras.callbacks.History()", "train returned the History of .fit: return a list of 3 floats, "),
+    ("keras.callbacks.History()", "train returned a dict: return a list of 3 floats"),
 ]
 FILES = [
     (
@@ -198,7 +198,7 @@ def test_what_cannot_be_checked_gets_one_line_and_status_2(loop_file, capsys, te
         ),
         (["lesson3", "."], "'.' is a folder: name the file in it that defines train"),
         (["lesson3", "broken.ipynb"], "'broken.ipynb' is no notebook of format 4: save it again in Jupyter"),
-        (["lesson3", "latin.py"], "'latin.py' cannot be read ("),
+        (["lesson3", "latin.py"], "'latin.py' is not text in UTF-8 ("),
     ],
 )
 def test_wrong_files_are_refused_in_one_line(loop_file, tmp_path, capsys, words, said):

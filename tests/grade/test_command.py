@@ -14,6 +14,7 @@ from classes import CANVAS, MOODLE, RIGHT, graded_now, lay, rows, run, wrong
 from companion.grade import __main__ as grade
 from companion.terminal.lesson_list import lesson_file
 
+HEAD = "def train(model, x, y, *, learning_rate, batch_size, epochs):"
 CLASS = {
     "s1.py": RIGHT,
     "s2.py": wrong("sum-instead-of-mean"),
@@ -21,7 +22,7 @@ CLASS = {
     "s4.py": wrong("sum-instead-of-mean"),
     "s5.py": "def train(:\n",
     "s6.py": b"\xff",
-    "s7.py": "while True:\n    pass\n",
+    "s7.py": f"{HEAD}\n    while True:\n        pass\n",
 }
 CLASS_IDS = [name.removesuffix(".py") for name in CLASS]
 SETTINGS = ("--seed", "5", "--seconds", "6", "--jobs", "2")
@@ -43,16 +44,73 @@ def graded(tmp_path_factory):
 def test_the_gradebook_says_who_got_what_and_why(graded):
     book = rows(graded)
     assert {student: row["score"] for student, row in book.items()} == {
-        "s1": "10", "s2": "6", "s3": "9", "s4": "6", "s5": "0", "s6": "0", "s7": "0", "s9": "0"
+        "s1": "10", "s2": "6", "s3": "9", "s4": "6", "s5": "", "s6": "", "s7": "0", "s9": "0"
     }  # fmt: skip
     assert {student: row["status"] for student, row in book.items()} == {
         "s1": "graded", "s2": "graded", "s3": "graded", "s4": "graded",
-        "s5": "error", "s6": "unreadable", "s7": "timeout", "s9": "missing",
+        "s5": "error, needs your decision", "s6": "unreadable, needs your decision", "s7": "timeout",
+        "s9": "missing",
     }  # fmt: skip
+    assert "SyntaxError" in book["s5"]["reason"]
     assert [book[student]["first mistake"] for student in ("s1", "s2", "s3")] == [
         "", "sum-instead-of-mean", "last-batch-reported"
     ]  # fmt: skip
     assert (book["s1"]["name"], book["s9"]["name"]) == ("Ada Lovelace", "'=Jo <b>O'Neil</b>")
+
+
+def test_what_is_not_the_loop_costs_no_points_and_what_is_does(capsys, tmp_path):
+    wrong_return = f"{HEAD}\n    return {{}}\n"
+    notebook = {
+        "cells": [{"cell_type": "code", "source": text} for text in (RIGHT, "print(", "1 / 0", "x = 1")]
+    }
+    files = {
+        "right_then_fails.py": RIGHT + "\nraise ValueError('no plot here')\n",
+        "right_then_asks.py": RIGHT + "\nwhat = input('go on? ')\n",
+        "right_then_trains.py": RIGHT + "\nwhile True:\n    pass\n",
+        "right_notebook.ipynb": json.dumps(notebook),
+        "right_export.py": "get_ipython().run_line_magic('matplotlib', 'inline')\n!pip install x\n" + RIGHT,
+        "right_latin.py": ("# coding: latin-1\n# Zoë\n" + RIGHT).encode("latin-1"),
+        "right_dict.py": RIGHT.replace("return history", "return {'loss': history, 'time': 3}"),
+        "right_chatty.py": RIGHT.replace("    history = []", "    print('x' * 3_000_000)\n    history = []"),
+        "open_package.py": "import no_such_package\n" + RIGHT,
+        "open_top.py": "x = 1 / 0\n" + RIGHT,
+        "open_loop.py": "while True:\n    pass\n" + RIGHT,
+        "open_name.py": RIGHT.replace("def train", "def fit"),
+        "zero_return.py": wrong_return,
+        "zero_exception.py": f"{HEAD}\n    raise ValueError('here')\n",
+        "zero_stub.py": f"{HEAD}\n    raise NotImplementedError\n",
+    }
+    lay(tmp_path / "in", files)
+    status, out, _ = run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seconds", 6)
+    book, expected = rows(tmp_path / "out"), {"right": "10", "open": "", "zero": "0"}
+    scores = {student: row["score"] for student, row in book.items()}
+    assert scores == {student: expected[student.partition("_")[0]] for student in book}
+    assert (status, "4 without a score" in out) == (0, True)
+    assert "python -m pip install no_such_package, then run this again" in re.sub(r"\s+", " ", out)
+    page = (tmp_path / "out" / "feedback" / "right_then_trains.html").read_text()
+    assert "took longer than 3 s: left out, with all that follows" in page
+    assert "your instructor decides" in (tmp_path / "out" / "feedback" / "open_top.html").read_text()
+    result = json.loads((tmp_path / "out" / "results" / "open_top.json").read_text())
+    assert (result["score"], "your instructor decides" in result["output"]) == (0, True)
+
+    (tmp_path / "out" / "overrides.csv").write_text(
+        "id,score,reason,as\nopen_top,,too late,zero\nopen_loop,7,\n"
+    )
+    (tmp_path / "in" / "no_such_package.py").write_text("")
+    run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seconds", 6)
+    book = rows(tmp_path / "out")
+    assert (book["open_top"]["score"], book["open_loop"]["score"]) == ("0", "7")
+
+
+def test_who_lacked_a_package_is_graded_again_when_it_is_there(capsys, tmp_path, monkeypatch):
+    lay(tmp_path / "in", {"s1.py": "import no_such_package\n" + RIGHT, "s2.py": RIGHT})
+    words = (tmp_path / "in", "--output", tmp_path / "out")
+    run(capsys, *words)
+    status, out, _ = run(capsys, *words)
+    assert (status, graded_now(out), "nothing new" in out) == (0, [], True)
+    monkeypatch.setattr("companion.grade.session._is_installed", lambda package: package == "no_such_package")
+    status, out, _ = run(capsys, *words)
+    assert graded_now(out) == ["s1"]
 
 
 def test_a_criterion_that_depends_on_what_is_wrong_is_not_called_wrong(graded):
@@ -101,6 +159,7 @@ def test_the_class_page_counts_mistakes_and_lists_who_timed_out(graded):
     counts = dict(re.findall(r"<code>([\w-]+)</code>.*?<td class=\"number\">(\d+)</td>", page))
     assert counts == {"sum-instead-of-mean": "2", "last-batch-reported": "1"}
     assert "Timed out (1)" in page
+    assert page.index("Needs your decision (2)") < page.index("Scores")
     assert "Handed in no loop (1)" in page
     alike = page[page.index("same wrong trajectory") :]
     assert re.search(r">s2</a>.*>s4</a>.*sum-instead-of-mean", alike[: alike.index("<h2")])

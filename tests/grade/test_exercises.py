@@ -65,7 +65,7 @@ def graded(tmp_path_factory, right_answers):
 
 
 def row(folder, student):
-    with open(folder / "gradebook.csv", encoding="utf-8", newline="") as stream:
+    with open(folder / "gradebook.csv", encoding="utf-8-sig", newline="") as stream:
         return next(one for one in csv.DictReader(stream) if one["id"] == student)
 
 

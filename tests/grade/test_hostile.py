@@ -48,7 +48,7 @@ ENDS = {
     "forged_by_the_recorder": {"error"},
     "forged_message": {"error"},
     "fork_bomb": {"timeout", "processes", "memory"},
-    "gigabyte_of_output": {"output"},
+    "gigabyte_of_output": {"timeout", "graded"},
     "gigabyte_on_disk": {"disk", "error", "graded"},
     "keras_step_from_source": {"graded"},
     "keras_step_in_another_file": {"graded"},

@@ -152,8 +152,12 @@ def test_answers_to_the_quiz_lie_beside_the_file_of_their_student(tmp_path):
     assert intake.ignored == ["answers.toml"]
 
 
-def test_a_file_and_a_notebook_by_one_student_are_two_candidates(tmp_path):
-    assert "2 candidates" in problem(tmp_path, {"s1.py": LOOP, "s1.ipynb": NOTEBOOK})
+def test_a_file_and_a_notebook_by_one_student_are_two_candidates_unless_they_have_one_loop(tmp_path):
+    other = NOTEBOOK.replace("return", "return 2 *")
+    assert other != NOTEBOOK
+    assert "2 candidates" in problem(tmp_path / "two", {"s1.py": LOOP, "s1.ipynb": other})
+    both = lay(tmp_path / "one", {"s1.py": LOOP, "s1.ipynb": NOTEBOOK})
+    assert (found(both)["s1"].file, found(both)["s1"].problem) == ("s1.py", "")
 
 
 def test_symbolic_links_are_not_followed(tmp_path):

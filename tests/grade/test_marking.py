@@ -5,7 +5,7 @@ import random
 import pytest
 from marks import a_few, one_of_each
 from mistake_cases import ENDS_IN_AN_EXCEPTION, SINGLES, SPECIAL
-from mistaken_loops import loop
+from mistaken_loops import from_text, loop
 from right_loops import RIGHT_LOOPS
 
 from companion.check.learner.lines import line_of_report
@@ -15,6 +15,7 @@ from companion.grade.sandbox.inside import Task
 from companion.grade.sandbox.wire import decode, encode
 from companion.grade.sandbox.wire_values import WireError
 from companion.grade.workers.judge_server import judge_one, prepare, reference_of
+from companion.mistakes.broken_loops import right_loop
 
 SEED = 77_000_000
 RESULT_ONLY = ("dataset_reduce", "stateless_tape")
@@ -101,7 +102,6 @@ def expected(criterion, *names):
                 "no-update",
                 "wrong-learning-rate",
                 "some-variables-only",
-                "new-optimizer-every-step",
             ),
             *expected("rows", "other-batch-size", "drawn-with-replacement"),
             *expected("short_batch", "last-batch-dropped", "divided-by-batch-size"),
@@ -114,6 +114,15 @@ def test_a_mistake_is_held_against_its_criterion(judges, name, criterion):
     style = next(style for style, single in SINGLES if single == name)
     states, _ = judged(judges(3), loop(style, name))
     assert [one for one, state in states.items() if state == WRONG] == [criterion]
+
+
+def test_a_new_optimizer_that_remembers_nothing_costs_no_points(judges):
+    text = right_loop().replace(
+        "        optimizer.apply(", "        keras.optimizers.SGD(learning_rate).apply("
+    )
+    states, judgment = judged(judges(3), from_text(text, "new.py"))
+    assert set(states.values()) == {RIGHT}
+    assert any("9 optimizers make 9 updates" in note for note in judgment.notes)
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def grade(student, points=1.0, **more):
 
 
 def rows_of(content):
-    return list(csv.reader(io.StringIO(content.decode())))
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
 
 
 def test_the_gradebook_has_a_row_a_student():
@@ -125,9 +125,9 @@ def test_the_gradebook_has_a_row_a_student():
     grades[1] = replace(grades[1], criteria=tuple(marks))
     header, first, second = rows_of(gradebook(scored(grades, {"s2": Override(3.5, "")})))
     assert header[:4] == ["id", "name", "score", "maximum"]
-    assert header[4:-6] == list(CRITERIA)
-    assert header[-6:-4] == ["exercises", "quiz"]
-    assert header[-4:] == ["first mistake", "status", "late", "seconds"]
+    assert header[4:-7] == list(CRITERIA)
+    assert header[-7:-5] == ["exercises", "quiz"]
+    assert header[-5:] == ["first mistake", "status", "reason", "late", "seconds"]
     assert first == [
         "s1",
         "Lovelace, Ada",
@@ -138,6 +138,7 @@ def test_the_gradebook_has_a_row_a_student():
         "",
         "no-update",
         "graded",
+        "",
         "late",
         "0.50",
     ]
@@ -152,6 +153,7 @@ def test_the_gradebook_has_a_row_a_student():
         *["0"] * 5,
         *[""] * 3,
         "timeout (overridden)",
+        "",
         "",
         "0.50",
     ]
@@ -180,7 +182,7 @@ def test_a_score_by_hand_wins_and_is_marked():
     ("text", "told"),
     [
         ("student,score\n", "line 1: the columns must be id,score,reason; they are student,score"),
-        ("id,score\ns1,ten\n", "line 2: score is 'ten': it must be a number from 0 to 8"),
+        ("id,score\ns1,ten\n", "line 2: score is 'ten': it must be zero or a number to 8"),
         ("id,score\ns1,nan\n", "line 2: score is 'nan'"),
         ("id,score\ns1,99\n", "line 2: score is '99'"),
         ("id,score\ns1,1\n\ns1,2\n", "line 4: 's1' comes twice; take one of the rows out"),

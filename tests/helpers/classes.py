@@ -41,7 +41,7 @@ def wrong(name, style="arithmetic"):
 
 
 def rows(folder):
-    with open(folder / "gradebook.csv", newline="") as file:
+    with open(folder / "gradebook.csv", newline="", encoding="utf-8-sig") as file:
         return {row["id"]: row for row in csv.DictReader(file)}
 
 
@@ -57,4 +57,4 @@ def run(capsys, *words):
 
 def graded_now(out):
     """Give the ids of those that a run has graded."""
-    return re.findall(r"^(\S+) +[\d.]+/10 ", out, flags=re.MULTILINE)
+    return re.findall(r"^(\S+) +[\d.-]+/10 ", out, flags=re.MULTILINE)

@@ -18,7 +18,7 @@ ENDS_IN_AN_EXCEPTION = ("no-gradient", "variables-in-tf-function")
 # Those that show on a problem of their own only.
 SPECIAL = (
     "not-shuffled", "class-weights-left-out", "class-weights-normalized", "clipping-left-out",
-    "schedule-missing",
+    "schedule-missing", "new-optimizer-every-step", "new-optimizer-every-epoch",
 )  # fmt: skip
 
 

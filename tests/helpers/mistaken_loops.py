@@ -3,7 +3,7 @@
 import linecache
 from pathlib import Path
 
-from companion.mistakes.broken_loops import EDITS, Edit, edited, right_loop
+from companion.mistakes.broken_loops import EDITS, PLAIN_TO_MOMENTUM, Edit, edited, right_loop
 
 FOLDER = Path(__file__).parent / "loops"
 SOLUTIONS = Path(__file__).parent / "solutions"  # of the lessons' exercises
@@ -206,29 +206,35 @@ MISTAKES: dict[str, dict[str, list[Edit]]] = {
     },
     "new-optimizer-every-step": {
         "compiled": [
+            PLAIN_TO_MOMENTUM,
             (
                 "        optimizer.apply_gradients",
-                "        optimizer = keras.optimizers.SGD(learning_rate)\n        optimizer.apply_gradients",
+                "        optimizer = keras.optimizers.SGD(learning_rate, momentum=0.9)\n        optimizer.apply_gradients",
             ),
             ("    @tf.function(reduce_retracing=True)\n", ""),
         ],
-        "one_tape": [("sgd.apply_gradients", "keras.optimizers.SGD(learning_rate).apply_gradients")],
+        "one_tape": [
+            ("SGD(learning_rate=learning_rate)", "SGD(learning_rate, momentum=0.9)"),
+            ("sgd.apply_gradients", "keras.optimizers.SGD(learning_rate, momentum=0.9).apply_gradients"),
+        ],
     },
     "new-optimizer-every-epoch": {
         "compiled": [
+            PLAIN_TO_MOMENTUM,
             (
                 "        mean.reset_state()",
-                "        optimizer = keras.optimizers.SGD(learning_rate)\n        mean.reset_state()",
+                "        optimizer = keras.optimizers.SGD(learning_rate, momentum=0.9)\n        mean.reset_state()",
             ),
             ("    @tf.function(reduce_retracing=True)\n", ""),
             ("    def step(xb, yb):", "    def step(xb, yb, optimizer):"),
             ("step(xb, yb)\n        history", "step(xb, yb, optimizer)\n        history"),
         ],
         "one_tape": [
+            ("SGD(learning_rate=learning_rate)", "SGD(learning_rate, momentum=0.9)"),
             (
                 "        sum_of_losses = 0.0",
-                "        sgd = keras.optimizers.SGD(learning_rate)\n        sum_of_losses = 0.0",
-            )
+                "        sgd = keras.optimizers.SGD(learning_rate, momentum=0.9)\n        sum_of_losses = 0.0",
+            ),
         ],
     },
     "other-initial-weights": {

@@ -1,16 +1,24 @@
 """A learner's own file with ``train``: how it is read, how it is called, and what it may give back."""
 
+import __future__
+
 import ast
+import contextlib
 import copy
 import difflib
+import functools
 import inspect
+import io
 import json
 import linecache
+import operator
 import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import tokenize
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +29,7 @@ from companion.errors import UserError
 SIGNATURE = "train(model, x, y, *, learning_rate, batch_size, epochs)"
 AROUND_PYTHON = ("time", "capture")  # cell magics over a cell of Python
 NO_TRAIN = ("train_longer",)  # an exercise's name
+LONGEST = 200  # characters of a message
 NEAR = 0.6  # how alike a misspelled name is
 
 
@@ -55,28 +64,135 @@ def read_module(path: str) -> ModuleType:
 
 def run_file(path: str) -> ModuleType:
     """Do as `read_module`, and let through what the file raises."""
-    file, parts = check_file(path), parts_of(path)
-    module = ModuleType("learner_" + re.sub(r"\W", "_", file.stem))
-    module.__file__ = str(file.resolve())
-    vars(module)["display"] = print  # as a notebook has it
-    sys.modules[module.__name__] = module  # where dataclasses and AutoGraph look for it
-    sys.path.insert(0, str(file.resolve().parent))
+    module, parts = _module_for(path), parts_of(path)
     for name, source in parts:
-        # So that tracebacks, and tf.function, find the text of a cell too.
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        exec(compile(source, name, "exec"), vars(module))
+        _show_in_tracebacks(name, source)
+        exec(compile(source, name, "exec", dont_inherit=True), vars(module))
     return module
 
 
-def parts_of(path: str) -> list[tuple[str, str]]:
-    """Read the code of a file, or of each cell of a notebook without its magics, as `sources_of`."""
-    file = check_file(path)
+def run_up_to_train(path: str, seconds: float) -> tuple[ModuleType, list[str]]:
+    """Run a file or a notebook whose ``train`` is wanted, whatever else is in it.
+
+    Once ``train`` is defined, what fails or takes too long is left out.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    seconds : float
+        What the code outside of ``train`` may take.
+
+    Returns
+    -------
+    module : ModuleType
+        What it defines.
+    left_out : list of str
+        What was left out, in sentences.
+    """
+    module, left_out = _module_for(path), list[str]()
+    with _interrupted_after(seconds):
+        for name, source in parts_of(path):
+            _show_in_tracebacks(name, source)
+            try:
+                statements = ast.parse(source, name).body
+            except SyntaxError as error:
+                if not hasattr(module, "train"):
+                    raise LoopError(error, "while the file is read") from None
+                left_out.append(f"{name}, line {error.lineno}, is no Python: {error.msg}")
+                continue
+            for statement in statements:
+                try:
+                    _run_statement(statement, name, module)
+                except TooLongError:
+                    if not hasattr(module, "train"):
+                        raise
+                    at = f"{name}, line {statement.lineno}"
+                    told = f"{at}, took longer than {seconds:g} s: left out, with all that follows"
+                    return module, [*left_out, told]
+                except BaseException as error:  # SystemExit too
+                    if not hasattr(module, "train"):
+                        raise LoopError(error, "while the file is run") from None
+                    told = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:LONGEST]}"
+                    left_out.append(f"{name}, line {statement.lineno}, was left out: {told}")
+    return module, left_out
+
+
+class TooLongError(Exception):
+    """The code outside of ``train`` takes too long."""
+
+
+@contextlib.contextmanager
+def _interrupted_after(seconds: float) -> Iterator[None]:
+    """Raise `TooLongError` in what runs for longer, again each second: it may be caught once."""
+    if not hasattr(signal, "setitimer"):  # Windows
+        yield
+        return
+
+    def interrupt(*_: Any) -> None:
+        raise TooLongError(f"the code outside of train takes longer than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path!r} cannot be read ({error}): save it as text in UTF-8") from None
-    parts = sources_of(path, text)
-    return [(name, _without_magics(code)) for name, code in parts] if file.suffix == ".ipynb" else parts
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _run_statement(statement: ast.stmt, name: str, module: ModuleType) -> None:
+    """Run a statement as a part of its module."""
+    code = compile(ast.Module([statement], []), name, "exec", flags=_future_flags(module), dont_inherit=True)
+    exec(code, vars(module))
+
+
+def _future_flags(module: ModuleType) -> int:
+    """Return the flags of what a module has imported from ``__future__``."""
+    features = [value for value in vars(module).values() if isinstance(value, __future__._Feature)]
+    return functools.reduce(operator.or_, (feature.compiler_flag for feature in features), 0)
+
+
+def _module_for(path: str) -> ModuleType:
+    """Make the module of a learner's file, where dataclasses and AutoGraph look for it."""
+    file = check_file(path)
+    module = ModuleType("learner_" + re.sub(r"\W", "_", file.stem))
+    module.__file__ = str(file.resolve())
+    vars(module).update(names_of_a_notebook())
+    sys.modules[module.__name__] = module
+    sys.path.insert(0, str(file.resolve().parent))
+    return module
+
+
+def names_of_a_notebook() -> dict[str, Any]:
+    """Return the names that IPython has, and files that were exported from a notebook: magics do nothing."""
+    methods = ("run_line_magic", "run_cell_magic", "magic", "system", "getoutput")
+    shell = SimpleNamespace(**dict.fromkeys(methods, lambda *_, **__: None))
+    return {"display": print, "get_ipython": lambda: shell}
+
+
+def _show_in_tracebacks(name: str, source: str) -> None:
+    """Let tracebacks, and tf.function, find the text, of a cell too."""
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+
+
+def parts_of(path: str) -> list[tuple[str, str]]:
+    """Read the code of a file, or of each cell of a notebook, without its magics, as `sources_of`."""
+    try:
+        content = check_file(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path!r} cannot be read: {error.strerror or error}") from None
+    return [(name, _without_magics(code)) for name, code in sources_of(path, decoded(content, path))]
+
+
+def decoded(content: bytes, path: str) -> str:
+    """Return the text of a file, in the encoding that it declares, or else UTF-8."""
+    try:
+        is_notebook = path.endswith(".ipynb")
+        encoding = "utf-8-sig" if is_notebook else tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+        return content.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+        raise UserError(f"{path!r} is not text in UTF-8 ({error}): save it as UTF-8") from None
 
 
 def sources_of(path: str, text: str) -> list[tuple[str, str]]:
@@ -236,9 +352,10 @@ def history_of(
         return None
     if result is None:
         raise UserError(f"train returned None: {wanted}; is the return missing?")
+    result = getattr(result, "history", result)  # of a History, which a loop may keep too
+    if isinstance(result, dict) and "loss" in result:
+        result = result["loss"]
     kind = type(result).__name__
-    if kind == "History":
-        raise UserError(f"train returned the History of .fit: {wanted}, from your own loop")
     if len(getattr(result, "shape", ())) == 1:
         result = list(np.asarray(result))
     if hasattr(result, "shape"):

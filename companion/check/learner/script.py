@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from companion.check.learner.file import check_file, parts_of
+from companion.check.learner.file import check_file, names_of_a_notebook, parts_of
 
 
 class ExitedAtOnceError(BaseException):
@@ -29,7 +29,8 @@ def as_main(path: str, arguments: Sequence[str]) -> Iterator[ModuleType]:
     file = check_file(path)
     module = ModuleType("__main__")
     module.__file__ = str(file.resolve())
-    vars(module)["display"] = print  # as a notebook has it
+    if file.suffix == ".ipynb" or b"get_ipython()." in file.read_bytes():
+        vars(module).update(names_of_a_notebook())
     before = sys.modules["__main__"], sys.argv, list(sys.path), sys.stdin, os._exit
     sys.modules["__main__"], sys.argv = module, [str(file), *arguments]
     sys.path[0:1] = [str(file.resolve().parent)]

@@ -26,6 +26,8 @@ class LoopError(UserError):
         Type and first line of the message.
     file, line : str and int, or None
         The innermost line of the learner's code.
+    package : str
+        The package that is not installed, if that is the cause; else "".
     not_done : bool
         Whether it is a NotImplementedError that this line raises: a stub that is not filled in.
     """
@@ -39,6 +41,8 @@ class LoopError(UserError):
         self.line: int | None = frames[-1].lineno if frames else None
         if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
             self.file, self.line = error.filename, error.lineno
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        self.package = (missing or "").partition(".")[0]
         raised = traceback.extract_tb(error.__traceback__)[-1:]
         at = [(frame.filename, frame.lineno) for frame in raised]
         self.not_done = isinstance(error, NotImplementedError) and at == [(self.file, self.line)]

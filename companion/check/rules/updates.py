@@ -39,8 +39,25 @@ def _moves(update: Update) -> bool:
 
 
 def optimizer_counts(case: Case) -> list[Finding]:
-    """Count optimizers, and updates a step."""
+    """Count optimizers, and updates a step; with an optimizer that remembers nothing, new ones are a note."""
     found = []
+    new = _new_optimizers(case)
+    if new is not None and _remembers(case.steps[0].updates[0]):
+        found.append(new)
+    elif new is not None:
+        told = "with SGD without momentum this makes no difference, but others forget their earlier steps"
+        case.unwatched.append(f"{new.evidence}; {told}")
+    twice = [[u for u in step.updates if u.optimizer is not None] for step in case.steps]
+    if all(len(updates) == 2 for updates in twice) and all(step.is_repeated for step in case.steps):
+        told = "the optimizer is applied 2 times to one gradient"
+        place = twice[0][1].place
+        where = Divergence("update", 0, 0, None, 2, 1)
+        found.append(Finding("two-updates-a-step", UPDATE, where, f"update 1: {told}", place))
+    return found
+
+
+def _new_optimizers(case: Case) -> Finding | None:
+    """Find that there is a new optimizer for each step, or for each epoch."""
     by_epoch: dict[int, list[int]] = {}
     for step in case.steps:
         by_epoch.setdefault(step.epoch, []).extend(
@@ -50,23 +67,22 @@ def optimizer_counts(case: Case) -> list[Finding]:
     different, per_epoch = len(set(all_of)), [set(numbers) for numbers in by_epoch.values()]
     each_epoch = different == len(per_epoch) > 1 and all(len(numbers) == 1 for numbers in per_epoch)
     if different == len(case.steps) > 1 and not (each_epoch and _is_made_outside(case)):
-        told = f"{different} optimizers make {len(case.steps)} updates, but .fit has one for all"
-        found.append(
-            update_finding("new-optimizer-every-step", case, 1, told, what="optimizer", learner=2, fit=1)
-        )
+        name, at, of = "new-optimizer-every-step", 1, f"make {len(case.steps)} updates"
     elif each_epoch:
-        told = f"{different} optimizers for {len(per_epoch)} epochs, but .fit has one for all"
         at = next(number for number, step in enumerate(case.steps) if step.epoch == 1)
-        found.append(
-            update_finding("new-optimizer-every-epoch", case, at, told, what="optimizer", learner=2, fit=1)
-        )
-    twice = [[u for u in step.updates if u.optimizer is not None] for step in case.steps]
-    if all(len(updates) == 2 for updates in twice) and all(step.is_repeated for step in case.steps):
-        told = "the optimizer is applied 2 times to one gradient"
-        place = twice[0][1].place
-        where = Divergence("update", 0, 0, None, 2, 1)
-        found.append(Finding("two-updates-a-step", UPDATE, where, f"update 1: {told}", place))
-    return found
+        name, of = "new-optimizer-every-epoch", f"for {len(per_epoch)} epochs"
+    else:
+        return None
+    told = f"{different} optimizers {of}, but .fit has one for all"
+    return update_finding(name, case, at, told, what="optimizer", learner=2, fit=1)
+
+
+def _remembers(update: Update) -> bool:
+    """Return whether an optimizer keeps something from step to step."""
+    settings = update.settings
+    config = settings.get("config") or {}
+    has_schedule = not isinstance(config.get("learning_rate", 0.0), int | float)
+    return settings.get("class_name") != "SGD" or bool(config.get("momentum")) or has_schedule
 
 
 def _is_made_outside(case: Case) -> bool:

@@ -1,5 +1,6 @@
 """From a folder or an archive to submissions: who handed in what, and what of it cannot be graded."""
 
+import ast
 import hashlib
 import re
 from collections.abc import Callable, Iterable
@@ -7,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from companion.check.learner.file import decoded, sources_of
 from companion.errors import UserError
 from companion.grade.clean_text import one_line
 from companion.grade.intake.archive import MOST_BYTES, Entry, entries_in, list_entries
@@ -19,6 +21,7 @@ LOOPS = (".py", ".ipynb")
 DEFINES_TRAIN = re.compile(
     rb'(?:^|["\n]|\\n)(?:[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+train\b|train[ \t]*=)'
 )
+MOST_COMPARED = 1 << 20  # bytes of a file
 NOTHING = "nothing was handed in"
 NO_LOOP = "no loop was handed in, only answers to the quiz: hand in a .py or .ipynb file that defines train"
 
@@ -180,17 +183,35 @@ def _choose(named: dict[str, Entry]) -> tuple[str, dict[str, bytes]]:
     loops = [name for name in loops if name in content]
     for name in loops:
         try:
-            content[name].decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise UnreadableError(
-                f"{name} is not text in UTF-8 ({error.reason} at byte {error.start})"
-            ) from None
+            decoded(content[name], name)
+        except UserError as error:
+            raise UnreadableError(str(error)) from None
     defining = [name for name in loops if DEFINES_TRAIN.search(content[name])]
-    chosen = defining or loops
+    chosen = _one_of_each(defining or loops, content)
     if len(chosen) > 1:
         what = "define train" if defining else "could hold the loop, and none defines train"
         raise UnreadableError(f"{len(chosen)} candidates: {_list(chosen)} {what}; hand in one")
     return chosen[0], content
+
+
+def _one_of_each(names: list[str], content: dict[str, bytes]) -> list[str]:
+    """Leave out a notebook whose ``train`` stands in a Python file too, as an export of it does."""
+    if len(names) < 2 or any(len(content[name]) > MOST_COMPARED for name in names):
+        return names
+    texts = {name: loop_of(name, content[name]) for name in names}
+    python = {texts[name] for name in names if name.lower().endswith(".py")} - {""}
+    return [name for name in names if name.lower().endswith(".py") or texts[name] not in python]
+
+
+def loop_of(name: str, content: bytes) -> str:
+    """Return the code of ``train`` without comments and layout; "" if there is none to be read."""
+    try:
+        trees = [ast.parse(code) for _, code in sources_of(name, decoded(content, name))]
+    except (UserError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    nodes = [node for tree in trees for node in tree.body]
+    loops = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == "train"]
+    return ast.unparse(loops[-1]) if loops else ""
 
 
 def content_of(named: dict[str, Entry]) -> dict[str, bytes]:

@@ -129,6 +129,8 @@ class Judgment:
         The same for runs that went wrong in the same way; "" for a right one.
     error, shown : str
         What the run ended in, and its traceback.
+    package : str
+        The package that it needs and that is not installed.
     look : tuple of str
         Why somebody should read the submission.
     """
@@ -143,6 +145,7 @@ class Judgment:
     notes: tuple[str, ...] = ()
     trajectory: str = ""
     error: str = ""
+    package: str = ""
     shown: str = ""
     look: tuple[str, ...] = ()
 
@@ -163,6 +166,8 @@ class Grade(Judgment):
         Of data, initial weights and order.
     told : str
         Why it was not judged, in a line; else "".
+    in_train : bool
+        Whether its ``train`` had been called: what goes wrong before that is no mistake of the loop.
     seconds, memory : float and int, or None
         What the run took, in seconds and megabytes.
     printed : str
@@ -191,6 +196,7 @@ class Grade(Judgment):
     source: str = ""
     late: bool = False
     told: str = ""
+    in_train: bool = True
     seconds: float | None = None
     memory: int | None = None
     printed: str = ""
@@ -207,11 +213,18 @@ class Grade(Judgment):
         return round(sum(one.points for one in self.criteria), 2)
 
     @property
+    def needs_decision(self) -> bool:
+        """Return whether an instructor must decide: what kept it from being judged is not the loop."""
+        if self.override is not None or self.status in (GRADED, MISSING, NOT_DONE):
+            return False
+        return bool(self.package) or not self.in_train or self.status in (UNREADABLE, INTERNAL)
+
+    @property
     def score(self) -> float | None:
-        """Return the score that counts; None where the grader itself failed, since a blank is no zero."""
+        """Return the score that counts; None where an instructor must decide: a blank is no zero."""
         if self.override is not None:
             return self.override.score
-        return None if self.status == INTERNAL else self.graded
+        return None if self.needs_decision else self.graded
 
 
 def as_json(record: Judgment) -> dict[str, Any]:

@@ -17,7 +17,7 @@ NARROW, WIDE = 12, 22  # rem
 def class_page(grades: Sequence[Grade], title: str, about: Sequence[tuple[str, str]]) -> bytes:
     """Make the page of a class, as HTML; `about` has facts of the run to tell."""
     facts = [part for word, text in about for part in (tag("dt", word), tag("dd", text))]
-    parts = [tag("dl", *facts), tag("h2", "Scores"), _scores(grades)]
+    parts = [tag("dl", *facts), *_undecided(grades), tag("h2", "Scores"), _scores(grades)]
     parts += [
         tag("h2", "Criteria"),
         _criteria(grades),
@@ -103,12 +103,29 @@ def _beside(grades: Sequence[Grade]) -> list[Element]:
     return parts
 
 
+def _undecided(grades: Sequence[Grade]) -> list[Element]:
+    """List those about whom the instructor must decide, before all else."""
+    rows: list[list[Any]] = [
+        [_link(grade), grade.name, grade.told] for grade in grades if grade.needs_decision
+    ]
+    if not rows:
+        return []
+    told = (
+        "These have no score, since what went wrong is not the loop. They are in no mean and in no gradebook "
+        "of a course system. Write a score, or zero, into overrides.csv; or have the cause mended and run "
+        "the grader again."
+    )
+    heading = tag("h2", f"Needs your decision ({len(rows)})")
+    return [heading, tag("p", told), table(["student", "name", "reason"], rows)]
+
+
 def _not_graded(grades: Sequence[Grade]) -> list[Element]:
     """List who timed out, and who else could not be run."""
     parts = []
-    late = [grade for grade in grades if grade.status == TIMEOUT]
+    judged = [grade for grade in grades if not grade.needs_decision]
+    late = [grade for grade in judged if grade.status == TIMEOUT]
     ran = (TIMEOUT, GRADED, MISSING, NOT_DONE)
-    others = [grade for grade in grades if grade.status not in ran]
+    others = [grade for grade in judged if grade.status not in ran]
     missing = [grade for grade in grades if grade.status == MISSING]
     stubs = [grade for grade in grades if grade.status == NOT_DONE]
     for heading, some in (("Timed out", late), ("Could not be run to the end", others)):

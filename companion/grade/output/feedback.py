@@ -13,8 +13,9 @@ SHOWN = 4000  # characters of what the submission printed
 
 def headline(grade: Grade) -> str:
     """Return the score in a line."""
-    score = "no score" if grade.score is None else f"{score_text(grade.score)}"
-    text = f"{score} of {score_text(grade.maximum)} points"
+    if grade.score is None:
+        return "no score yet: your instructor decides" + (", handed in late" if grade.late else "")
+    text = f"{score_text(grade.score)} of {score_text(grade.maximum)} points"
     if grade.override is not None:
         reason = f": {grade.override.reason}" if grade.override.reason else ""
         text += f", set by hand (graded {score_text(grade.graded)}){reason}"

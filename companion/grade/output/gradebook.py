@@ -8,7 +8,7 @@ from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, CriterionMark, G
 
 FIRST = ("id", "name", "score", "maximum")
 BESIDE = ("exercises", "quiz")  # not in the score: how many are right, of how many
-LAST = ("first mistake", "status", "late", "seconds")
+LAST = ("first mistake", "status", "reason", "late", "seconds")  # reason: why it was not judged
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also in full width
 
 
@@ -23,7 +23,7 @@ def score_text(score: float) -> str:
 
 
 def gradebook(grades: Sequence[Grade]) -> bytes:
-    """Make the gradebook: CSV in UTF-8, with lines ended as spreadsheets want them."""
+    """Make the gradebook: CSV in UTF-8 with a byte order mark, with lines ended as spreadsheets want them."""
     page = io.StringIO()
     write = csv.writer(page, lineterminator="\r\n")
     write.writerow([*FIRST, *CRITERIA, *BESIDE, *LAST])
@@ -32,12 +32,14 @@ def gradebook(grades: Sequence[Grade]) -> bytes:
         first = grade.mistakes[0].name if grade.mistakes else ""
         score = "" if grade.score is None else score_text(grade.score)
         status = grade.status + (" (overridden)" if grade.override is not None else "")
+        status += ", needs your decision" if grade.needs_decision else ""
         late = "late" if grade.late else ""
         seconds = "" if grade.seconds is None else f"{grade.seconds:.2f}"
         cells = [harmless(grade.id), harmless(grade.name), score, score_text(grade.maximum)]
         cells += [points.get(name, "") for name in CRITERIA]
-        write.writerow([*cells, *extras(grade).values(), first, status, late, seconds])
-    return page.getvalue().encode()
+        reason = harmless(grade.told)
+        write.writerow([*cells, *extras(grade).values(), first, status, reason, late, seconds])
+    return page.getvalue().encode("utf-8-sig")  # by the mark, Excel reads umlauts
 
 
 def extras(grade: Grade) -> dict[str, str]:

@@ -29,7 +29,7 @@ def results(grade: Grade, text: str) -> dict[str, Any]:
         for number, one in enumerate(grade.criteria, start=1)
     ]
     return {
-        "score": grade.score,
+        "score": grade.score or 0,  # it must have a number; the text says who decides
         "execution_time": round(grade.seconds or 0, 2),
         "output": text,
         "output_format": "md",

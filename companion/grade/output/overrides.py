@@ -18,7 +18,7 @@ def read_overrides(path: Path, maximum: float) -> dict[str, Override]:
         return {}
     rows = list(csv.reader(io.StringIO(read_csv_text(path))))
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
-    if not {"id", "score"} <= set(header):
+    if "id" not in header or not {"score", "as"} & set(header):
         raise UserError(
             f"{path}, line 1: the columns must be {COLUMNS}; they are {','.join(header) or 'none'}"
         )
@@ -28,12 +28,16 @@ def read_overrides(path: Path, maximum: float) -> dict[str, Override]:
             continue
         cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
         student, text = cells.get("id", ""), cells.get("score", "")
+        if "zero" in (text.lower(), cells.get("as", "").lower()):
+            text = "0"
         try:
             score = float(text)
         except ValueError:
             score = -1.0
         if not 0 <= score <= 2 * maximum:
-            told = f"score is {text!r}: it must be a number from 0 to {maximum:g} (bonus: to {2 * maximum:g})"
+            told = (
+                f"score is {text!r}: it must be zero or a number to {maximum:g} (bonus: to {2 * maximum:g})"
+            )
             raise UserError(f"{path}, line {number}: {told}")
         if not student:
             raise UserError(f"{path}, line {number}: there is no id; fill it in or take the row out")

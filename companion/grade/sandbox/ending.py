@@ -29,6 +29,10 @@ class Ending:
         The layers of protection that were on.
     off : dict of str to str
         Those that could not be turned on, each with the reason.
+    in_train : bool
+        Whether its ``train`` had been called.
+    outside : float
+        How many seconds its other code took before that.
     result : bytes
         What it wrote as its result; b"" if nothing.
     """
@@ -40,4 +44,6 @@ class Ending:
     printed: str
     layers: tuple[str, ...]
     off: dict[str, str]
+    in_train: bool
+    outside: float
     result: bytes = b""

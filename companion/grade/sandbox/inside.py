@@ -17,7 +17,7 @@ from typing import Any
 import companion
 from companion.check import problem
 from companion.check.exercise_calls import call
-from companion.check.learner.file import read_module, read_train
+from companion.check.learner.file import TooLongError, find_train, run_up_to_train
 from companion.check.learner.lines import is_library, line_of_report
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Problem
@@ -25,12 +25,14 @@ from companion.check.problems import revealing_problem
 from companion.check.run import LoopRun, run_as_written, run_watched
 from companion.comparison import with_fit
 from companion.errors import UserError
+from companion.grade.sandbox.monitor import TRAIN_BEGINS
 from companion.grade.sandbox.wire import encode
 
 RESULT, OUTPUT = 1, 2  # file descriptors: where the result goes, and where what is printed
 LONGEST_TRACEBACK = 8000  # characters
 HIDDEN = ("companion.check", "companion.grade")  # packages that record, judge, and know answers
 ERROR_HEAD = b"companion error\n"
+OUTSIDE = 0.5  # of the seconds, which the code outside of train may take beside
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Task:
         return revealing_problem(self.lesson, self.seed, self.epochs, self.batch_size)
 
 
-def main(file: str, task: Task, calls: Sequence[Any] | None = None) -> None:
+def main(file: str, task: Task, seconds: float, calls: Sequence[Any] | None = None) -> None:
     """Run the loop of `file`, or call its functions for the exercises, and write the result; end the process.
 
     What the submission prints goes to standard error. The result goes to the standard output that the
@@ -68,10 +70,12 @@ def main(file: str, task: Task, calls: Sequence[Any] | None = None) -> None:
     _forget_the_answers()
     gc.disable()  # so short a run leaves little to collect, and looking through TensorFlow takes long
     try:
-        content = _run(file, task) if calls is None else _call_all(file, calls)
+        content = _run(file, task, seconds, result) if calls is None else _call_all(file, calls, seconds)
     except LoopError as error:
         content = _error(str(error), error)
     except UserError as error:
+        content = _error(str(error))
+    except TooLongError as error:
         content = _error(str(error))
     except BaseException as error:  # which the submission's own classes may raise in odd places
         content = _error(*_in_short(error))
@@ -108,9 +112,11 @@ def _not_here(*args: Any, **kwargs: Any) -> None:
     print("companion: while a submission is graded, nothing is compared with .fit")
 
 
-def _run(file: str, task: Task) -> bytes:
-    train = read_train(file)
+def _run(file: str, task: Task, seconds: float, result: int) -> bytes:
+    module, left_out = run_up_to_train(file, OUTSIDE * seconds)
+    train = find_train(module, file)
     given = task.problem()
+    os.write(result, TRAIN_BEGINS)
     try:
         recording = run_watched(train, given, first=True)
     except LoopError as error:
@@ -121,12 +127,12 @@ def _run(file: str, task: Task) -> bytes:
         if recording.compiled:  # then it may be something else in a graph
             run = run_as_written(train, given, first=False)
             run.recording = recording
-    run.report = line_of_report(train)
+    run.report, run.left_out = line_of_report(train), left_out
     return encode(run)
 
 
-def _call_all(file: str, calls: Sequence[Any]) -> bytes:
-    module = read_module(file)
+def _call_all(file: str, calls: Sequence[Any], seconds: float) -> bytes:
+    module, _ = run_up_to_train(file, OUTSIDE * seconds)
     given = []
     for name, arguments, dtype in calls:
         function = getattr(module, name, None)
@@ -146,6 +152,12 @@ def _in_short(error: BaseException) -> tuple[str, None, bool]:
 def _error(text: str, of: LoopError | None = None, is_fault: bool = False) -> bytes:
     content: dict[str, Any] = {"text": text, "fault": is_fault}
     if of is not None:
-        content |= {"name": of.name, "file": of.file, "line": of.line, "not_done": of.not_done}
+        content |= {
+            "package": of.package,
+            "name": of.name,
+            "file": of.file,
+            "line": of.line,
+            "not_done": of.not_done,
+        }
         content["shown"] = of.shown[-LONGEST_TRACEBACK:]
     return ERROR_HEAD + json.dumps(content).replace(os.getcwd() + os.sep, "").encode()

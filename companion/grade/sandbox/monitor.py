@@ -29,6 +29,7 @@ GLANCE = 0.06  # seconds between two looks at what the submission uses
 PIECE = 1 << 16  # bytes read at once
 MOST_RESULT = 64 << 20  # bytes
 SHOWN = 20_000  # bytes of what is printed that are kept
+TRAIN_BEGINS = b"train\n"  # in the result, where the submission's train is about to be called
 
 
 class PipeReader:
@@ -81,7 +82,8 @@ class Monitor:
     """Looks at a running submission from time to time.
 
     The first line of its result is written before any of its own code runs: it says which layers of
-    protection are on, and from then on time and memory count.
+    protection are on, and from then on time and memory count. When its ``train`` is called, `TRAIN_BEGINS`
+    follows, and time counts anew.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Monitor:
         self.limits, self.is_over, self.usage = limits, is_over, usage
         self.started, self.allowed = time.monotonic(), float(START_UP)
         self.begun, self.looked, self.base, self.memory = False, 0.0, 0, 0
+        self.outside: float | None = None  # seconds, once train has begun
         self.result = PipeReader(result, MOST_RESULT, MOST_RESULT)
         self.output = PipeReader(output, limits.printed << 10, SHOWN)
 
@@ -105,6 +108,9 @@ class Monitor:
             self._take()
             if not self.begun and b"\n" in self.result.kept:
                 self._begin()
+            if self.begun and self.outside is None and self._rest().startswith(TRAIN_BEGINS):
+                now = time.monotonic()
+                self.outside, self.started = now - self.started, now
             if stopped := self._too_much():
                 return stopped
         return ENDED, ""
@@ -112,6 +118,10 @@ class Monitor:
     def _begin(self) -> None:
         self.begun, self.started, self.allowed = True, time.monotonic(), self.limits.seconds
         self.base = max(self.usage().memory, default=0)
+
+    def _rest(self) -> bytes:
+        """Return what has come of the result, without the line on the layers."""
+        return bytes(self.result.kept).partition(b"\n")[2] if self.begun else b""
 
     def _take(self) -> None:
         self.result.take()
@@ -121,8 +131,6 @@ class Monitor:
         limits, now = self.limits, time.monotonic()
         if now - self.started > self.allowed:
             return TIMEOUT, f"not done after {self.allowed:g} s"
-        if self.output.is_over:
-            return OUTPUT, f"printed more than {limits.printed} kB"
         if self.result.is_over:
             return OUTPUT, f"gave a result of more than {MOST_RESULT >> 20} MB"
         if now - self.looked < GLANCE or not self.begun:
@@ -148,6 +156,8 @@ class Monitor:
             if self.result.count + self.output.count == before:
                 break
         first, begun, result = bytes(self.result.kept).partition(b"\n")
+        in_train = result.startswith(TRAIN_BEGINS)
+        result = result.removeprefix(TRAIN_BEGINS)
         if not begun:
             how, told = (how, told) if how != ENDED else (FAILED, "the sandbox could not be set up")
         elif how == ENDED and result:
@@ -155,9 +165,14 @@ class Monitor:
         elif how == ENDED:
             told = ending_of(code)
         printed = bytes(self.output.kept).decode("utf-8", "replace")
+        if self.output.is_over:
+            printed += f"\n(cut: it printed {self.output.count >> 10} kB)"
         layers = json.loads(first) if begun else {"on": [], "off": {}}
         on, off = tuple(layers["on"]), layers["off"]
-        return Ending(how, told, seconds, self.memory, printed, on, off, result if how == DONE else b"")
+        result = result if how == DONE else b""
+        return Ending(
+            how, told, seconds, self.memory, printed, on, off, in_train, self.outside or 0.0, result
+        )
 
 
 def ending_of(code: int) -> str:

@@ -32,6 +32,7 @@ MAGIC = b"companion run 1\n"
 MOST_HEADER = 8 << 20  # bytes
 MOST_EVENTS = 20_000  # or this many times the events in the run of ``.fit``:
 TIMES_AS_MANY = 60
+MOST_LEFT_OUT = 5  # sentences on the file
 MOST_TARGET = 1 << 16  # numbers in what a tape differentiates
 _LENGTH = struct.Struct(">Q")
 
@@ -71,7 +72,7 @@ def encode(run: LoopRun) -> bytes:
         return content | {"kind": type(one).__name__, "place": place}
 
     header: dict[str, Any] = {"history": run.history, "end": state(run.end)}
-    header |= {"told": run.told, "fits": run.fits}
+    header |= {"told": run.told, "fits": run.fits, "left_out": run.left_out[:MOST_LEFT_OUT]}
     header["report"] = None if run.report is None else [run.report.file, run.report.line]
     recording = run.recording
     if recording is not None:
@@ -152,7 +153,9 @@ class _Reader:
         recording = self.recording(an_object(header["recording"])) if "recording" in header else None
         end = self.state(header["end"], self.like.start)
         told, fits = a_text(header["told"]), an_int(header["fits"], MOST_EVENTS)
-        return LoopRun(floats(header["history"]), end, recording, told, fits, a_place(header["report"]))
+        left_out = [a_text(one) for one in a_list(header["left_out"], MOST_LEFT_OUT)]
+        report = a_place(header["report"])
+        return LoopRun(floats(header["history"]), end, recording, told, fits, report, left_out)
 
     def recording(self, content: dict) -> Recording:
         most = TIMES_AS_MANY * len(self.like.events) or MOST_EVENTS  # if this is the reference itself

@@ -127,7 +127,8 @@ def main_of(content: dict) -> Callable[[], None]:
     """Return what is to be run in the sandbox: a submission, or the probe."""
     if content["file"] is None:
         return lambda: probe(content["outside"])
-    return lambda: inside.main(content["file"], inside.Task(**content["task"]), content.get("calls"))
+    task, seconds = inside.Task(**content["task"]), content["limits"]["seconds"]
+    return lambda: inside.main(content["file"], task, seconds, content.get("calls"))
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def judge_one(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
         learner=tuple(one.learner),
         fit=tuple(one.fit),
         first_difference=None if at is None else FirstDifference(at.what, at.epoch, at.batch),
-        notes=tuple(one.unwatched),
+        notes=(*one.unwatched, *run.left_out),
         trajectory="" if all(c.state == RIGHT for c in criteria) else fingerprint(run),
         look=() if seen else ("(only its result could be compared)",),
     )
@@ -176,9 +176,10 @@ def _of_error(text: bytes, lines: Lines) -> Judgment:
         return _not_run(STUB, NOT_DONE)
     if content.get("fault") is True:
         return _not_run(f"the grader failed on it: {told[:1000]}", INTERNAL)
+    package = str(content.get("package") or "")[:LONGEST_LINE]
     named = name in ("no-gradient", "variables-in-tf-function")
     mistakes = (_made(name, told[:1000], place, lines.at(place)),) if named else ()
-    return _not_run(told[:1000], mistakes=mistakes, shown=shown[:10_000])
+    return _not_run(told[:1000], mistakes=mistakes, shown=shown[:10_000], package=package)
 
 
 def _not_run(told: str, status: str = ERROR, **more: Any) -> Judgment:
