@@ -54,7 +54,7 @@ def revealing_problem(
     comes from a sigmoid or a softmax.
     """
     _, lesson, loss_class = lesson_of(number)
-    x, y = first_row(number)
+    x, y = map(_as_the_network, first_row(number))
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(ROWS, *x.shape[1:])).astype(x.dtype)
     loss = loss_class()
@@ -84,6 +84,11 @@ def telling_problem(mistake: str, epochs: int | None = None) -> Problem:
     if mistake == "schedule-missing":
         return replace(problem, callbacks=lambda: [keras.callbacks.LearningRateScheduler(_halved)])
     return problem
+
+
+def _as_the_network(array: np.ndarray) -> np.ndarray:
+    """Return floats in the type that the network computes in, so that ``y - model(x)`` is possible."""
+    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
 
 
 def _halved(epoch: int, rate: float) -> float:

@@ -54,6 +54,7 @@ def grade_parser() -> argparse.ArgumentParser:
     out.add_argument("--canvas", metavar="CSV", help="Canvas gradebook; filled in as FOLDER/canvas.csv")
     out.add_argument("--column", metavar="TITLE", help="column of the Canvas gradebook, if there are several")
     out.add_argument("--moodle", metavar="CSV", help="Moodle worksheet; filled in as FOLDER/moodle.csv")
+    out.add_argument("--replace", action="store_true", help="overwrite scores that stand there already")
     out.add_argument("--gradescope", action="store_true", help="grade the submission in this container")
     safe = parser.add_argument_group("safety")
     needed = safe.add_mutually_exclusive_group()
@@ -100,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--resume continues the run with its old options: leave --force, --only and --seed out")
     if options.column and not options.canvas:
         parser.error("--column belongs to --canvas: name the gradebook too")
+    if options.replace and not (options.canvas or options.moodle):
+        parser.error("--replace belongs to --canvas or --moodle: name the file to fill in too")
     refuse_other_backends()
     from companion.grade.class_run import grade_class
 

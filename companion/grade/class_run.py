@@ -15,7 +15,7 @@ from typing import Any
 from companion.errors import UserError
 from companion.grade.clean_text import one_line
 from companion.grade.grader import close_machines
-from companion.grade.intake.roster import read_roster
+from companion.grade.intake.roster import encoding_of, read_roster
 from companion.grade.intake.submissions import Intake, Submission, missing, take_in
 from companion.grade.journal import Journal
 from companion.grade.marking.assignment import Assignment, read_assignment
@@ -50,6 +50,14 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
     intake, submissions, strangers = take_in_all(options)
     show_intake(report, intake, submissions, strangers)
     targets = read_targets(options, assignment.maximum)
+    sheets = [path for path in (options.roster, options.canvas, options.moodle) if path]
+    report.facts(
+        [
+            ("read as cp1252", f"{path}: it is not in UTF-8")
+            for path in sheets
+            if encoding_of(Path(path)) == "cp1252"
+        ]
+    )
     folder = Path(options.output)
     if folder.resolve().is_relative_to(Path(options.submissions).resolve()):
         told = f"--output {options.output!r} lies in the folder of the submissions; name one beside it"
@@ -63,9 +71,9 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
             run(session, options, report)
         except BaseException:
             if journal.since_last_run():  # show what has been graded, even if some are left
-                publish_all(folder, session, overrides, targets, report, time.perf_counter() - started)
+                publish_all(folder, session, overrides, targets, report, started, options.replace)
             raise
-        failed = publish_all(folder, session, overrides, targets, report, time.perf_counter() - started)
+        failed = publish_all(folder, session, overrides, targets, report, started, options.replace)
     return int(failed)
 
 
@@ -217,7 +225,8 @@ def publish_all(
     overrides: Mapping[str, Override],
     targets: Mapping[str, Target],
     report: Report,
-    seconds: float,
+    started: float,
+    replace_scores: bool,
 ) -> bool:
     """Write all pages; return whether something is left that could not be graded or filled in."""
     assignment = session.assignment
@@ -226,7 +235,11 @@ def publish_all(
     facts = [("seed", seed)] if session.waiting else []
     facts = publish.protections_of(grades) + facts
     publish.publish(folder, grades, assignment, [("students", str(len(grades))), *facts])
-    notes = [note for name, target in targets.items() for note in publish.fill(target, grades, folder / name)]
+    notes = [
+        note
+        for name, target in targets.items()
+        for note in publish.fill(target, grades, folder / name, replace=replace_scores)
+    ]
     notes += [
         f"{FILE}: {name!r} is not a student of this class"
         for name in overrides.keys() - {one.id for one in grades}
@@ -238,7 +251,9 @@ def publish_all(
         notes.append(f"{left} not graded yet; --resume goes on")
     facts += undecided(grades)
     names = ["gradebook.csv", "class.html", "feedback/", "results/", *targets]
-    report.facts([*facts, ("written", f"{folder}: {', '.join(names)}  ({seconds:.0f} s)")])
+    report.facts(
+        [*facts, ("written", f"{folder}: {', '.join(names)}  ({time.perf_counter() - started:.0f} s)")]
+    )
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return bool(notes)

@@ -217,6 +217,11 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(graded, cap
     assert texts[1] != texts[0]
 
 
+def test_replace_needs_a_sheet(capsys, tmp_path):
+    status, _, err = run(capsys, tmp_path, "--output", tmp_path / "out", "--replace")
+    assert (status, "--replace belongs to --canvas or --moodle" in err) == (2, True)
+
+
 def test_sheets_of_canvas_and_moodle_are_filled_in_beside_the_grades(capsys, tmp_path):
     lay(
         tmp_path / "in", {"lovelaceada_LATE_101_1_loop.py": RIGHT, "turing_102_2_loop.py": wrong("no-update")}
@@ -225,8 +230,11 @@ def test_sheets_of_canvas_and_moodle_are_filled_in_beside_the_grades(capsys, tmp
     moodle = MOODLE.replace("8.00", "10.00").replace("123456", "101").replace("123457", "102")
     (tmp_path / "moodle.csv").write_text(moodle)
     sheets = ("--canvas", tmp_path / "canvas.csv", "--column", "Loops", "--moodle", tmp_path / "moodle.csv")
-    status, out, _ = run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seed", 5, *sheets)
-    assert (status, "a Canvas download" in out) == (0, True)
+    words = (tmp_path / "in", "--output", tmp_path / "out", "--seed", 5, *sheets)
+    status, out, err = run(capsys, *words)
+    assert (status, "a Canvas download" in out) == (1, True)
+    assert err == "note: 102: not filled in, '1.00' stands there; --replace overwrites scores\n"
+    assert run(capsys, *words, "--replace")[0] == 0
     assert '"A, ""1""",5.00,10.00\r\n' in (tmp_path / "out" / "canvas.csv").read_bytes().decode()
     filled = (tmp_path / "out" / "moodle.csv").read_text().splitlines()
     assert filled[1].endswith('Submitted,10.00,10.00,Yes,-,"10 of 10 points, handed in late. all right."')

@@ -215,15 +215,57 @@ def test_a_sheet_is_written_as_it_was_read(tmp_path):
 
 def test_a_canvas_gradebook_gets_the_scores_and_nothing_else(tmp_path):
     path = sheet(tmp_path, CANVAS)
-    target = canvas_target(path, "Loops", 8)
     grades = scored([grade("101"), grade("alan", 0.25), grade("x", name="O'Neil, Jo"), grade("nobody")], {})
-    notes = fill_in(target, grades, str)
-    assert lines_that_differ(path, target) == {
+    target = canvas_target(path, "Loops", 8)
+    expected = {
         2: '"Lovelace, Ada",101,u101,ada,"A, ""1""",5.00,8.00\r',
         3: 'Turing,102,u102,alan,A,,"2.00"\r',
-        4: '"O\'Neil, Jo",103,,,B,1,8.00',
     }
-    assert notes == ["nobody: not filled in, no row matches"]
+    assert fill_in(target, grades, str) == [
+        "x: not filled in, '2.00' stands there; --replace overwrites scores",
+        "nobody: not filled in, no row matches",
+    ]
+    assert lines_that_differ(path, target) == expected
+    target = canvas_target(path, "Loops", 8)
+    assert fill_in(target, grades, str, replace=True) == ["nobody: not filled in, no row matches"]
+    assert lines_that_differ(path, target) == expected | {4: '"O\'Neil, Jo",103,,,B,1,8.00'}
+
+
+def test_who_is_excused_stays_excused(tmp_path):
+    path = sheet(tmp_path, "Student,ID,Section,L (1)\nA,1,,EX\nB,2,,N/A\nC,3,,4.00\nD,4,,8\n")
+    grades = scored([grade(str(number)) for number in (1, 2, 3, 4)], {})
+    excused = "1: not filled in, 'EX' stands there: the student is excused"
+    stands = "stands there; --replace overwrites scores"
+    target = canvas_target(path, None, 8)
+    assert fill_in(target, grades, str) == [
+        excused,
+        f"2: not filled in, 'N/A' {stands}",
+        f"3: not filled in, '4.00' {stands}",
+    ]
+    target = canvas_target(path, None, 8)
+    assert fill_in(target, grades, str, replace=True) == [excused]
+    assert lines_that_differ(path, target) == {2: "B,2,,8.00", 3: "C,3,,8.00", 4: "D,4,,8.00"}
+
+
+def test_a_canvas_gradebook_of_another_locale_is_written_as_it_was_read(tmp_path):
+    text = (
+        "\ufeffLastName;FirstName;ID;Section;L (1);M (2)\r\n;;;;Manual Posting;\r\n"
+        "    Points Possible;;;;8,00;\r\nMüller;Jürgen;1;B;;3,5\r\nStudent;Test;9;B;;\r\n"
+    )
+    path = sheet(tmp_path, text)
+    target = canvas_target(path, "L", 8)
+    grades = scored([grade("x", 0.5, name="Müller, Jürgen"), grade("Jürgen Müller")], {})
+    assert fill_in(target, grades[:1], str) == []
+    assert lines_that_differ(path, target) == {3: "Müller;Jürgen;1;B;4,00;3,5\r"}
+    assert fill_in(canvas_target(path, "L", 8), grades[1:], str) == []
+
+
+def test_a_sheet_in_cp1252_stays_in_it(tmp_path):
+    path = tmp_path / "sheet.csv"
+    path.write_bytes("Student,ID,Section,L (1)\nMüller,1,,\n".encode("cp1252"))
+    target = canvas_target(path, None, 8)
+    assert fill_in(target, scored([grade("1")], {}), str) == []
+    assert target.sheet.content() == "Student,ID,Section,L (1)\nMüller,1,,8.00\n".encode("cp1252")
 
 
 @pytest.mark.parametrize(
@@ -243,16 +285,38 @@ def test_a_moodle_worksheet_gets_grade_and_comment_and_nothing_else(tmp_path):
     path = sheet(tmp_path, MOODLE)
     target = moodle_target(path, 8)
     grades = scored([grade("123456"), grade("alan@example.org", 0.5), grade("123458"), grade("1")], {})
-    notes = fill_in(target, grades, lambda one: "=HYPERLINK(1), well done")
-    assert lines_that_differ(path, target) == {
+    filled = {
         1: "Participant 123456,Ada Lovelace,ada@example.org,Submitted,8.00,8.00,Yes,-,"
         '"\'=HYPERLINK(1), well done"',
-        2: "Participant 123457,Alan Turing,alan@example.org,Submitted,4.00,8.00,Yes,-,old",
     }
-    assert notes == [
+    told = [
+        "alan@example.org: not filled in, '1.00' stands there; --replace overwrites scores",
         "123458: not filled in, the grade may not be changed there",
         "1: not filled in, no row matches",
     ]
+    assert fill_in(target, grades, lambda one: "=HYPERLINK(1), well done") == told
+    assert lines_that_differ(path, target) == filled
+    target = moodle_target(path, 8)
+    assert fill_in(target, grades, lambda one: "=HYPERLINK(1), well done", replace=True) == told[1:]
+    assert lines_that_differ(path, target) == filled | {
+        2: "Participant 123457,Alan Turing,alan@example.org,Submitted,4.00,8.00,Yes,-,old",
+    }
+
+
+def test_a_moodle_worksheet_may_be_in_any_language(tmp_path):
+    path = sheet(
+        tmp_path,
+        "\ufeffID,Vollständiger Name,ID-Nummer,E-Mail-Adresse,Status,Bewertung,Bestwertung,Bewertung kann "
+        "geändert werden,Zuletzt geändert (Abgabe),Zuletzt geändert (Bewertung),Feedback als Kommentar\r\n"
+        'Teilnehmer/in501,Ada,81,a@x,Abgegeben,,"8,00",Ja,-,-,\r\n'
+        'Teilnehmer/in502,Bo,82,b@x,Abgegeben,,"8,00",Nein,-,-,\r\n',
+    )
+    target = moodle_target(path, 8)
+    notes = fill_in(target, scored([grade("501", 0.5), grade("502")], {}), lambda one: "gut")
+    assert notes == ["502: not filled in, the grade may not be changed there"]
+    assert lines_that_differ(path, target) == {
+        1: 'Teilnehmer/in501,Ada,81,a@x,Abgegeben,"4,00","8,00",Ja,-,-,gut\r'
+    }
 
 
 def test_other_files_are_no_sheets(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 from companion.errors import UserError
@@ -12,7 +13,7 @@ NAMES = ("name", "student", "full name", "student name")
 
 def read_roster(path: Path) -> dict[str, str]:
     """Read a roster."""
-    rows = list(csv.reader(io.StringIO(read_csv_text(path))))
+    rows = rows_of_csv(read_csv_text(path))
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     columns = [next((header.index(name) for name in names if name in header), None) for names in (IDS, NAMES)]
     of_id, of_name = columns
@@ -31,9 +32,36 @@ def read_roster(path: Path) -> dict[str, str]:
     return students
 
 
+ENCODINGS = ("utf-8-sig", "cp1252")  # tried in turn: that of most files, and that of Excel in the west
+SEPARATORS = ",;\t"
+
+
 def read_csv_text(path: Path) -> str:
     """Read a CSV file as text, with its line ends as they are."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{str(path)!r} cannot be read ({error}): save it as CSV in UTF-8") from None
+        return path.read_bytes().decode(encoding_of(path))
+    except OSError as error:
+        raise UserError(f"{str(path)!r} cannot be read ({error.strerror}): name a CSV file") from None
+
+
+def encoding_of(path: Path) -> str:
+    """Return in which of `ENCODINGS` a CSV file is written."""
+    content = path.read_bytes()
+    for encoding in ENCODINGS:
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    raise UserError(f"{str(path)!r} cannot be read: save it as CSV in UTF-8")
+
+
+def separator_of(text: str) -> str:
+    """Return what stands between the cells of the first row: a comma, a semicolon or a tab."""
+    first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
+    return max(SEPARATORS, key=first.count)
+
+
+def rows_of_csv(text: str) -> list[list[str]]:
+    """Return the rows of a CSV file, whatever stands between its cells."""
+    return list(csv.reader(io.StringIO(text), delimiter=separator_of(text)))

@@ -9,13 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from companion.errors import UserError
-from companion.grade.intake.roster import read_csv_text
+from companion.grade.intake.roster import encoding_of, read_csv_text, separator_of
 from companion.grade.marking.grade import Grade
 from companion.grade.output.gradebook import harmless
 
-MOODLE_IDS = ("identifier", "id number", "idnumber", "email address", "email", "username")
+IDENTITIES = 6  # columns at the beginning of a worksheet that may name a student
 CANVAS_IDS = ("ID", "SIS User ID", "SIS Login ID")
-FIELD = re.compile(r'"(?:[^"]|"")*"|[^",\r\n]*')
+EXCUSED, BLANK = "EX", ("", "-")
+# How "no" begins the answer to "Grade can be changed" in Moodle's languages.
+NO = {
+    "no",
+    "nein",
+    "non",
+    "nee",
+    "nej",
+    "nei",
+    "não",
+    "nie",
+    "ne",
+    "нет",
+    "ні",
+    "hay\u0131r",
+    "ei",
+    "いいえ",
+    "否",
+}
 
 
 @dataclass
@@ -32,12 +50,16 @@ class Sheet:
         What ends each row.
     mark : bool
         Whether it begins with a byte order mark.
+    separator, encoding : str
+        What stands between cells, and how the text is written.
     """
 
     path: Path
     rows: list[list[str]]
     ends: list[str]
     mark: bool
+    separator: str = ","
+    encoding: str = "utf-8"
 
     def value(self, row: int, column: int) -> str:
         """Return a cell without its quotes."""
@@ -50,33 +72,36 @@ class Sheet:
         cells = self.rows[row]
         cells += [""] * (column + 1 - len(cells))
         page = io.StringIO()
-        csv.writer(page, lineterminator="").writerow([text, ""])
+        csv.writer(page, lineterminator="", delimiter=self.separator).writerow([text, ""])
         written = page.getvalue()[:-1]
         quoted = cells[column].startswith('"') and not written.startswith('"')
         cells[column] = f'"{written}"' if quoted else written
 
     def content(self) -> bytes:
         """Return the whole file."""
-        lines = [",".join(row) + end for row, end in zip(self.rows, self.ends, strict=True)]
-        return (b"\xef\xbb\xbf" if self.mark else b"") + "".join(lines).encode()
+        lines = [self.separator.join(row) + end for row, end in zip(self.rows, self.ends, strict=True)]
+        return (b"\xef\xbb\xbf" if self.mark else b"") + "".join(lines).encode(self.encoding, "replace")
 
 
 def read_sheet(path: Path) -> Sheet:
     """Read a CSV file."""
     text = read_csv_text(path)
-    sheet = Sheet(path, [[]], [], path.read_bytes().startswith(b"\xef\xbb\xbf"))
+    separator, encoding = separator_of(text), encoding_of(path).removesuffix("-sig")
+    sheet = Sheet(path, [[]], [], path.read_bytes().startswith(b"\xef\xbb\xbf"), separator, encoding)
+    cell = re.compile(rf'"(?:[^"]|"")*"|[^"{separator}\r\n]*')
+    after = re.compile(rf"\r\n|\n|\r|{separator}|$")
     at = 0
     while at < len(text):
-        field = FIELD.match(text, at)
+        field = cell.match(text, at)
         assert field is not None  # it matches nothing at the least
         sheet.rows[-1].append(field[0])
         at = field.end()
-        end = re.compile(r"\r\n|\n|\r|,|$").match(text, at)
+        end = after.match(text, at)
         if end is None:
             line = text.count("\n", 0, at) + 1
             raise UserError(f"{path}, line {line}: a quote is not allowed here; download the file again")
         at = end.end()
-        if end[0] != ",":
+        if end[0] != separator:
             sheet.ends.append(end[0])
             sheet.rows.append([])
         elif at == len(text):
@@ -106,6 +131,8 @@ class Target:
         The rows for each id or name that can stand for a student.
     locked : frozenset of int
         Rows that may not be changed.
+    comma : bool
+        Whether the sheet writes decimals with a comma.
     """
 
     sheet: Sheet
@@ -113,24 +140,28 @@ class Target:
     comments: int | None
     rows: dict[str, list[int]]
     locked: frozenset[int]
+    comma: bool = False
 
 
 def canvas_target(path: Path, title: str | None, maximum: float) -> Target:
     """Find the column of an assignment in a gradebook from Canvas, and the students' rows."""
     sheet = read_sheet(path)
     header = [sheet.value(0, n).strip() for n in range(len(sheet.rows[0]))]
-    if not {"Student", "ID"} <= set(header):
+    names = [header.index(name) for name in ("Student", "LastName", "FirstName") if name in header]
+    if not names or "ID" not in header:
         raise UserError(f"{path} is no gradebook from Canvas: the columns Student and ID are missing")
     column = _canvas_column(path, header, title)
     rows: dict[str, list[int]] = {}
+    comma = False
     for number in range(1, len(sheet.rows)):
-        name = sheet.value(number, header.index("Student")).strip()
-        if name == "Points Possible":
+        cells = [sheet.value(number, n).strip() for n in names]
+        keys = [sheet.value(number, header.index(key)).strip() for key in CANVAS_IDS if key in header]
+        if "Points Possible" in sheet.value(number, 0):
+            comma = "," in sheet.value(number, column)
             _check_maximum(path, number, sheet.value(number, column), maximum)
-        elif name and name != "Student, Test":
-            keys = [sheet.value(number, header.index(key)).strip() for key in CANVAS_IDS if key in header]
-            _enter(rows, [*keys, name], number)
-    return Target(sheet, column, None, rows, frozenset())
+        elif any(cells) and any(keys) and cells != ["Student, Test"] and cells != ["Student", "Test"]:
+            _enter(rows, [*keys, ", ".join(cells), " ".join(reversed(cells))], number)
+    return Target(sheet, column, None, rows, frozenset(), comma)
 
 
 def _canvas_column(path: Path, header: list[str], title: str | None) -> int:
@@ -146,25 +177,44 @@ def _canvas_column(path: Path, header: list[str], title: str | None) -> int:
 
 
 def moodle_target(path: Path, maximum: float) -> Target:
-    """Find the column of the grade in an offline worksheet from Moodle, and the students' rows."""
+    """Find the column of the grade in an offline worksheet from Moodle, and the students' rows.
+
+    Its words are in the language of the site. The number of the identifier and the order of columns stay:
+    the grade, the highest grade, whether it can be changed, two times, the comment.
+    """
     sheet = read_sheet(path)
     header = [sheet.value(0, n).strip().lower() for n in range(len(sheet.rows[0]))]
-    if "identifier" not in header or "grade" not in header:
+    column = _moodle_column(sheet, header)
+    if column is None:
         told = "the columns Identifier and Grade are missing"
         raise UserError(f"{path} is no grading worksheet from Moodle: {told}")
     rows: dict[str, list[int]] = {}
-    locked = set()
-    names = [name for name in (*MOODLE_IDS, "full name") if name in header]
+    locked, comma = set(), False
     for number in range(1, len(sheet.rows)):
-        keys = [sheet.value(number, header.index(name)).strip() for name in names]
-        _enter(rows, [*keys, keys[0].removeprefix("Participant ").strip()], number)
-        if "maximum grade" in header:
-            _check_maximum(path, number, sheet.value(number, header.index("maximum grade")), maximum)
-        changeable = "grade can be changed"
-        if changeable in header and sheet.value(number, header.index(changeable)).strip().lower() == "no":
+        cells = [sheet.value(number, n).strip() for n in range(min(column, IDENTITIES))]
+        _enter(rows, [re.sub(r"^\D+", "", cells[0]), *cells], number)
+        highest = sheet.value(number, column + 1)
+        comma = comma or "," in highest
+        _check_maximum(path, number, highest, maximum)
+        if sheet.value(number, column + 2).strip().lower() in NO:
             locked.add(number)
-    comments = header.index("feedback comments") if "feedback comments" in header else None
-    return Target(sheet, header.index("grade"), comments, rows, frozenset(locked))
+    comments = column + 5 if len(header) > column + 5 else None
+    if "feedback comments" in header:
+        comments = header.index("feedback comments")
+    return Target(sheet, column, comments, rows, frozenset(locked), comma)
+
+
+def _moodle_column(sheet: Sheet, header: Sequence[str]) -> int | None:
+    """Return the column of the grade: by its name, or before the one that has the same number in all rows."""
+    if not re.search(r"\d$", sheet.value(1, 0).strip()) or len(sheet.rows) < 2:
+        return None
+    if "identifier" in header:
+        return header.index("grade") if "grade" in header else None
+    for column in range(2, len(header)):
+        highest = {sheet.value(number, column + 1).strip() for number in range(1, len(sheet.rows))}
+        if len(highest) == 1 and re.fullmatch(r"\d+[.,]\d\d", min(highest)):
+            return column
+    return None
 
 
 def _enter(rows: dict[str, list[int]], keys: Sequence[str], number: int) -> None:
@@ -182,8 +232,25 @@ def _check_maximum(path: Path, row: int, text: str, maximum: float) -> None:
         raise UserError(f"{path}, line {row + 1}: {told}")
 
 
-def fill_in(target: Target, grades: Sequence[Grade], comment: Any) -> list[str]:
-    """Fill in the scores of those that have one; return what could not be filled in, and why."""
+def fill_in(target: Target, grades: Sequence[Grade], comment: Any, *, replace: bool = False) -> list[str]:
+    """Fill in the scores of those that have one.
+
+    Parameters
+    ----------
+    target : Target
+        Where.
+    grades : sequence of Grade
+        Of all students.
+    comment : callable
+        From a grade to what the student is told.
+    replace : bool
+        Whether another score that is there already is overwritten; "EX" never is.
+
+    Returns
+    -------
+    list of str
+        What was not filled in, and why.
+    """
     notes = []
     for grade in grades:
         rows = target.rows.get(grade.id) or target.rows.get(grade.name or "") or []
@@ -192,10 +259,29 @@ def fill_in(target: Target, grades: Sequence[Grade], comment: Any) -> list[str]:
         if len(rows) != 1:
             why = "no row matches" if not rows else f"{len(rows)} rows match"
             notes.append(f"{grade.id}: not filled in, {why}")
-        elif rows[0] in target.locked:
-            notes.append(f"{grade.id}: not filled in, the grade may not be changed there")
-        else:
-            target.sheet.put(rows[0], target.column, f"{grade.score:.2f}")
-            if target.comments is not None and not target.sheet.value(rows[0], target.comments).strip():
-                target.sheet.put(rows[0], target.comments, harmless(comment(grade)))
+            continue
+        why = _kept(target, rows[0], grade.score, replace)
+        if why:
+            notes.append(f"{grade.id}: not filled in, {why}")
+            continue
+        text = f"{grade.score:.2f}"
+        target.sheet.put(rows[0], target.column, text.replace(".", ",") if target.comma else text)
+        if target.comments is not None and not target.sheet.value(rows[0], target.comments).strip():
+            target.sheet.put(rows[0], target.comments, harmless(comment(grade)))
     return notes
+
+
+def _kept(target: Target, row: int, score: float, replace: bool) -> str:
+    """Return why what stands in a row is kept; "" if it is to be filled in."""
+    there = target.sheet.value(row, target.column).strip()
+    if row in target.locked:
+        return "the grade may not be changed there"
+    if there.upper() == EXCUSED:
+        return f"{there!r} stands there: the student is excused"
+    if there in BLANK or replace:
+        return ""
+    try:
+        same = float(there.replace(",", ".")) == round(score, 2)
+    except ValueError:
+        same = False
+    return "" if same else f"{there!r} stands there; --replace overwrites scores"

@@ -1,11 +1,9 @@
 """Grades that an instructor has changed by hand."""
 
-import csv
-import io
 from pathlib import Path
 
 from companion.errors import UserError
-from companion.grade.intake.roster import read_csv_text
+from companion.grade.intake.roster import read_csv_text, rows_of_csv
 from companion.grade.marking.grade import Override
 
 FILE = "overrides.csv"
@@ -16,7 +14,7 @@ def read_overrides(path: Path, maximum: float) -> dict[str, Override]:
     """Read the file if it is there."""
     if not path.exists():
         return {}
-    rows = list(csv.reader(io.StringIO(read_csv_text(path))))
+    rows = rows_of_csv(read_csv_text(path))
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     if "id" not in header or not {"score", "as"} & set(header):
         raise UserError(
@@ -31,7 +29,7 @@ def read_overrides(path: Path, maximum: float) -> dict[str, Override]:
         if "zero" in (text.lower(), cells.get("as", "").lower()):
             text = "0"
         try:
-            score = float(text)
+            score = float(text.replace(",", "."))
         except ValueError:
             score = -1.0
         if not 0 <= score <= 2 * maximum:

@@ -1,7 +1,7 @@
 """Everything that a folder of grades holds besides the journal, made anew from it."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from companion.errors import OutputError
@@ -20,7 +20,7 @@ from companion.terminal.outputs import write
 def scored(grades: Sequence[Grade], overrides: Mapping[str, Override]) -> list[Grade]:
     """Return the grades with the scores set by hand, which win, and with the names of their pages."""
     pages = file_names([grade.id for grade in grades])
-    return [replace(one, override=overrides.get(one.id), page=pages[one.id]) for one in grades]
+    return [dataclasses.replace(one, override=overrides.get(one.id), page=pages[one.id]) for one in grades]
 
 
 def publish(
@@ -59,9 +59,9 @@ def make_folder(folder: Path) -> None:
         raise OutputError(told) from None
 
 
-def fill(target: Target, grades: Sequence[Grade], path: Path) -> list[str]:
-    """Fill in a sheet downloaded from Canvas or Moodle; return what could not be filled in."""
-    notes = fill_in(target, grades, summary)
+def fill(target: Target, grades: Sequence[Grade], path: Path, *, replace: bool) -> list[str]:
+    """Fill in a sheet downloaded from Canvas or Moodle; return what was not filled in."""
+    notes = fill_in(target, grades, summary, replace=replace)
     put(path, target.sheet.content())
     return notes
 
