@@ -58,6 +58,32 @@ def trained_by(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
     return getattr(optimizer, "_trainable_variables", [])
 
 
+def rate_of(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Return the learning rate as it was given: a variable, or a schedule."""
+    return getattr(optimizer, "_learning_rate", None)
+
+
+@contextmanager
+def plain_rate(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Give an optimizer a learning rate that its configuration can name, in the ``with`` block."""
+    given = optimizer._learning_rate
+    optimizer._learning_rate = keras.Variable(0.0)
+    try:
+        yield
+    finally:
+        optimizer._learning_rate = given
+
+
+def arguments_of(loss: keras.losses.Loss) -> dict[str, Any]:
+    """Return the arguments of a loss, also those that its configuration leaves out."""
+    return getattr(loss, "_fn_kwargs", {})
+
+
+def loss_weights_of(model: keras.Model) -> Any:
+    """Return the weights of the losses, as they were compiled."""
+    return getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+
+
 def kept_with(model: keras.Model, function: str, make: Callable[[], Kept]) -> Kept:
     """Return what `make` made for the model's present `function`; make it now if there is none.
 

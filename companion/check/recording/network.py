@@ -16,7 +16,7 @@ class Followed:
 
     def __init__(self, model: keras.Model) -> None:
         self.model = model
-        self.layers = {id(layer) for layer in _all_layers(model)}
+        self.layers = {id(layer) for layer in with_layers(model) if layer is not model}
         self.position = {id(v): number for number, v in enumerate(model.trainable_variables)}
         self.position |= {id(v.value): number for number, v in enumerate(model.trainable_variables)}
         self.own = {id(v) for v in model.variables}
@@ -110,10 +110,11 @@ class Followed:
         return {Gradient, Update} <= kinds
 
 
-def _all_layers(model: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+def with_layers(model: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """Yield a model and all layers in it, each before those inside it."""
+    yield model
     for layer in getattr(model, "layers", []):
-        yield layer
-        yield from _all_layers(layer)
+        yield from with_layers(layer)
 
 
 def dense(gradient: Any) -> np.ndarray | None:

@@ -23,7 +23,7 @@ from companion.check.recording.events import ReadyMade, Recording
 from companion.check.recording.network import Followed
 from companion.check.recording.patches import EagerConcreteFunction, definer, replaced
 from companion.check.recording.rows import RowNumbers
-from companion.fit.keras_private import trained_by
+from companion.fit.keras_private import plain_rate, rate_of, trained_by
 
 
 @contextlib.contextmanager
@@ -307,11 +307,8 @@ def settings_of(optimizer: Any) -> dict[str, Any]:
 
 def _configuration(optimizer: Any) -> dict[str, Any]:
     """Read the configuration, also with a schedule that does not say what it is made of."""
-    schedule = getattr(optimizer, "_learning_rate", None)
+    schedule = rate_of(optimizer)
     if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return optimizer.get_config()
-    try:
-        optimizer._learning_rate = keras.Variable(0.0)
+    with plain_rate(optimizer):
         return optimizer.get_config() | {"learning_rate": {"class_name": type(schedule).__name__}}
-    finally:
-        optimizer._learning_rate = schedule

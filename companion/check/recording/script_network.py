@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from companion.check.learner.lines import Location, own_name, own_place
 from companion.check.recording.events import Forward, Gradient, State
-from companion.check.recording.network import Followed
+from companion.check.recording.network import Followed, with_layers
 from companion.check.recording.recorder import settings_of
 from companion.check.recording.rows import RowTable
+from companion.fit.keras_private import loss_weights_of, rate_of
 
 FIT = inspect.signature(keras.Model.fit)
 
@@ -207,13 +208,6 @@ class Network(Followed):
         return False
 
 
-def with_layers(model: Any) -> Iterator[Any]:
-    """Yield a model and all layers in it, each before those inside it."""
-    yield model
-    for layer in getattr(model, "layers", []):
-        yield from with_layers(layer)
-
-
 def fit_call(model: keras.Model, args: Sequence[Any], kwargs: dict[str, Any]) -> FitCall:
     """Read how ``.fit`` is called."""
     arguments = FIT.bind(model, *args, **kwargs)
@@ -221,10 +215,9 @@ def fit_call(model: keras.Model, args: Sequence[Any], kwargs: dict[str, Any]) ->
     given = dict(arguments.arguments)
     given.pop("self")
     start = [np.array(v.numpy()) for v in model.variables]
-    schedule = getattr(model.optimizer, "_learning_rate", None)
-    optimizer = settings_of(model.optimizer) | {"class": type(model.optimizer), "schedule": schedule}
-    weights = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
-    return FitCall(model, start, given, optimizer, model.loss, weights, own_place())
+    own = {"class": type(model.optimizer), "schedule": rate_of(model.optimizer)}
+    optimizer = settings_of(model.optimizer) | own
+    return FitCall(model, start, given, optimizer, model.loss, loss_weights_of(model), own_place())
 
 
 class RatesOfFit(keras.callbacks.Callback):

@@ -30,6 +30,7 @@ from companion.check.recording.script_network import (
     fit_call,
     trains_by_own_step,
 )
+from companion.fit.keras_private import rate_of
 
 # An operation that only changes the form of labels; behind it stand the labels as the script has them.
 RESHAPING = ("Cast", "Reshape", "ExpandDims", "Squeeze", "StridedSlice", "Identity", "OneHot", "Sub", "Neg")
@@ -396,8 +397,8 @@ class ScriptWatcher(Watcher):
         """Note by which optimizer a network was updated."""
         update = network.events[-1]
         if not network.first_optimizer and isinstance(update, Update):
-            schedule = getattr(optimizer, "_learning_rate", None)
-            network.first_optimizer = update.settings | {"class": type(optimizer), "schedule": schedule}
+            own = {"class": type(optimizer), "schedule": rate_of(optimizer)}
+            network.first_optimizer = update.settings | own
         network.updates += 1
         if network.began is None:
             network.began = time.monotonic()

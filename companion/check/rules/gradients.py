@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from companion.check.recording.network import with_layers
 from companion.check.replay import Variant
 from companion.check.rules.clipping import clipping
 from companion.check.rules.findings import (
@@ -238,8 +239,7 @@ def _scale_rules(case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bo
 
 def _scaled_name(case: Case, constant: float) -> str:
     """Return how a constant factor is called: with float16, an optimizer divides by a power of two."""
-    layers = list(case.replay.twin._flatten_layers())
-    is_half = any(getattr(layer, "compute_dtype", "") == "float16" for layer in layers)
+    is_half = any(layer.compute_dtype == "float16" for layer in with_layers(case.replay.twin))
     return "loss-not-scaled" if is_half and constant < 1 and np.log2(constant) % 1 == 0 else "gradient-scaled"
 
 

@@ -17,6 +17,7 @@ from companion.check.rules.findings import apart, flat
 from companion.check.script.problem import FedProblem, NotComparableError, PlainFunction, TotalLoss
 from companion.check.steps import steps_of
 from companion.errors import UserError
+from companion.fit.keras_private import arguments_of
 
 # Losses that people write by hand, the likely ones first.
 BY_HAND: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -74,10 +75,10 @@ def described(loss: Any) -> str:
     if isinstance(loss, PlainFunction):
         return getattr(loss.function, "__name__", "the script's own function")
     try:
-        usual = getattr(type(loss)(), "_fn_kwargs", {})
+        usual = arguments_of(type(loss)())
     except TypeError:  # a class of the script's own, which needs arguments
         usual = {}
-    own = getattr(loss, "_fn_kwargs", {})
+    own = arguments_of(loss)
     told = [f"{key}={value!r}" for key, value in own.items() if value != usual.get(key)]
     return f"{type(loss).__name__}({', '.join(told)})"
 

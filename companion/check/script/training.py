@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from companion.check.recording.events import Event, Forward, Gradient, ReadyMade, Recording, Update
-from companion.check.recording.script_network import FitCall, Labels, Network, with_layers
+from companion.check.recording.network import with_layers
+from companion.check.recording.script_network import FitCall, Labels, Network
 from companion.check.recording.script_watcher import ScriptWatcher
 from companion.check.script.data import data_of, labels_of, orders_of
 from companion.check.script.losses import (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from companion.grade.clean_text import clean, one_line
-from companion.grade.marking.grade import CRITERIA, Grade, QuizMark
+from companion.grade.marking.grade import CRITERIA, INTERNAL, UNREADABLE, Grade, QuizMark
 from companion.grade.output.gradebook import extras, score_text
 from companion.grade.output.html import Element, page, table, tag
 from companion.grade.output.loss_chart import curves
@@ -29,6 +29,23 @@ def summary(grade: Grade) -> str:
     return one_line(f"{headline(grade)}. {told}.")
 
 
+def next_step(grade: Grade) -> str:
+    """Return what a student can do whose submission was not judged."""
+    if grade.package:
+        return (
+            f"Your file needs the package {grade.package}, and the grader does not have it. Your instructor "
+            "can install it; or hand in a file that does without it."
+        )
+    if grade.status == INTERNAL:
+        return "The fault is the grader's, not yours. Your instructor grades your file again."
+    if grade.status == UNREADABLE:
+        return "Hand in one file that defines train, as text in UTF-8."
+    return (
+        "The code outside of train did not run to its end, so train was not called. Hand in a file that runs "
+        "by itself. It may define train and nothing else."
+    )
+
+
 def feedback_page(grade: Grade, title: str, setting: str = "") -> bytes:
     """Make a student's page, as HTML; `setting` says in a sentence what was run."""
     parts = [tag("p", f"{grade.name or grade.id} · {grade.source or 'no file'}", class_="dim")]
@@ -36,7 +53,10 @@ def feedback_page(grade: Grade, title: str, setting: str = "") -> bytes:
     if grade.told:
         parts.append(tag("p", f"{grade.status}: {grade.told}", class_="wrong"))
     parts.append(tag("p", setting, class_="dim"))
-    parts += [tag("h2", "Score by criterion"), _criteria(grade)]
+    if grade.needs_decision:
+        parts += [tag("h2", "What to do next"), tag("p", next_step(grade))]
+    else:
+        parts += [tag("h2", "Score by criterion"), _criteria(grade)]
     if grade.mistakes or grade.unknown:
         parts += [tag("h2", "Where the loop differs from .fit"), *_mistakes(grade)]
     parts += _beside(grade)
@@ -137,8 +157,11 @@ def feedback_text(grade: Grade, title: str, setting: str = "") -> str:
     if grade.told:
         lines += [f"{grade.status}: {plain(grade.told)}", ""]
     lines += [plain(setting), ""] if setting else []
-    lines += ["| criterion | | points | |", "| --- | --- | ---: | --- |"]
-    for one in grade.criteria:
+    if grade.needs_decision:
+        lines += ["## What to do next", "", plain(next_step(grade))]
+    else:
+        lines += ["| criterion | | points | |", "| --- | --- | ---: | --- |"]
+    for one in grade.criteria if not grade.needs_decision else ():
         points = f"{score_text(one.points)} / {score_text(one.maximum)}"
         lines.append(f"| {CRITERIA[one.name]} | {one.state} | {points} | {plain(one.told)} |")
     for number, mistake in enumerate(grade.mistakes, start=1):

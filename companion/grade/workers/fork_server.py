@@ -8,6 +8,7 @@ as the stream stays open. The server ends with the process that started it, and 
 import base64
 import gc
 import importlib
+import inspect
 import json
 import os
 import signal
@@ -21,7 +22,6 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from keras.src.backend.tensorflow import trainer
 
 import companion
 from companion import loop
@@ -87,8 +87,9 @@ def get_ready() -> None:
 
 def ready_made_loops() -> list[Path]:
     """Return the files with loops that are nobody's own: those of Keras and of the course."""
-    modules = trainer, loop, *(importlib.import_module(f"companion.{name}") for name in LESSONS)
-    return [*(Path(str(module.__file__)) for module in modules), course_file("right_loop.py")]
+    modules = loop, *(importlib.import_module(f"companion.{name}") for name in LESSONS)
+    of_keras = Path(inspect.getfile(keras.Model.train_step))
+    return [of_keras, *(Path(str(module.__file__)) for module in modules), course_file("right_loop.py")]
 
 
 def _serve(what: str, stream: int, number: int, folder: str) -> None:
