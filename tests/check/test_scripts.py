@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from marks import a_few
-from scripts import DATA, DRAWN, LOOP, NOTHING, NUMPY, RIGHT, WRONG
+from scripts import DATA, DRAWN, FIT, LOOP, NOTHING, NUMPY, RIGHT, WRONG
 
 from companion.check.__main__ import main
 from companion.check.script.check_script import check_script
@@ -53,6 +53,9 @@ def test_batches_that_are_drawn_at_random_are_judged_step_by_step(script):
     (one,) = check_script(script(mistaken)).trainings
     assert "gradient-scaled" in {mistake.name for mistake in one.mistakes}
     assert not one.unknown
+    (one,) = check_script(script(right + FIT)).trainings
+    (found,) = one.mistakes
+    assert (found.name, "np.random.choice" in found.code) == ("drawn-with-replacement", True)
 
 
 @pytest.mark.parametrize("name", NOTHING)

@@ -75,6 +75,11 @@ def place_of(finding: Finding, case: Case) -> Location | None:
     return signed or seen
 
 
+def line_with_sign(seen: Location, mistake: str) -> Location:
+    """Return the nearest line that looks as if it makes a mistake, or else the one that was seen."""
+    return _with_sign(seen, SIGNS.get(mistake, ())) or seen
+
+
 def _with_sign(seen: Location, signs: tuple[str, ...]) -> Location | None:
     """Return the nearest line of the file, or of the cells up to here, that looks so; those above first."""
     for also_of_fit, sign in itertools.product((False, True), signs):

@@ -25,7 +25,7 @@ from companion.check.recording.recorder import hooked
 from companion.check.recording.script_watcher import ScriptWatcher, Stopped
 from companion.check.replay import Replay, take
 from companion.check.rules.findings import ROWS, Divergence, Finding
-from companion.check.rules.places import line_of_labels, line_of_list, line_of_return
+from companion.check.rules.places import line_of_labels, line_of_list, line_of_return, line_with_sign
 from companion.check.script.reported import Printed, Reported, as_history, reported
 from companion.check.script.result import ScriptCheck, TrainingCheck
 from companion.check.script.training import Given, Training, trainings
@@ -243,9 +243,10 @@ def judged(
         return told_of(training, reference, Diagnosis([contradiction(training)], [], []), shown, [])
     diagnosis, shown = best_report(training, reference, replay, candidates)
     notes = list(diagnosis.unwatched) + about_outputs(training, replay)
-    if training.drawn:  # which is said already
+    if training.drawn:
         kept = [finding for finding in diagnosis.findings if finding.stage != ROWS]
-        diagnosis = replace(diagnosis, findings=kept)
+        drawn = [] if training.fit is None else [drawn_at_random(training, diagnosis)]
+        diagnosis = replace(diagnosis, findings=drawn + kept)
     fit = None if own_fit else training.fit
     if fit is not None and shown is not None and shown.length not in (0, fit.arguments["epochs"]):
         more = f"the loop runs for {shown.length} epochs and .fit for {fit.arguments['epochs']}"
@@ -316,6 +317,18 @@ def contradiction(training: Training) -> Finding:
     )
     at = Divergence("rows", 1, None)
     return Finding("labels-of-other-rows", ROWS, at, told, labels.place)
+
+
+def drawn_at_random(training: Training, diagnosis: Diagnosis) -> Finding:
+    """Return the finding that a loop draws its batches, but the script's own ``.fit`` takes all rows."""
+    rows = training.problem.orders[0]
+    told = (
+        f"of {len(rows)} rows that are fed, {len(np.unique(rows))} are different, but .fit takes each row "
+        "once per epoch"
+    )
+    seen = diagnosis.steps[0].forward_place
+    place = None if seen is None else line_with_sign(seen, "drawn-with-replacement")
+    return Finding("drawn-with-replacement", ROWS, Divergence("rows", 0, 0, None), told, place)
 
 
 def with_line(finding: Finding, training: Training, shown: Reported | None) -> Finding:
