@@ -27,7 +27,7 @@ def grade_parser() -> argparse.ArgumentParser:
         description="Runs each submitted train(model, x, y, *, learning_rate, batch_size, epochs) in a "
         "sandbox and compares it with .fit. Writes gradebook.csv, class.html, feedback/ and results/.",
         epilog="SUBMISSIONS is a folder or zip with one file or folder per student, or a bulk download from "
-        "Canvas, Moodle or Gradescope. A second run grades only what has changed. Scores in overrides.csv "
+        "Canvas, Moodle, Gradescope, Blackboard, Brightspace, Google or GitHub Classroom. A second run grades only what has changed. Scores in overrides.csv "
         "(id,score,reason) in FOLDER always win. Exit status: 0 each student has a grade, even if it is 0 "
         "points; 1 the grader itself failed, or something could not be filled in; 2 bad usage.",
         allow_abbrev=False,
@@ -37,6 +37,7 @@ def grade_parser() -> argparse.ArgumentParser:
     add("submissions", metavar="SUBMISSIONS", nargs="?", help="folder or zip")
     add("--output", metavar="FOLDER", help="folder for the grades; it is created or updated")
     add("--roster", metavar="CSV", help="list of all students (id,name); adds those who handed in nothing")
+    add("--dry-run", action="store_true", help="show who has handed in what, and grade nothing")
     add("--assignment", metavar="TOML", help="use this file instead of lessons/LESSON/assignment.toml")
     add(
         "--due",
@@ -95,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv, argparse.Namespace(quiet=False))
     if options.gradescope:
         return grade_in_container(parser, options)
-    if options.submissions is None or options.output is None:
+    if options.submissions is None or (options.output is None and not options.dry_run):
         parser.error("SUBMISSIONS and --output are needed; try 'lesson3 submissions/ --output grades/'")
     if options.resume and (options.force or options.only or options.seed is not None):
         parser.error("--resume continues the run with its old options: leave --force, --only and --seed out")

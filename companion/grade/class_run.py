@@ -15,7 +15,7 @@ from typing import Any
 from companion.errors import UserError
 from companion.grade.clean_text import one_line
 from companion.grade.grader import close_machines
-from companion.grade.intake.roster import encoding_of, read_roster
+from companion.grade.intake.roster import ROSTER, as_roster, encoding_of, read_roster
 from companion.grade.intake.submissions import Intake, Submission, missing, take_in
 from companion.grade.journal import Journal
 from companion.grade.marking.assignment import Assignment, read_assignment
@@ -47,8 +47,12 @@ def read_given_assignment(options: argparse.Namespace) -> Assignment:
 def grade_class(options: argparse.Namespace, report: Report) -> int:
     """Take in, grade and publish."""
     assignment = read_given_assignment(options)
-    intake, submissions, strangers = take_in_all(options)
+    roster = roster_of(options)
+    intake, submissions, strangers = take_in_all(options, roster)
     show_intake(report, intake, submissions, strangers)
+    if options.dry_run:
+        show_all(report, submissions)
+        return 0
     targets = read_targets(options, assignment.maximum)
     sheets = [path for path in (options.roster, options.canvas, options.moodle) if path]
     report.facts(
@@ -63,6 +67,8 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
         told = f"--output {options.output!r} lies in the folder of the submissions; name one beside it"
         raise UserError(told)
     publish.make_folder(folder)
+    if options.roster:
+        publish.put(folder / ROSTER, as_roster(roster))
     overrides = read_overrides(folder / FILE, assignment.maximum)  # before any submission runs
     with Journal(folder / "journal.jsonl") as journal:
         session = start(options, assignment, submissions, journal)
@@ -77,12 +83,28 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
     return int(failed)
 
 
-def take_in_all(options: argparse.Namespace) -> tuple[Intake, list[Submission], list[str]]:
+def roster_of(options: argparse.Namespace) -> dict[str, str]:
+    """Return the names of all students by id: of the given roster, or of that which the folder remembers."""
+    if options.roster:
+        return read_roster(Path(options.roster))
+    remembered = Path(options.output or "", ROSTER)
+    return read_roster(remembered) if options.output and remembered.is_file() else {}
+
+
+def show_all(report: Report, submissions: Sequence[Submission]) -> None:
+    """Print who has handed in what, and what cannot be graded."""
+    rows = [[one.id, one.name, "late" if one.late else "", one.problem or one.source] for one in submissions]
+    report.print()
+    report.table(["id", "name", "", "file, or why there is none"], rows)
+
+
+def take_in_all(
+    options: argparse.Namespace, roster: Mapping[str, str]
+) -> tuple[Intake, list[Submission], list[str]]:
     """Find the submissions; add those of the roster who handed in nothing; list who is not on it."""
     intake = take_in(Path(options.submissions), options.due)
-    if options.roster is None:
+    if not roster:
         return intake, intake.submissions, []
-    roster = read_roster(Path(options.roster))
     known = [replace(one, name=roster.get(one.id) or one.name) for one in intake.submissions]
     handed_in = {one.id for one in known}
     known += [missing(student, name) for student, name in roster.items() if student not in handed_in]

@@ -217,6 +217,21 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(graded, cap
     assert texts[1] != texts[0]
 
 
+def test_a_dry_run_shows_who_is_who_and_the_roster_is_remembered(capsys, tmp_path):
+    lay(tmp_path / "in", {"s1.py": RIGHT, "s2.py": b"\xff"})
+    (tmp_path / "roster.csv").write_text("id;name\ns1;Ada Lovelace\ns3;Jo\n")
+    status, out, _ = run(capsys, tmp_path / "in", "--roster", tmp_path / "roster.csv", "--dry-run")
+    assert (status, graded_now(out)) == (0, [])
+    assert re.search(r"s1 +Ada Lovelace +s1\.py", out)
+    assert "not text in UTF-8" in re.sub(r"\s+", " ", out)
+    words = (tmp_path / "in", "--output", tmp_path / "out")
+    run(capsys, *words, "--roster", tmp_path / "roster.csv", "--only", "s1")
+    run(capsys, *words, "--only", "s1")
+    assert {student: row["name"] for student, row in rows(tmp_path / "out").items()} == {
+        "s1": "Ada Lovelace", "s3": "Jo"
+    }  # fmt: skip
+
+
 def test_replace_needs_a_sheet(capsys, tmp_path):
     status, _, err = run(capsys, tmp_path, "--output", tmp_path / "out", "--replace")
     assert (status, "--replace belongs to --canvas or --moodle" in err) == (2, True)

@@ -85,6 +85,31 @@ LAYOUTS = {
             "123458": ("Alan Turing", False, "exercise.py"),
         },
     ),
+    "a Blackboard download": (
+        {
+            "Lab_3_ada_attempt_2026-11-20-14-05-06_loop.py": "x = 1",
+            "Lab_3_ada_attempt_2026-11-21-14-05-06_loop.py": LOOP,
+            "Lab_3_ada_attempt_2026-11-21-14-05-06.txt": "Name: ...",
+            "Lab_3_alan_attempt_2026-11-25-09-05-06_my_loop.py": LOOP,
+        },
+        {"ada": ("", False, "loop.py"), "alan": ("", True, "my_loop.py")},
+    ),
+    "a Brightspace download": (
+        {
+            "index.html": "x",
+            "390001-25 - Ada Lovelace - Nov 20, 2026 926 PM/loop.py": LOOP,
+            "390002-25 - Alan Turing - Nov 20, 2026 1026 PM/loop.py": "x = 1",
+            "390002-25 - Alan Turing - Nov 25, 2026 926 AM/loop.py": LOOP,
+        },
+        {"390001": ("Ada Lovelace", False, "loop.py"), "390002": ("Alan Turing", True, "loop.py")},
+    ),
+    "a Google Classroom download": (
+        {"Ada Lovelace - loop.py": LOOP, "Alan Turing - my loop.ipynb": NOTEBOOK},
+        {
+            "Ada Lovelace": ("Ada Lovelace", False, "loop.py"),
+            "Alan Turing": ("Alan Turing", False, "my loop.ipynb"),
+        },
+    ),
     "a Gradescope export": (
         {
             "submission_11/exercise.py": LOOP,
@@ -114,6 +139,31 @@ def test_ids_names_and_lateness_are_worked_out(tmp_path, system, packed):
     assert {one.id: (one.name, one.late, one.file) for one in intake.submissions} == expected
     assert [one.problem for one in intake.submissions] == [""] * len(expected)
     assert all(LOOP.split("(")[0].encode() in one.read()[one.file] for one in intake.submissions)
+
+
+def test_anonymous_students_texts_and_links_of_canvas_have_their_ids(tmp_path):
+    files = {"LATE_anon_aB3_55_loop.py": LOOP, "anon_Zx9_56_loop.py": LOOP}
+    files |= {"adal_77_text.html": "<p>", "alant_LATE_78_link.html": "<a>"}
+    students = found(lay(tmp_path, files))
+    assert {one.id: (one.late, one.problem.partition(",")[0]) for one in students.values()} == {
+        "aB3": (True, ""),
+        "Zx9": (False, ""),
+        "77": (False, "neither a .py nor an .ipynb file was handed in"),
+        "78": (True, "neither a .py nor an .ipynb file was handed in"),
+    }
+
+
+def test_the_assignment_is_taken_off_the_names_of_github_classroom(tmp_path):
+    files = {"lab-3-ada/loop.py": LOOP, "lab-3-alan-t/loop.py": LOOP}
+    assert set(found(lay(tmp_path / "lab-3-submissions", files))) == {"ada", "alan-t"}
+    assert set(found(lay(tmp_path / "other", files))) == {name.partition("/")[0] for name in files}
+
+
+def test_a_zipped_folder_of_files_is_a_class_and_leftovers_are_no_submissions(tmp_path):
+    source = tmp_path / "any name.zip"
+    left = {"week/s1.py~": "x", "week/.s2.py.swp": "x", "week/s1.pyc": "x", "__MACOSX/week/._s1.py": "x"}
+    source.write_bytes(zipped({"week/s1.py": LOOP, "week/s2.py": LOOP} | left))
+    assert {one.id: one.problem for one in found(source).values()} == {"s1": "", "s2": ""}
 
 
 def test_all_files_of_a_student_come_along(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from classes import lay
 
 from companion.errors import UserError
-from companion.grade.class_run import take_in_all
+from companion.grade.class_run import roster_of, take_in_all
 from companion.grade.intake.roster import read_roster
 
 
@@ -19,8 +19,10 @@ def test_a_roster_gives_names_by_id(tmp_path):
 def test_who_is_on_no_roster_is_named_and_who_is_missing_added(tmp_path):
     lay(tmp_path / "in", {"s1.py": "def train(): ...", "S2.py": "def train(): ..."})
     (tmp_path / "roster.csv").write_text("id\ns1\ns2\n")
-    options = argparse.Namespace(submissions=tmp_path / "in", roster=tmp_path / "roster.csv", due=None)
-    _, submissions, strangers = take_in_all(options)
+    options = argparse.Namespace(
+        submissions=tmp_path / "in", roster=tmp_path / "roster.csv", due=None, output=None
+    )
+    _, submissions, strangers = take_in_all(options, roster_of(options))
     assert ([one.id for one in submissions], strangers) == (["S2", "s1", "s2"], ["S2"])
 
 

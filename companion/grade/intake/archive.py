@@ -24,6 +24,8 @@ DAMAGED = (
 )  # fmt: skip
 JUNK = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"}
 
+LEFT_BY_EDITORS = ("~", ".pyc", ".swp", ".bak", ".orig")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -60,7 +62,10 @@ def list_entries(source: Path) -> list[Entry]:
 
 
 def _is_junk(path: str) -> bool:
-    return any(part in JUNK or (part.startswith(".") and part != "..") for part in path.split("/"))
+    parts = path.split("/")
+    return parts[-1].endswith(LEFT_BY_EDITORS) or any(
+        part in JUNK or (part.startswith(".") and part != "..") for part in parts
+    )
 
 
 def _of_folder(folder: Path) -> Iterator[Entry]:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
 
 
@@ -23,6 +24,8 @@ class Owner:
         The file's path among the student's own.
     system : str
         Which way of naming it is.
+    when : datetime or None
+        When it was handed in, in the course system's own time; the last attempt counts.
     """
 
     id: str
@@ -30,13 +33,26 @@ class Owner:
     late: bool
     file: str
     system: str
+    when: datetime | None = None
 
 
-MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)", re.DOTALL)
-CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.DOTALL)
+MOODLE = re.compile(
+    r"(?P<name>.+?)(?:_(?P<id>\d+))?_assignsubmission_[a-z]+_?(?P<rest>.*)", re.DOTALL
+)  # "Default group" has no number
+CANVAS = re.compile(
+    r"(?:(?P<anonymous_late>LATE_)?anon_(?P<anonymous>\w+?)_\d+"
+    r"|(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)(?:_\d+|(?=_(?:text|link)\.html$)))_(?P<rest>.+)",
+    re.DOTALL,
+)
 ANSWERS = re.compile(r"(?P<id>.+?)[_-]answers\.toml", re.IGNORECASE)  # beside the loop of this id
 GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
+BLACKBOARD = re.compile(
+    r".+_(?P<id>[^_]+)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)", re.DOTALL
+)
+BRIGHTSPACE = re.compile(r"(?P<id>\d+)-\d+ - (?P<name>.+) - (?P<when>\w+ \d+, \d{4} \d{3,4} [AP]M)")
+GOOGLE = re.compile(r"(?P<id>.+?) - (?P<rest>[^/]+\.(?:py|ipynb|zip|toml))", re.DOTALL)
 WRAPPERS = {"submissions", "exercise", "download"}
+NOBODYS = (".csv", ".yml", ".yaml", ".toml", ".json", ".md", ".log")
 
 
 def system_of(paths: Iterable[str]) -> str:
@@ -45,34 +61,82 @@ def system_of(paths: Iterable[str]) -> str:
     for first, rest in {(path.partition("/")[0], "/" in path) for path in paths}:
         if rest and GRADESCOPE.fullmatch(first):
             found["gradescope"] += 1
+        elif rest and BRIGHTSPACE.fullmatch(first):
+            found["brightspace"] += 1
+        elif BLACKBOARD.fullmatch(first) and not rest:
+            found["blackboard"] += 1
         elif CANVAS.fullmatch(first) and not rest:
             found["canvas"] += 1  # before Moodle, whose word a student may put into the file's name
         elif MOODLE.fullmatch(first):
             found["moodle"] += 1
+        elif GOOGLE.fullmatch(first) and not rest:
+            found["google"] += 1
         else:
             found[""] += 1
     return max(found, key=lambda system: (found[system], system), default="")
 
 
-def owner_of(path: str, system: str) -> Owner | None:
-    """Work out whose file it is; None if it is nobody's, such as a list beside the submissions."""
+def owner_of(path: str, system: str, assignment: str = "") -> Owner | None:
+    """Work out whose file it is; None if it is nobody's, such as a list beside the submissions.
+
+    Parameters
+    ----------
+    path : str
+        Of the file.
+    system : str
+        As `system_of` finds it.
+    assignment : str
+        What each folder of GitHub Classroom begins with.
+    """
     first, _, rest = path.partition("/")
     if system == "moodle" and (moodle := MOODLE.fullmatch(first)):
         file = rest or moodle["rest"]
-        return Owner(moodle["id"], moodle["name"], False, file or first, "a Moodle download")
+        return Owner(
+            moodle["id"] or moodle["name"], moodle["name"], False, file or first, "a Moodle download"
+        )
     if rest:
         if system == "gradescope" and (gradescope := GRADESCOPE.fullmatch(first)):
             return Owner(gradescope["id"], "", False, rest, "a Gradescope export")
+        if system == "brightspace" and (space := BRIGHTSPACE.fullmatch(first)):
+            when = _time(space["when"], "%b %d, %Y %I%M %p")
+            return Owner(space["id"], space["name"], False, rest, "a Brightspace download", when)
+        if assignment and first.startswith(assignment):
+            return Owner(first.removeprefix(assignment), "", False, rest, "GitHub Classroom")
         return Owner(first, "", False, rest, "one folder per student")
+    if system == "brightspace":
+        return None  # its index.html
+    if system == "blackboard" and (board := BLACKBOARD.fullmatch(first)):
+        when = _time(board["when"], "%Y-%m-%d-%H-%M-%S")
+        file = board["rest"]  # none: what Blackboard itself says of the attempt
+        return Owner(board["id"], "", False, file, "a Blackboard download", when) if file else None
     if system == "canvas" and (canvas := CANVAS.fullmatch(first)):
-        late = canvas["late"] is not None
-        return Owner(canvas["id"], canvas["name"], late, canvas["rest"], "a Canvas download")
+        late = (canvas["late"] or canvas["anonymous_late"]) is not None
+        student, name = canvas["id"] or canvas["anonymous"], canvas["name"] or ""
+        return Owner(student, name, late, canvas["rest"], "a Canvas download")
+    if system == "google" and (google := GOOGLE.fullmatch(first)):
+        return Owner(google["id"], google["id"], False, google["rest"], "a Google Classroom download")
     if answers := ANSWERS.fullmatch(first):
         return Owner(answers["id"], "", False, "answers.toml", "one file per student")
     name = PurePosixPath(first)
-    if name.suffix.lower() in (".csv", ".yml", ".yaml", ".toml", ".json", ".md", ".log"):
+    if name.suffix.lower() in NOBODYS:
         return None
     return Owner(name.stem, "", False, first, "one file per student")
+
+
+def _time(text: str, pattern: str) -> datetime | None:
+    """Read a time in a name; its hour may lack the leading zero."""
+    try:
+        return datetime.strptime(re.sub(r" (\d{3}) ", r" 0\1 ", text), pattern).astimezone()
+    except ValueError:
+        return None
+
+
+def prefix_of(paths: Iterable[str], folder: str) -> str:
+    """Return what GitHub Classroom puts before each name in ``<assignment>-submissions/``; "" elsewhere."""
+    assignment = f"{folder.removesuffix('-submissions')}-"
+    tops = {path.partition("/")[0] for path in paths if "/" in path}
+    is_one = folder.endswith("-submissions") and tops and all(top.startswith(assignment) for top in tops)
+    return assignment if is_one else ""
 
 
 def wrapper_of(paths: list[str], archive: str) -> str:
@@ -84,7 +148,14 @@ def wrapper_of(paths: list[str], archive: str) -> str:
     if MOODLE.fullmatch(top) or GRADESCOPE.fullmatch(top):
         return ""
     inner = [path.partition("/")[2] for path in paths]
-    known = any(MOODLE.fullmatch(one.partition("/")[0]) or CANVAS.fullmatch(one) for one in inner)
+    known = any(
+        pattern.fullmatch(one.partition("/")[0])
+        for one in inner
+        for pattern in (MOODLE, CANVAS, BLACKBOARD, BRIGHTSPACE)
+    )
     folders = all("/" in one for one in inner)
     metadata = "submission_metadata.yml" in inner
-    return f"{top}/" if known or folders or metadata or top.lower() in WRAPPERS | {archive.lower()} else ""
+    loops = [one for one in inner if one.lower().endswith((".py", ".ipynb"))]
+    flat = len(loops) > 1 and not any("/" in one for one in inner)  # a zipped folder, a file per student
+    named = top.lower() in WRAPPERS | {archive.lower()}
+    return f"{top}/" if known or folders or metadata or flat or named else ""

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from companion.errors import UserError
@@ -32,8 +33,16 @@ def read_roster(path: Path) -> dict[str, str]:
     return students
 
 
+ROSTER = "roster.csv"  # in the folder of the grades
 ENCODINGS = ("utf-8-sig", "cp1252")  # tried in turn: that of most files, and that of Excel in the west
 SEPARATORS = ",;\t"
+
+
+def as_roster(students: Mapping[str, str]) -> bytes:
+    """Write a roster, for later runs."""
+    page = io.StringIO()
+    csv.writer(page).writerows([("id", "name"), *students.items()])
+    return page.getvalue().encode()
 
 
 def read_csv_text(path: Path) -> str:

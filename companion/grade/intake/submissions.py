@@ -13,7 +13,7 @@ from companion.errors import UserError
 from companion.grade.clean_text import one_line
 from companion.grade.intake.archive import MOST_BYTES, Entry, entries_in, list_entries
 from companion.grade.intake.gradescope_export import METADATA, read_metadata
-from companion.grade.intake.layouts import Owner, owner_of, system_of, wrapper_of
+from companion.grade.intake.layouts import Owner, owner_of, prefix_of, system_of, wrapper_of
 from companion.grade.marking.quiz_marks import is_answers
 
 LOOPS = (".py", ".ipynb")
@@ -83,11 +83,12 @@ def take_in(source: Path, due: datetime | None = None) -> Intake:
     wrapper = wrapper_of([entry.path for entry in entries], source.stem)
     names = [entry.path.removeprefix(wrapper) for entry in entries]
     system = system_of(name for name in names if name != METADATA)
+    assignment = prefix_of(names, wrapper.rstrip("/") or source.stem)
     owned: dict[str, list[tuple[Owner, Entry]]] = {}
     ignored, metadata = [], {}
     for entry in entries:
         path = entry.path.removeprefix(wrapper)
-        owner = owner_of(path, system)
+        owner = owner_of(path, system, assignment)
         if path == METADATA:
             metadata = read_metadata(entry, due)
         elif owner is None:
@@ -96,10 +97,20 @@ def take_in(source: Path, due: datetime | None = None) -> Intake:
             owned.setdefault(owner.id, []).append((owner, entry))
     if not owned:
         raise UserError(f"there are no submissions in {str(source)!r}: it needs a file or folder per student")
-    submissions = [_shown(_submission(files)) for files in owned.values()]
+    submissions = [_shown(_submission(_last_attempt(files, due))) for files in owned.values()]
     known = [_with(one, *metadata[one.id]) if one.id in metadata else one for one in submissions]
     systems = {owner.system for files in owned.values() for owner, _ in files}
     return Intake(sorted(_unique(known), key=lambda one: one.id), " and ".join(sorted(systems)), ignored)
+
+
+def _last_attempt(files: list[tuple[Owner, Entry]], due: datetime | None) -> list[tuple[Owner, Entry]]:
+    """Return the files of the last attempt, where the names tell attempts apart."""
+    times = [owner.when for owner, _ in files if owner.when is not None]
+    if not times:
+        return files
+    last = max(times)
+    late = due is not None and last > due
+    return [(replace(owner, late=late), entry) for owner, entry in files if owner.when == last]
 
 
 def _shown(one: Submission) -> Submission:
