@@ -17,6 +17,7 @@ from companion.check.learner.file import decoded, sources_of
 from companion.errors import UserError
 from companion.grade import canaries
 from companion.grade.clean_text import all_clean, clean, one_line
+from companion.grade.intake.likeness import shape_of_loop
 from companion.grade.marking.grade import (
     ERROR,
     INTERNAL,
@@ -272,6 +273,7 @@ def not_run(job: Job, status: str, told: str, ending: Ending | None = None) -> G
         seed=job.task["seed"],
         status=status,
         told=one_line(told),
+        shape=shape_of_loop(job.file, job.files[job.file]) if job.file in job.files else "",
         in_train=ending is None or ending.in_train,
         seconds=ending.seconds if ending else None,
         memory=ending.memory if ending else None,

@@ -12,6 +12,7 @@ import pytest
 from classes import CANVAS, MOODLE, RIGHT, graded_now, lay, rows, run, wrong
 
 from companion.grade import __main__ as grade
+from companion.mistakes.broken_loops import right_loop
 from companion.terminal.lesson_list import lesson_file
 
 HEAD = "def train(model, x, y, *, learning_rate, batch_size, epochs):"
@@ -230,6 +231,18 @@ def test_a_dry_run_shows_who_is_who_and_the_roster_is_remembered(capsys, tmp_pat
     assert {student: row["name"] for student, row in rows(tmp_path / "out").items()} == {
         "s1": "Ada Lovelace", "s3": "Jo"
     }  # fmt: skip
+
+
+def test_loops_that_are_alike_are_listed_right_ones_too(capsys, tmp_path):
+    renamed = re.sub(r"\bxb\b", "inputs", RIGHT).replace("losses, counts", "found, sizes")
+    files = {"s1.py": RIGHT, "s2.py": f"# mine\n{renamed}", "s3.py": wrong("no-update", "one_tape")}
+    lay(tmp_path / "in", files | {"s4.py": right_loop()})
+    run(capsys, tmp_path / "in", "--output", tmp_path / "out")
+    page = (tmp_path / "out" / "class.html").read_text()
+    alike = page[page.index(">Alike<") :]
+    alike = alike[: alike.index("<h2", 20)]
+    assert re.search(r">s1</a>.*>s2</a>.*>s4</a>.*lessons/right_loop\.py", alike)
+    assert ">s3</a>" not in alike
 
 
 def test_replace_needs_a_sheet(capsys, tmp_path):

@@ -1,6 +1,5 @@
 """From a folder or an archive to submissions: who handed in what, and what of it cannot be graded."""
 
-import ast
 import hashlib
 import re
 from collections.abc import Callable, Iterable
@@ -8,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from companion.check.learner.file import decoded, sources_of
+from companion.check.learner.file import decoded
 from companion.errors import UserError
 from companion.grade.clean_text import one_line
 from companion.grade.intake.archive import MOST_BYTES, Entry, entries_in, list_entries
 from companion.grade.intake.gradescope_export import METADATA, read_metadata
 from companion.grade.intake.layouts import Owner, owner_of, prefix_of, system_of, wrapper_of
+from companion.grade.intake.likeness import text_of_loop
 from companion.grade.marking.quiz_marks import is_answers
 
 LOOPS = (".py", ".ipynb")
@@ -21,7 +21,6 @@ LOOPS = (".py", ".ipynb")
 DEFINES_TRAIN = re.compile(
     rb'(?:^|["\n]|\\n)(?:[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+train\b|train[ \t]*=)'
 )
-MOST_COMPARED = 1 << 20  # bytes of a file
 NOTHING = "nothing was handed in"
 NO_LOOP = "no loop was handed in, only answers to the quiz: hand in a .py or .ipynb file that defines train"
 
@@ -207,22 +206,11 @@ def _choose(named: dict[str, Entry]) -> tuple[str, dict[str, bytes]]:
 
 def _one_of_each(names: list[str], content: dict[str, bytes]) -> list[str]:
     """Leave out a notebook whose ``train`` stands in a Python file too, as an export of it does."""
-    if len(names) < 2 or any(len(content[name]) > MOST_COMPARED for name in names):
+    if len(names) < 2:
         return names
-    texts = {name: loop_of(name, content[name]) for name in names}
+    texts = {name: text_of_loop(name, content[name]) for name in names}
     python = {texts[name] for name in names if name.lower().endswith(".py")} - {""}
     return [name for name in names if name.lower().endswith(".py") or texts[name] not in python]
-
-
-def loop_of(name: str, content: bytes) -> str:
-    """Return the code of ``train`` without comments and layout; "" if there is none to be read."""
-    try:
-        trees = [ast.parse(code) for _, code in sources_of(name, decoded(content, name))]
-    except (UserError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
-    nodes = [node for tree in trees for node in tree.body]
-    loops = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == "train"]
-    return ast.unparse(loops[-1]) if loops else ""
 
 
 def content_of(named: dict[str, Entry]) -> dict[str, bytes]:

@@ -166,6 +166,8 @@ class Grade(Judgment):
         Of data, initial weights and order.
     told : str
         Why it was not judged, in a line; else "".
+    shape : str
+        The same for loops that differ in names, numbers and comments only; "" if it could not be read.
     in_train : bool
         Whether its ``train`` had been called: what goes wrong before that is no mistake of the loop.
     seconds, memory : float and int, or None
@@ -196,6 +198,7 @@ class Grade(Judgment):
     source: str = ""
     late: bool = False
     told: str = ""
+    shape: str = ""
     in_train: bool = True
     seconds: float | None = None
     memory: int | None = None

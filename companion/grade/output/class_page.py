@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from companion.check.catalogue import known_as
+from companion.grade.intake.likeness import shapes_of_course
 from companion.grade.marking.grade import CRITERIA, GRADED, MISSING, NOT_DONE, NOT_JUDGED, RIGHT, Grade
 from companion.grade.output.gradebook import score_text
 from companion.grade.output.html import Element, page, table, tag
@@ -24,7 +25,8 @@ def class_page(grades: Sequence[Grade], title: str, about: Sequence[tuple[str, s
         tag("h2", "Mistakes the class made"),
         _mistakes(grades),
     ]
-    parts += _beside(grades) + _not_graded(grades) + _alike(grades) + _worth_a_look(grades)
+    parts += _beside(grades) + _not_graded(grades)
+    parts += _same_code(grades) + _same_way(grades) + _worth_a_look(grades)
     return page(f"The class. {title}", *parts, tag("h2", "All students"), _students(grades))
 
 
@@ -139,7 +141,28 @@ def _not_graded(grades: Sequence[Grade]) -> list[Element]:
     return parts
 
 
-def _alike(grades: Sequence[Grade]) -> list[Element]:
+def _same_code(grades: Sequence[Grade]) -> list[Element]:
+    """List students whose loops are alike in structure, also right ones, and those like the course's own."""
+    course, groups = shapes_of_course(), dict[str, list[Grade]]()
+    for grade in grades:
+        if grade.shape:
+            groups.setdefault(grade.shape, []).append(grade)
+    rows: list[list[Any]] = []
+    for shape, group in sorted(groups.items(), key=lambda pair: -len(pair[1])):
+        if len(group) > 1 or shape in course:
+            names = [part for grade in group for part in (_link(grade), " ")]
+            rows.append([tag("span", *names), course.get(shape, ""), str(len(group))])
+    if not rows:
+        return []
+    told = (
+        "Their train is the same but for names, numbers, comments and layout. This is a hint, not a proof: "
+        "short loops look alike, and so do those that follow one lesson."
+    )
+    heads = ["students", "like the course's own", ""]
+    return [tag("h2", "Alike"), tag("p", told), table(heads, rows, numbers=(2,))]
+
+
+def _same_way(grades: Sequence[Grade]) -> list[Element]:
     """List students whose wrong runs went the same way."""
     groups: dict[tuple[int, str], list[Grade]] = {}
     for grade in grades:
