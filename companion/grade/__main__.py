@@ -26,11 +26,11 @@ def grade_parser() -> argparse.ArgumentParser:
         prog=NAME,
         description="Runs each submitted train(model, x, y, *, learning_rate, batch_size, epochs) in a "
         "sandbox and compares it with .fit. Writes gradebook.csv, class.html, feedback/ and results/.",
-        epilog="SUBMISSIONS is a folder or zip with one file or folder per student, or a bulk download from "
-        "Canvas, Moodle, Gradescope, Blackboard, Brightspace, Google or GitHub Classroom. A second run "
-        "grades only what has changed. Scores in overrides.csv (id,score,reason) in FOLDER always win. Exit status: "
-        "0 each student has a grade or needs your decision; 1 the grader itself failed, or something could "
-        "not be filled in; 2 bad usage.",
+        epilog="SUBMISSIONS is a folder or zip with one file or folder per student, or a bulk download "
+        "from Canvas, Moodle, Gradescope, Blackboard, Brightspace, Google or GitHub Classroom. A "
+        "second run grades only what has changed. Scores in overrides.csv (id,score,reason) in "
+        "FOLDER always win. Exit status: 0 each student has a grade or needs your decision; 1 the "
+        "grader itself failed, or something could not be filled in; 2 bad usage.",
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -70,5 +70,5 @@ def shapes_of_course() -> dict[str, str]:
     for shown, (file, name) in own.items():
         if file.is_file():
             shape = _shape(_function(name, ast.parse(file.read_text(encoding="utf-8")).body))
-            found[shape] = shown
+            found[shape] = f"{found[shape]}, {shown}" if shape in found else shown
     return found
