@@ -141,12 +141,13 @@ def test_without_forking_it_grades_too(capsys, tmp_path):
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("text", "limits", "told"),
-    [("import os\nos._exit(3)\n", (), "status 3"), ("while True: pass\n", ("--seconds", 9), "9 s")],
+    [("__import__('os')._exit(3)", (), "status 3"), ("while True: pass", ("--seconds", 9), "9 s")],
 )
 def test_without_forking_one_that_ends_its_process_or_never_ends_is_told(
     capsys, tmp_path, text, limits, told
 ):
-    lay(tmp_path / "in", {"s1.py": text})
+    head = "def train(model, x, y, *, learning_rate, batch_size, epochs):"
+    lay(tmp_path / "in", {"s1.py": f"{head}\n    {text}\n"})
     words = (tmp_path / "in", "--output", tmp_path / "out", "--seed", 5, "--no-fork", *limits)
     assert run(capsys, *words)[0] == 0
     assert rows(tmp_path / "out")["s1"]["score"] == "0"

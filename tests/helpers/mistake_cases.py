@@ -70,6 +70,7 @@ _ONE_ORDER = {
     "other-batch-size", "shuffled-otherwise", "not-shuffled",
 }  # fmt: skip
 _ONE_PENALTY = {"penalty-left-out", "penalty-twice", "penalty-in-gradient-only", "penalty-in-report-only"}
+_NEEDS_A_SHORT_BATCH = {"divided-by-batch-size", "plain-mean-over-batches", "last-batch-dropped"}
 _ALONE = {"fit-called-inside", "another-model-trained", *ENDS_IN_AN_EXCEPTION}
 
 
@@ -85,6 +86,10 @@ def can_be_paired(style, one, other):
     if any(
         {one, other} <= group for group in (_ONE_REPORT, _ONE_UPDATE, _ONE_LOSS, _ONE_ORDER, _ONE_PENALTY)
     ):
+        return False
+    if "batches-over-the-epoch" in (one, other) and {one, other} & _NEEDS_A_SHORT_BATCH:
+        return False
+    if {one, other} <= _NEEDS_A_SHORT_BATCH and "last-batch-dropped" in (one, other):
         return False
     # With only the last layer's variables one cannot tell whether the gradient holds the penalty.
     if style == "eager" and "some-variables-only" in (one, other) and {one, other} & _ONE_PENALTY:
