@@ -91,6 +91,9 @@ def can_be_paired(style, one, other):
         return False
     if {one, other} <= _NEEDS_A_SHORT_BATCH and "last-batch-dropped" in (one, other):
         return False
+    # There the factor stands on the loss with the penalty, which then is only reported.
+    if style != "eager" and {one, other} == {"penalty-in-report-only", "gradient-scaled"}:
+        return False
     # With only the last layer's variables one cannot tell whether the gradient holds the penalty.
     if style == "eager" and "some-variables-only" in (one, other) and {one, other} & _ONE_PENALTY:
         return False
