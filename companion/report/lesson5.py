@@ -67,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_slice(out, *one_weight, rate)
     trained = {"by_hand": lead.by_hand, "fit": lead.fit}
     parts.print_trainings(out, trained, dtype)
-    accuracies = {name: run.model.history.history["accuracy"] for name, run in trained.items()}
+    of_fit = lead.fit.model.history.history["accuracy"]
+    accuracies = {"by_hand": list(lead.by_hand.model.accuracies), "fit": of_fit}
     same_accuracy = Comparison(accuracies["by_hand"], accuracies["fit"], dtype=dtype)
     out.heading("   The accuracy of each epoch, measured in the same way")
     parts.print_side_by_side(out, accuracies)

@@ -138,7 +138,7 @@ accuracies, kept = {"by_hand": [], "fit": fitted.history.history["accuracy"]}, [
 # SGD remembers nothing from step to step: one training can be cut into epochs, to keep the weights of each.
 for _ in range(settings["epochs"]):
     histories["by_hand"] += lesson5.train_by_hand(by_hand, x, y, **settings | {"epochs": 1})
-    accuracies["by_hand"] += by_hand.history.history["accuracy"]
+    accuracies["by_hand"] += by_hand.accuracies
     kept.append(by_hand.get_weights())
 weights = by_hand.get_weights(), fitted.get_weights()
 print("loss:    ", Comparison(histories["by_hand"], histories["fit"], *weights, dtype="float32").verdict())

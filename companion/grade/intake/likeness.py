@@ -63,7 +63,7 @@ def _without_docstring(loop: ast.FunctionDef) -> ast.FunctionDef:
 
 def shapes_of_course() -> dict[str, str]:
     """Return the shapes of the course's own loops, and where each stands."""
-    found = {}
+    found: dict[str, str] = {}
     own = {"lessons/right_loop.py": (course_file("right_loop.py"), "train")}
     package = Path(companion.__file__).parent
     own |= {f"companion/{name}.py": (package / f"{name}.py", "train_by_hand") for name in LESSONS}
