@@ -115,7 +115,7 @@ class Judge:
         return [Finding("", REPORT, at, told)]
 
     def _rounding_grows(self, run: LoopRun) -> str:
-        """Say that a loop is no farther from ``.fit`` than ``.fit`` run eagerly is; "" if it is farther."""
+        """Return a note if a loop is no farther from ``.fit`` than ``.fit`` run eagerly is; else ""."""
         mine, eager, compiled = (np.array(h) for h in (run.history, self.reference.history, self.compiled[0]))
         if len(mine) != len(compiled):
             return ""

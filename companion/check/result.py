@@ -152,7 +152,7 @@ def verdict_text(check: LoopCheck) -> str:
 
 
 def differs_text(mistakes: int, unknown: bool) -> str:
-    """Say how many mistakes were found, and whether something differs for a reason that is not known."""
+    """Return how many mistakes were found, and whether something differs for a reason that is not known."""
     if not mistakes:
         return "differs, and the reason is not known: see below where the difference begins"
     more = "; something else differs too" if unknown else ""
@@ -201,7 +201,7 @@ SHOWS_ON = {
 
 
 def _shows_on(mistake: Mistake) -> tuple[str, str]:
-    """Say on which problems a mistake shows; on the revealing one alone, on what kind of network or data."""
+    """Return on which problems a mistake shows; on the revealing one, what kind of network or data it needs."""
     if mistake.problems != [REVEALING]:
         return ("   shows on", " and ".join(mistake.problems))
     kind = next((kind for start, kind in SHOWS_ON.items() if mistake.name.startswith(start)), "")
@@ -209,7 +209,7 @@ def _shows_on(mistake: Mistake) -> tuple[str, str]:
 
 
 def where(finding: Finding) -> str:
-    """Say in which step something differs."""
+    """Return in which step something differs."""
     at = finding.difference
     words = [
         f"epoch {at.epoch}" if at.epoch is not None else "",

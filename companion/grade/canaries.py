@@ -43,7 +43,7 @@ def canaries(number: int) -> tuple[str, str]:
 
 
 def told_wrongly(right: Grade, mistaken: Grade) -> str:
-    """Say what is wrong with the grades of the two; "" if they are as they must be."""
+    """Return what is wrong with the grades of the two; "" if they are as they must be."""
     wrong = [one for one in right.criteria if one.state != RIGHT]
     if wrong:
         return f"a loop that is right gets no full marks here: {wrong[0].told or wrong[0].name}"

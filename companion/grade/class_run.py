@@ -225,7 +225,7 @@ def line_of(grade: Grade) -> str:
 
 
 def undecided(grades: Sequence[Grade]) -> list[tuple[str, str]]:
-    """Say whom an instructor must decide about, and which packages submissions lack."""
+    """Return whom an instructor must decide about, and which packages submissions lack."""
     open_ones = [grade.id for grade in grades if grade.needs_decision]
     if not open_ones:
         return []

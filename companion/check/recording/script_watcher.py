@@ -220,7 +220,7 @@ class ScriptWatcher(Watcher):
             raise Stopped
 
     def progress(self) -> str:
-        """Say how far the recording is."""
+        """Return how far the recording is, in words."""
         watched = [network for network in self.networks if network.updates and not network.done]
         if not watched:
             return ""

@@ -205,7 +205,7 @@ def _penalty_in_gradient(explained: list[Explanation]) -> float | None:
 
 
 def _told(source: Source) -> str:
-    """Say what is unusual in the loss of a batch."""
+    """Return what is unusual in the loss of a batch, in words."""
     penalty = {0.0: " (without the penalty)", 2.0: " (with the penalty twice)"}.get(source.penalty, "")
     return penalty + ("" if source.weighted else " (without the weights)")
 

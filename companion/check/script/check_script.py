@@ -183,7 +183,7 @@ def ended_by(path: str, module: ModuleType, check: ScriptCheck) -> str:
 
 
 def _exited(code: object, arguments: Sequence[str]) -> str:
-    """Say with which status the file ended itself."""
+    """Return with which status the file ended itself, in words."""
     if code in (None, 0):
         return ""
     told = f"your file ended with the exit status {code}"
@@ -259,7 +259,7 @@ def judged(
 
 
 def about_outputs(training: Training, replay: Replay) -> list[str]:
-    """Say so if the loss takes the outputs as probabilities, and they are none."""
+    """Return a note if the loss takes the outputs as probabilities, and they are none."""
     if replay.loss.get_config().get("from_logits", True) or not replay.output_shape:
         return []
     replay.put(training.recording.end)
@@ -332,7 +332,7 @@ def drawn_at_random(training: Training, diagnosis: Diagnosis) -> Finding:
 
 
 def with_line(finding: Finding, training: Training, shown: Reported | None) -> Finding:
-    """Say in which line the loss is reported, or the labels are taken."""
+    """Return the finding with the line in which the loss is reported, or the labels are taken."""
     place = finding.place
     if finding.difference.what == "report" and shown is not None:
         place = shown.place

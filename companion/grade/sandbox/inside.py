@@ -141,7 +141,7 @@ def _call_all(file: str, calls: Sequence[Any], seconds: float) -> bytes:
 
 
 def _in_short(error: BaseException) -> tuple[str, None, bool]:
-    """Say what an exception is, and whether the fault is the grader's: no line of the submission is in it."""
+    """Return what it is, and whether the fault is the grader's: no line of the submission is in it."""
     told = f"reading or running it ends in {type(error).__name__}"
     files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
     if any(not is_library(file) and not file.startswith("<") for file in files):

@@ -72,7 +72,7 @@ class Machine:
             self.protections = {name: bool(tried.get(name)) for name in PROTECTIONS}
 
     def reasons(self) -> str:
-        """Say why layers of protection are off."""
+        """Return why layers of protection are off, in words."""
         off = [f"{name} is off: {reason}" for name, reason in self.off.items()]
         return "; ".join(off) or f"on: {', '.join(self.layers) or 'no layer'}, on {platform.system()}"
 
