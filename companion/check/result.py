@@ -201,7 +201,7 @@ SHOWS_ON = {
 
 
 def _shows_on(mistake: Mistake) -> tuple[str, str]:
-    """Return on which problems a mistake shows; on the revealing one, what kind of network or data it needs."""
+    """Return on which problems a mistake shows; on the revealing one alone, what kind of network it needs."""
     if mistake.problems != [REVEALING]:
         return ("   shows on", " and ".join(mistake.problems))
     kind = next((kind for start, kind in SHOWS_ON.items() if mistake.name.startswith(start)), "")
