@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from marks import a_few
-from scripts import DATA, DRAWN, FIT, LOOP, NOTHING, NUMPY, RIGHT, WRONG
+from scripts import CALLED_TWICE, DATA, DRAWN, FIT, LOOP, NOTHING, NUMPY, RIGHT, WRONG
 
 from companion.check.__main__ import main
 from companion.check.script.check_script import check_script
@@ -43,6 +43,20 @@ def test_a_mistake_is_named_with_its_line(name, script):
     assert not one.unknown
     for mistake, line in expected.items():
         assert line in found[mistake].code, repr(check)
+
+
+@pytest.mark.parametrize("decorator", ["@tf.function", ""])
+def test_each_loop_that_trains_a_network_is_judged_by_itself(decorator, script):
+    styled = CALLED_TWICE.replace("@tf.function", decorator)
+    check = check_script(script(DATA + styled))
+    assert [one.verdict.verdict for one in check.trainings] == ["close", "differs"], repr(check)
+    right, wrong = check.trainings
+    assert (len(right.shown.values), len(wrong.shown.values)) == (3, 3)
+    (mistake,) = wrong.mistakes
+    assert (mistake.name, "times * (bce" in mistake.code) == ("gradient-scaled", True)
+    lines = (DATA + styled).splitlines()
+    started = [lines[one["line"] - 1] for one in check.as_dict()["trainings"]]
+    assert [line.split(" = ")[0] for line in started] == ["first", "second"]
 
 
 def test_batches_that_are_drawn_at_random_are_judged_step_by_step(script):

@@ -94,6 +94,9 @@ def can_be_paired(style, one, other):
     # There the factor stands on the loss with the penalty, which then is only reported.
     if style != "eager" and {one, other} == {"penalty-in-report-only", "gradient-scaled"}:
         return False
+    # There the last batch's loss is read past the sum that lacks the penalty.
+    if style == "one_tape" and {one, other} == {"penalty-in-gradient-only", "last-batch-reported"}:
+        return False
     # With only the last layer's variables one cannot tell whether the gradient holds the penalty.
     if style == "eager" and "some-variables-only" in (one, other) and {one, other} & _ONE_PENALTY:
         return False

@@ -385,6 +385,54 @@ for epoch in range(4):
         losses.append(float(loss))
     print(f"loss {np.mean(losses):.6f}")
 """
+# A second loop on the same network, which adds to the same list and goes on with the same moments.
+GOES_ON = """
+optimizer, bce = keras.optimizers.Adam(0.01), keras.losses.BinaryCrossentropy()
+history = []
+for epoch in range(2):
+    total = 0.0
+    for i in range(0, 150, 50):
+        with tf.GradientTape() as tape:
+            loss = bce(y[i : i + 50], net(x[i : i + 50], training=True)) + sum(net.losses)
+        optimizer.apply_gradients(zip(tape.gradient(loss, net.trainable_variables), net.trainable_variables))
+        total += float(loss) / 3
+    history.append(total)
+for epoch in range(4):
+    total = 0.0
+    for i in range(0, 150, 25):
+        with tf.GradientTape() as tape:
+            loss = bce(y[i : i + 25], net(x[i : i + 25], training=True)) + sum(net.losses)
+        optimizer.apply_gradients(zip(tape.gradient(loss, net.trainable_variables), net.trainable_variables))
+        total += float(loss) / 6
+    history.append(total)
+"""
+# One function, called twice; the second time it trains fewer layers, and on three times the loss.
+CALLED_TWICE = """
+bce = keras.losses.BinaryCrossentropy()
+
+
+@tf.function
+def step(a, b, optimizer, times):
+    with tf.GradientTape() as tape:
+        loss = times * (bce(b, net(a, training=True)) + sum(net.losses))
+    optimizer.apply_gradients(zip(tape.gradient(loss, net.trainable_variables), net.trainable_variables))
+    return loss
+
+
+def run(epochs, optimizer, times=1.0):
+    losses = []
+    for epoch in range(epochs):
+        total = 0.0
+        for i in range(0, 150, 50):
+            total += float(step(x[i : i + 50], y[i : i + 50], optimizer, times)) / 3
+        losses.append(total)
+    return losses
+
+
+first = run(5, keras.optimizers.SGD(0.1))
+net.layers[0].trainable = False
+second = run(5, keras.optimizers.SGD(0.05), 3.0)
+"""
 RIGHT = {
     "datasets": DATA + LOOP,
     "numpy, printed": DATA + NUMPY,
@@ -407,6 +455,7 @@ RIGHT = {
     "frozen, then fine-tuned": DATA + FINE_TUNED,
     "a schedule of its own": edited(DATA + LOOP, ("optimizer = keras.optimizers.Adam(0.01)\n", OWN_SCHEDULE)),
     "folds with validation": DATA + FOLDS_WITH_VALIDATION,
+    "a second loop goes on": DATA + GOES_ON,
     "rows change": DATA
     + LOOP.replace(".batch(", ".map(lambda a, b: (a + tf.random.normal((6,)), b)).batch("),
 }

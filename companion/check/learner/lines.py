@@ -4,6 +4,7 @@ import ast
 import dis
 import functools
 import inspect
+import itertools
 import linecache
 import os
 import site
@@ -108,14 +109,24 @@ def is_library(file: str) -> bool:
     return file.startswith((*folders, "<frozen")) or _CONVERTED in file
 
 
-def own_place() -> Location | None:
-    """Find the innermost line of the current calls that is in the learner's own code."""
+def own_frames() -> Iterator[FrameType]:
+    """Yield the present calls that run the learner's own code, the innermost first."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if not is_library(frame.f_code.co_filename):
-            return Location(frame.f_code.co_filename, frame.f_lineno)
+            yield frame
         frame = frame.f_back
-    return None
+
+
+def own_place() -> Location | None:
+    """Find the innermost line of the current calls that is in the learner's own code."""
+    return next(iter(own_calls(1)), None)
+
+
+def own_calls(most: int | None = None) -> tuple[Location, ...]:
+    """Return the lines of the learner's code that are being run, the innermost first, at most so many."""
+    frames = itertools.islice(own_frames(), most)
+    return tuple(Location(frame.f_code.co_filename, frame.f_lineno) for frame in frames)
 
 
 def line_of_thread(file: str) -> Callable[[], str]:
@@ -129,50 +140,6 @@ def line_of_thread(file: str) -> Callable[[], str]:
         return "" if frame is None else f"in {frame.f_code.co_filename}, line {frame.f_lineno}"
 
     return tell
-
-
-def own_name(value: Any) -> str:
-    """Return what the learner's running code calls a value: a variable or an attribute; "" if nothing."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if not is_library(frame.f_code.co_filename):
-            for name, known in list(frame.f_locals.items()):
-                if known is value:
-                    return name
-                for attribute, part in list(getattr(known, "__dict__", {}).items()):
-                    if part is value and not name.startswith("_"):
-                        return f"{name}.{attribute}"
-        frame = frame.f_back
-    return ""
-
-
-def own_variables() -> dict[str, Any]:
-    """Return the variables of the learner's functions that are running now, lists as they are now."""
-    found: dict[str, Any] = {}
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if not is_library(frame.f_code.co_filename) and frame.f_code.co_name != "<module>":
-            found = {name: _as_now(value) for name, value in frame.f_locals.items()} | found
-        frame = frame.f_back
-    return found
-
-
-def own_lists() -> dict[str, Any]:
-    """Return the lists of the learner's module that runs now, and the dicts that may hold some."""
-    found: dict[str, Any] = {}
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if not is_library(frame.f_code.co_filename) and frame.f_code.co_name == "<module>":
-            found |= {name: value for name, value in frame.f_locals.items() if isinstance(value, list | dict)}
-        frame = frame.f_back
-    return {name: value for name, value in found.items() if not name.startswith("_")}
-
-
-def _as_now(value: Any) -> Any:
-    """Copy a list, also in a dict, so that it stays as it is now."""
-    if isinstance(value, dict):
-        return {key: list(one) if isinstance(one, list) else one for key, one in value.items()}
-    return list(value) if isinstance(value, list) else value
 
 
 def caller_of_wrapper() -> FrameType:

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion.check.learner.lines import Location, own_name, own_place
+from companion.check.learner.lines import Location, own_place
+from companion.check.learner.variables import own_name
 from companion.check.recording.events import Forward, Gradient, State
 from companion.check.recording.network import Followed, with_layers
 from companion.check.recording.recorder import settings_of
@@ -137,6 +138,10 @@ class Network(Followed):
         self.begins: list[int] = []  # the numbers of the events with which epochs begin
         self.lists: dict[str, Any] = {}  # what the script's functions have counted when the recording ended
         self.counted: dict[str, int] = {}  # how long these were then
+        self.number = 0  # how many loops have trained the same network before
+        self.spans: dict[str, slice] = {}  # which part of a list this loop has filled, if not all of it
+        self.calls: set[tuple[Location, ...]] = set()  # the lines of its training passes, and their callers
+        self.begun_in: tuple[Location, ...] = ()  # those of the first one
         self.updates = 0
         self.before = 0  # updates of other networks before its own
         self.began: float | None = None  # when it was first updated
@@ -145,6 +150,7 @@ class Network(Followed):
         self.is_cut = False  # whether its recording ended within its first epoch
         self.end: State = []  # all variables when its recording ended
         self.first_optimizer: dict[str, Any] = {}
+        self.optimizer_state: State = []  # what its optimizer has kept from an earlier loop
         self.size = sum(v.nbytes for v in self.start)
         self.name = own_name(model)
         self.trained_ids = [id(v) for v in model.trainable_variables]

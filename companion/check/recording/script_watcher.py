@@ -3,13 +3,11 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework import op_callbacks  # the only way to see the operations of an eager run
 
 from companion.check.learner.lines import (
     LEARNER,
@@ -17,36 +15,22 @@ from companion.check.learner.lines import (
     caller_of_wrapper,
     is_library,
     opened_by,
-    own_lists,
+    own_calls,
     own_place,
-    own_variables,
 )
-from companion.check.recording.events import Forward, Recording, Update
+from companion.check.learner.variables import own_lists, own_variables, series
+from companion.check.recording.events import Forward, Recording, State, Update
+from companion.check.recording.predictions import Predictions
 from companion.check.recording.recorder import Watcher, training_argument
 from companion.check.recording.script_network import (
     FitCall,
-    Labels,
     Network,
     fit_call,
     trains_by_own_step,
 )
 from companion.fit.keras_private import rate_of
 
-# An operation that only changes the form of labels; behind it stand the labels as the script has them.
-RESHAPING = ("Cast", "Reshape", "ExpandDims", "Squeeze", "StridedSlice", "Identity", "OneHot", "Sub", "Neg")
-
-
 VARIABLES = (keras.Variable, tf.Variable)
-
-
-@dataclass
-class _Prediction:
-    """A tensor that comes from a prediction: whose, and by which forward pass."""
-
-    network: Network
-    event: int
-    outputs: frozenset[int]
-    tensor: Any  # kept, so that no other gets its id
 
 
 class Stopped(BaseException):
@@ -87,18 +71,15 @@ class ScriptWatcher(Watcher):
         self.taken = 0  # bytes
         self.resting = False  # while all networks have been recorded, the script runs at its own speed
         self.unnumbered: list[tuple[Any, str | None]] = []  # tapes that are opened meanwhile
-        self.functions: list[Any] = []  # the script's tf.functions that have been called
+        self.functions: list[tuple[Any, Any]] = []  # the script's tf.functions, and the lines of their calls
         self.born: dict[int, tuple[Any, np.ndarray]] = {}  # initial values of variables
-        self.derived: dict[int, _Prediction] = {}
-        self.behind: dict[int, tuple[Any, Any]] = {}  # labels by what was made of them
-        self.inside_loss = False
+        self.predictions = Predictions(lambda: self.inside_model)
         self.iterated = ""  # what the dataset looks like that is gone through anew
-        self.listening = False
 
     def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
         """List the methods to replace, each with its replacement."""
         yield from super().wrappers()
-        yield keras.losses.Loss, "__call__", self.on_loss
+        yield keras.losses.Loss, "__call__", self.predictions.on_loss
         yield keras.Variable, "__init__", self.on_variable
         yield keras.metrics.Mean, "result", self.on_result
         yield tf.data.Dataset, "__iter__", self.on_iteration
@@ -129,8 +110,10 @@ class ScriptWatcher(Watcher):
         data = args[0] if args else kwargs.get("inputs", kwargs.get("x"))
         if self.inside_model or not tf.executing_eagerly() or not _is_data(data):
             return original(layer, *args, **kwargs)
-        network = next((n for n in self.networks if layer is n.model), None)
-        if (network is not None and network.done) or (self.resting and not self.is_new(layer)):
+        network = next((n for n in reversed(self.networks) if layer is n.model), None)
+        if network is not None and network.done and self.is_another_loop(layer):
+            network = None
+        elif (network is not None and network.done) or (self.resting and not self.is_new(layer)):
             return self.called_inside(original, layer, *args, **kwargs)
         self.wake()
         if network is None and (not self.open or (layer.built and not layer.trainable_variables)):
@@ -141,7 +124,11 @@ class ScriptWatcher(Watcher):
             network = network or self.follow(layer)
             network.has_more_inputs |= _has_more(args[1:], kwargs)
             if not self.begin(network, data, training, opened, place):
-                return self.called_inside(original, layer, *args, **kwargs)
+                if not self.is_another_loop(layer):
+                    return self.called_inside(original, layer, *args, **kwargs)
+                self.wake()
+                network = self.follow(layer)
+                self.begin(network, data, training, opened, place)
         existing = {} if network else {id(v): (v, np.array(v.numpy())) for v in layer.variables}
         result = self.called_inside(original, layer, *args, **kwargs)
         if network is None:  # its variables have come into being in this call
@@ -152,7 +139,7 @@ class ScriptWatcher(Watcher):
             network.has_more_inputs = _has_more(args[1:], kwargs)
             self.begin(network, data, training, opened, place)
         if self.open:
-            self.predicted(network, result)
+            self.predictions.follow(network, result)
         return result
 
     def follow(self, layer: keras.layers.Layer) -> Network:
@@ -165,19 +152,45 @@ class ScriptWatcher(Watcher):
         network.last = network.trained(network.start)
         for tape in self.open:
             network.opened[tape] = network.start
-        network.fits_before = [call for call in self.fit_calls if call.model is layer]
+        earlier = [other for other in self.networks if other.model is layer]
+        network.number = len(earlier)
+        if earlier:
+            self.divide_lists(earlier[-1], network)
+        else:
+            network.fits_before = [call for call in self.fit_calls if call.model is layer]
         network.before = self.steps
         self.networks.append(network)
         self.models.append(network)
         return network
+
+    def divide_lists(self, earlier: Network, network: Network) -> None:
+        """Note which part of each list belongs to the earlier loop, and which to the one that begins."""
+        kept = {name: len(values) for name, values in series(own_lists())}  # those of functions are copied
+        earlier.spans |= {name: slice(earlier.spans.get(name, slice(0)).start, n) for name, n in kept.items()}
+        lengths = kept | {name: len(values) for name, values in series(own_variables())}
+        network.spans = {name: slice(n, None) for name, n in lengths.items()}
+
+    def is_another_loop(self, layer: keras.layers.Layer) -> bool:
+        """Return whether a network that has been recorded is trained anew: from other lines, or thawed."""
+        own = set(self.recording.own_tapes) & set(self.open)
+        if (not own and not any(by == LEARNER for _, by in self.unnumbered)) or self.taken > self.limits[2]:
+            return False
+        earlier = [n for n in self.networks if n.model is layer]
+        trained = [id(v) for v in layer.trainable_variables]
+        thawed = earlier[-1].epochs and all(n.trained_ids != trained for n in earlier)
+        return bool(thawed) or self.is_from_elsewhere(layer)
+
+    def is_from_elsewhere(self, layer: keras.layers.Layer) -> bool:
+        """Return whether a network is called from lines from which it has not been trained yet."""
+        known = set().union(*(n.calls for n in self.networks if n.model is layer))
+        return bool(known) and own_calls() not in known
 
     def begin(
         self, network: Network, data: Any, training: bool | None, opened: Sequence[int], place: Any
     ) -> bool:
         """Write down a forward pass that begins; return False if the recording of this network is over."""
         leaves = [leaf for leaf in tf.nest.flatten(data) if leaf is not None]
-        fed_by = [self.derived[id(leaf)].network for leaf in leaves if id(leaf) in self.derived]
-        network.fed_by += [n for n in fed_by if n is not network]
+        network.fed_by += [n for n in self.predictions.networks_of(leaves) if n is not network]
         state = network.settle() if network.events else network.start
         if opened:
             network.end = []  # it is trained on
@@ -189,6 +202,8 @@ class ScriptWatcher(Watcher):
             if self.is_enough(network, new):
                 network.table.forget_after(known)
                 return False
+            network.begun_in = network.begun_in or own_calls()
+            network.calls.add(own_calls())
         elif not opened:
             network.table.ask(data)
         network.events.append(Forward(rows, training, state, tuple(opened), place))
@@ -199,7 +214,8 @@ class ScriptWatcher(Watcher):
         """End the recording of a network if it has its epochs, or if time or memory is up."""
         epochs, seconds, memory = self.limits
         late = network.began is not None and time.monotonic() - network.began > seconds
-        enough = (new_epoch and network.epochs >= epochs) or late or self.taken > memory
+        enough = new_epoch and (network.epochs >= epochs or self.is_from_elsewhere(network.model))
+        enough = enough or late or self.taken > memory
         if enough or (network.updates and network.is_other_now()):
             network.is_cut = not network.epochs
             network.done, network.end = True, network.settle()
@@ -207,7 +223,7 @@ class ScriptWatcher(Watcher):
             lists = {name: value for name, value in network.lists.items() if isinstance(value, list)}
             network.counted = {name: len(value) for name, value in lists.items()}
             self.models.remove(network)
-            self.quiet()
+            self.predictions.forget()
             if all(n.done for n in self.networks if n.was_trained()):
                 self.rest()
         return network.done
@@ -234,6 +250,7 @@ class ScriptWatcher(Watcher):
             for tape, by in self.unnumbered:
                 self.open.append(self.number_of(tape))
                 self.recording.own_tapes += [self.open[-1]] if by == LEARNER else []
+            self.unnumbered = []
 
     def is_new(self, layer: keras.layers.Layer) -> bool:
         """Return whether a layer that is called is another network that the script trains."""
@@ -241,14 +258,15 @@ class ScriptWatcher(Watcher):
         return bool(self.unnumbered) and not known and (not layer.built or bool(layer.trainable_variables))
 
     def on_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run a function of TensorFlow eagerly the first time: it may train another network."""
+        """Run a function of TensorFlow eagerly the first time from each line: it may train a network anew."""
         own = not is_library(caller_of_wrapper().f_code.co_filename)
         self.recording.compiled |= own
-        if not self.resting or not own or any(function is known for known in self.functions):
-            if own and not any(function is known for known in self.functions):
-                self.functions.append(function)
+        calls = own_calls() if own else ()
+        known = any(function is one and calls == lines for one, lines in self.functions)
+        if own and not known:
+            self.functions.append((function, calls))
+        if not self.resting or not own or known:
             return original(function, *args, **kwargs)
-        self.functions.append(function)
         tf.config.run_functions_eagerly(True)
         try:
             return original(function, *args, **kwargs)
@@ -269,106 +287,10 @@ class ScriptWatcher(Watcher):
         """Add what another event takes."""
         self.taken += network.size
 
-    def predicted(self, network: Network, result: Any) -> None:
-        """Follow what is made of a prediction, up to the gradient."""
-        event = max(n for n, one in enumerate(network.events) if isinstance(one, Forward))
-        for number, output in enumerate(tf.nest.flatten(result)):
-            # Keras' losses go back to the logits, which a sigmoid or a softmax leaves on its output.
-            for tensor in (output, getattr(output, "_keras_logits", None)):
-                if isinstance(tensor, tf.Tensor):
-                    self.derived[id(tensor)] = _Prediction(network, event, frozenset([number]), tensor)
-        if not self.listening:
-            op_callbacks.add_op_callback(self.on_operation)
-            self.listening = True
-
-    def stop_listening(self) -> None:
-        """Pass over the operations that follow, such as those of a gradient."""
-        if self.listening:
-            op_callbacks.remove_op_callback(self.on_operation)
-            self.listening = False
-
-    def quiet(self) -> None:
-        """Follow predictions no longer."""
-        self.stop_listening()
-        self.derived.clear()
-        self.behind.clear()
-
-    def on_operation(
-        self, kind: Any, inputs: Any, attrs: Any, outputs: Any, op_name: Any = None, graph: Any = None
-    ) -> None:
-        """Find what a prediction meets first, and follow what comes out."""
-        if graph is not None or self.inside_model:
-            return
-        kind = kind.decode() if isinstance(kind, bytes) else kind
-        from_prediction = [self.derived[id(one)] for one in inputs if id(one) in self.derived]
-        others = [one for one in inputs if id(one) not in self.derived and isinstance(one, tf.Tensor)]
-        if not from_prediction:
-            if kind in RESHAPING and outputs:
-                rows = [one for one in others if one.shape.rank]
-                if len(rows) == 1 or kind == "OneHot":
-                    self.behind[id(outputs[0])] = outputs[0], rows[0] if rows else None
-            return
-        first = from_prediction[0]
-        for one in others:
-            if one.shape.rank and not self.inside_loss:
-                self.met(first, one, None, None)
-                if kind == "Mul":
-                    self.multiplied(first, one)
-        joined = frozenset().union(*(one.outputs for one in from_prediction))
-        for output in outputs:
-            self.derived[id(output)] = _Prediction(first.network, first.event, joined, output)
-
-    def on_loss(
-        self, original: Callable, loss: Any, y_true: Any, y_pred: Any, sample_weight: Any = None
-    ) -> Any:
-        prediction, labels = self.derived.get(id(y_pred)), y_true
-        if prediction is None and id(y_true) in self.derived:  # in each other's place
-            prediction, labels = self.derived[id(y_true)], y_pred
-        compiled = "Compile" in type(loss).__name__  # it calls the losses that were compiled
-        if prediction is None or compiled or self.inside_loss:
-            return original(loss, y_true, y_pred, sample_weight)
-        self.met(prediction, labels, loss, sample_weight)
-        self.inside_loss = True
-        try:
-            return original(loss, y_true, y_pred, sample_weight)
-        finally:
-            self.inside_loss = False
-
-    def met(self, prediction: _Prediction, labels: Any, loss: Any, weights: Any) -> None:
-        """Write down what a prediction was compared with, the first time."""
-        network, event = prediction.network, prediction.event
-        known = network.labels.setdefault(event, [])
-        forward = network.events[event]
-        if len(prediction.outputs) > 1 or any({one.output} == prediction.outputs for one in known):
-            return
-        values = np.array(self.as_given(labels))
-        if not isinstance(forward, Forward) or forward.rows is None or values.shape[:1] != forward.rows.shape:
-            return
-        kept = None if weights is None else np.array(weights)
-        (output,) = prediction.outputs
-        known.append(Labels(output, values, kept, loss, own_place()))
-
-    def as_given(self, labels: Any) -> Any:
-        """Return labels as the script had them, before their form was changed."""
-        while id(labels) in self.behind and self.behind[id(labels)][1] is not None:
-            labels = self.behind[id(labels)][1]
-        return labels
-
-    def multiplied(self, prediction: _Prediction, factor: Any) -> None:
-        """Write down what the loss of each row is multiplied by, unless it is made of the labels."""
-        known = prediction.network.labels.get(prediction.event, [])
-        for number, labels in enumerate(known):
-            if {labels.output} != prediction.outputs or labels.loss is not None or labels.weights is not None:
-                continue
-            values, given = np.array(self.as_given(factor)).reshape(-1), labels.values.reshape(-1)
-            one_a_row = values.size == len(labels.values) == np.shape(factor)[0]
-            if one_a_row and not any(np.array_equal(values, made) for made in (given, 1 - given)):
-                known[number] = replace(labels, weights=values)
-
     def on_gradient(
         self, original: Callable, tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        self.stop_listening()
+        self.predictions.stop_listening()
         if self.resting:
             return original(tape, target, sources, *args, **kwargs)
         parts = tf.nest.flatten(sources)
@@ -377,7 +299,7 @@ class ScriptWatcher(Watcher):
         result = super().on_gradient(original, tape, target, sources, *args, **kwargs)
         self.steps += before != [len(network.events) for network in self.networks]
         if not self.open:
-            self.quiet()
+            self.predictions.forget()
         return result
 
     def on_apply(
@@ -387,16 +309,19 @@ class ScriptWatcher(Watcher):
             return original(optimizer, grads, trainable_variables)
         grads = list(grads)
         before = [len(n.events) for n in self.networks]
+        first = any(not n.done and not n.first_optimizer for n in self.networks)
+        kept = [np.array(v) for v in optimizer.variables] if first and optimizer.built else []
         result = super().on_apply(original, optimizer, grads, trainable_variables)
         for network, events in zip(self.networks, before, strict=True):
             if len(network.events) > events and isinstance(network.events[-1], Update):
-                self.updated(network, optimizer)
+                self.updated(network, optimizer, kept)
         return result
 
-    def updated(self, network: Network, optimizer: Any) -> None:
-        """Note by which optimizer a network was updated."""
+    def updated(self, network: Network, optimizer: Any, kept: State) -> None:
+        """Note by which optimizer a network was updated, and what that has kept from earlier updates."""
         update = network.events[-1]
         if not network.first_optimizer and isinstance(update, Update):
+            network.optimizer_state = kept
             own = {"class": type(optimizer), "schedule": rate_of(optimizer)}
             network.first_optimizer = update.settings | own
         network.updates += 1
@@ -430,13 +355,13 @@ class ScriptWatcher(Watcher):
                 self.wake()
         call.history.update(getattr(history, "history", {}))
         for network in self.networks:
-            if network.model is model and own:
+            if network.model is model and own and network.own_fit is None:
                 network.own_fit = call
         return history
 
     def finish(self) -> None:
         """Write down what the run left."""
-        self.quiet()
+        self.predictions.forget()
         for network in self.networks:
             if not network.done and not network.end:
                 network.end = network.settle()

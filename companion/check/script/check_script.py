@@ -234,6 +234,7 @@ def judged(
             own_fit.history.get("loss") if own_fit else None,
             [losses for call in watcher.fit_calls for losses in call.history.values()],
             training.network.counted,
+            training.network.spans,
         )
     )
     if training.contradictions is not None:

@@ -1,7 +1,7 @@
 """Which loss of each epoch a script shows: in a list, by a metric, or printed."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from companion.check.learner.lines import Location
+from companion.check.learner.variables import series
 
 NUMBER = re.compile(r"[-+]?\d+\.\d+(?:[eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+")
 FEWEST_DIGITS = 3  # after the point: fewer tell too little
@@ -68,6 +69,7 @@ def reported(
     history: Sequence[float] | None = None,
     of_fit: Sequence[Any] = (),
     counted: Mapping[str, int] = MappingProxyType({}),
+    spans: Mapping[str, slice] = MappingProxyType({}),
 ) -> list[Reported]:
     """List what may be the loss of each epoch, the surest first.
 
@@ -89,13 +91,16 @@ def reported(
         The lists that other calls of ``.fit`` returned: they are not the loop's.
     counted : dict
         How long the script's lists were when the recorded epochs had ended.
+    spans : dict
+        Which part of a list this loop has filled, where another one trains the same network.
     """
     found = []
     if history is not None:
         found.append(Reported("loss", dict(enumerate(history[:epochs])), 0.0, None))
     for name, value in series(names):
         losses = None if any(value is other for other in of_fit) else _numbers(value)
-        if losses is not None and (len(losses) >= epochs or Reported(name, {}, 0.0, None).is_about_loss):
+        losses = losses and losses[spans.get(name, slice(None))]
+        if losses and (len(losses) >= epochs or Reported(name, {}, 0.0, None).is_about_loss):
             of_batches = len(losses) == an_epoch != epochs and counted.get(name) != epochs
             values = dict(enumerate(losses[:epochs]))
             found.append(Reported(name, values, 0.0, None, len(losses), of_batches))
@@ -182,31 +187,3 @@ def as_history(one: Reported, epochs: int) -> tuple[list[float], list[int] | Non
     first = one.values[known[0]]
     history = [one.values.get(epoch, first) for epoch in range(epochs)]
     return history, None if len(known) == epochs else known
-
-
-def series(names: dict[str, Any], within: int = 2) -> Iterator[tuple[str, Any]]:
-    """Yield what may be a number for each epoch: lists, also in dicts, in lists of dicts, in objects."""
-    for name, value in names.items():
-        if isinstance(value, list | tuple | np.ndarray):
-            yield name, value
-            yield from _columns(name, value)
-        elif isinstance(value, dict) and within:
-            inside = {f"{name}[{key!r}]": one for key, one in value.items() if isinstance(key, str)}
-            yield from series(inside, within - 1)
-        elif within and type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
-            yield from series({f"{name}.{key}": one for key, one in vars(value).items()}, within - 1)
-
-
-def _columns(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each column of a list of dicts or of tuples."""
-    if isinstance(value, np.ndarray) or not value:
-        return
-    first = value[0]
-    if not all(type(row) is type(first) for row in value):
-        return
-    if isinstance(first, dict):
-        for key in first:
-            yield f"{name}[{key!r}]", [row.get(key) for row in value]
-    elif isinstance(first, list | tuple):
-        for number in range(len(first)):
-            yield f"{name}, column {number}", [row[number] for row in value if len(row) == len(first)]

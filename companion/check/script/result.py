@@ -143,7 +143,7 @@ NO_LOOP = (
 
 def _print_training(report: Report, one: TrainingCheck) -> None:
     training = one.training
-    report.part(f"The loop that trains {training.name}")
+    report.part(f"The loop that trains {training.name}{_from(training.place)}")
     report.facts(_facts(one))
     if training.apart:
         report.heading("   Before any step, the loop and your .fit differ")
@@ -277,6 +277,7 @@ def _training_dict(one: TrainingCheck) -> dict[str, Any]:
     training, problem = one.training, one.training.problem
     return {
         "network": training.name,
+        "line": training.network.begun_in[-1].line if training.network.begun_in else None,
         "verdict": one.verdict.verdict,
         "mistakes": [
             {

@@ -1,6 +1,7 @@
 """From what a script was seen to do with one network: the ``.fit`` that it should equal."""
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from companion.check.learner.lines import Location
 from companion.check.recording.events import Event, Forward, Gradient, ReadyMade, Recording, Update
-from companion.check.recording.network import with_layers
 from companion.check.recording.script_network import FitCall, Labels, Network
 from companion.check.recording.script_watcher import ScriptWatcher
 from companion.check.script.data import data_of, labels_of, orders_of
@@ -22,6 +23,7 @@ from companion.check.script.losses import (
     plain_rate,
     weighted_losses,
 )
+from companion.check.script.not_comparable import IN_INPUTS, name_of, refuse_what_fit_cannot
 from companion.check.script.problem import FedProblem, NotComparableError, RatesOfLoop, TotalLoss
 from companion.check.steps import steps_of
 from companion.errors import UserError
@@ -52,6 +54,8 @@ class Training:
         Where the labels of a row changed, and of how many rows.
     drawn : bool
         Whether each batch is drawn at random, so that there are no epochs.
+    place : Location or None
+        The line of the file from which the loop is run, where several loops train this network.
     """
 
     name: str
@@ -63,14 +67,11 @@ class Training:
     apart: list[str] = field(default_factory=list)
     contradictions: tuple[Labels, int] | None = None
     drawn: bool = False
+    place: Location | None = None
 
 
-ALMOST_ALL = 0.9  # of the rows
 MANY = 0.4  # of the batches
-IN_INPUTS = (
-    "nothing to compare with .fit, because the loss contains derivatives of a network in its inputs: that "
-    "of .fit takes predictions and labels"
-)
+ROUNDING = 1e-5  # how far an earlier loop and an earlier .fit may have carried weights apart
 
 
 @dataclass(frozen=True)
@@ -123,69 +124,6 @@ def trainings(
     return found, list(dict.fromkeys(reasons))
 
 
-def name_of(network: Network, names: dict[str, Any]) -> str:
-    """Return the variable that holds a network: of the file, or of the function that calls it."""
-    model = network.model
-    return next((name for name, value in names.items() if value is model), network.name or model.name)
-
-
-def refuse_what_fit_cannot(network: Network, trained: Sequence[Network], names: dict[str, Any]) -> None:
-    """Refuse networks that are trained against each other, or with each other."""
-    others = [n for n in trained if n is not network and (n in network.fed_by or network in n.fed_by)]
-    both = " and ".join(sorted({name_of(n, names) for n in (network, *others)}))
-    tapes = [{event.tape for event in n.events if isinstance(event, Gradient)} for n in (network, *others)]
-    if others and set.intersection(*tapes) and _last_update(network) == _last_update(others[0]):
-        raise NotComparableError(
-            f"nothing to compare with .fit yet, because {both} are trained together by one gradient: .fit "
-            "has one network; call them in one keras.Model and train that"
-        )
-    if any(getattr(layer, "stateful", False) for layer in with_layers(network.model)):
-        raise NotComparableError(
-            f"nothing to compare with .fit yet, because a layer of {name_of(network, names)} has "
-            "stateful=True: what it remembers from batch to batch could not be followed"
-        )
-    if has_two_optimizers(network):
-        raise NotComparableError(
-            f"nothing to compare with .fit, because two optimizers with different settings update parts of "
-            f"{name_of(network, names)}: .fit has one for all variables"
-        )
-    if network.has_more_inputs:
-        raise NotComparableError(
-            f"nothing to compare with .fit yet, because {name_of(network, names)} is called with more than "
-            "one argument: .fit hands all inputs over as one; make one keras.Model of it all"
-        )
-    if others:
-        raise NotComparableError(
-            f"nothing to compare with .fit, because {both} are trained in turn, each on a loss of its own: "
-            ".fit has one network and one loss"
-        )
-    rows = len(network.table.rows)
-    if network.table.chosen > ALMOST_ALL * rows and not network.epochs:
-        raise NotComparableError(
-            f"nothing to compare with .fit, because {name_of(network, names)} is trained on rows that "
-            "its own predictions led to: .fit has its rows beforehand"
-        )
-
-
-def has_two_optimizers(network: Network) -> bool:
-    """Return whether optimizers that are set otherwise update different variables, each its own."""
-    first: dict[int, Update] = {}
-    touched: dict[int, set[int]] = {}
-    for event in network.events:
-        if isinstance(event, Update) and event.optimizer is not None and event.gradients is not None:
-            first.setdefault(event.optimizer, event)
-            numbers = {number for number, value in enumerate(event.gradients) if value is not None}
-            touched.setdefault(event.optimizer, set()).update(numbers)
-    told = {str((one.settings["class_name"], one.settings["learning_rate"])) for one in first.values()}
-    return len(told) > 1 and not set.intersection(*touched.values())
-
-
-def _last_update(network: Network) -> Any:
-    """Return where the last update of a network was made, and by which optimizer."""
-    updates = [event for event in network.events if isinstance(event, Update)]
-    return (updates[-1].place, updates[-1].optimizer) if updates else None
-
-
 def training_of(
     network: Network, name: str, watcher: ScriptWatcher, names: dict[str, Any], given: Given
 ) -> Training:
@@ -220,14 +158,12 @@ def training_of(
         learning_rate=float(network.first_optimizer.get("learning_rate", 0.0)),
         batch_size=batch_size,
         epochs=epochs,
-        optimizer=optimizer_of(network.first_optimizer),
+        optimizer=optimizer_that_goes_on(network),
         network=network.model,
         state=network.start,
         orders=orders,
         sample_weight=weights,
     )
-    if network.done and network.is_other_now():
-        assumed.append("the recording ended where layers were frozen or unfrozen; see what follows by itself")
     if network.is_cut:
         assumed.append(
             f"the recording ended within the first epoch, after {network.updates} updates: rows that are "
@@ -237,7 +173,9 @@ def training_of(
         assumed.append(
             "each batch is drawn at random: the steps are judged, and there are no epochs to judge"
         )
-    training = Training(name, network, problem, recording, fit, assumed, [], contradictions, drawn)
+    several = sum(other.model is network.model for other in watcher.networks) > 1
+    place = network.begun_in[-1] if several and network.begun_in else None
+    training = Training(name, network, problem, recording, fit, assumed, [], contradictions, drawn, place)
     if fit is not None and fit is not network.own_fit:
         set_by_fit(training, fit, given)
     else:
@@ -296,10 +234,16 @@ def rows_of_an_update(events: Sequence[Event], epochs: int) -> int:
 
 
 def matching_fit(network: Network, calls: Sequence[FitCall]) -> FitCall | None:
-    """Return the script's call of ``.fit`` on a network of the same form, the nearest one."""
+    """Return the script's call of ``.fit`` on a network of the same form: with the same weights, or the nth.
+
+    The second loop on a network stands beside the second call.
+    """
     shapes = [a.shape for a in network.start]
     alike = [call for call in calls if [a.shape for a in call.start] == shapes]
-    return next(iter(alike), None)
+    for call in alike:
+        if all(np.array_equal(a, b) for a, b in zip(call.start, network.start, strict=True)):
+            return call
+    return next(itertools.islice(alike, network.number, None), None)
 
 
 def recording_of(network: Network, events: Sequence[Event], watcher: ScriptWatcher) -> Recording:
@@ -336,6 +280,22 @@ def optimizer_of(settings: dict[str, Any]) -> Callable[[float], Any]:
     return make
 
 
+def optimizer_that_goes_on(network: Network) -> Callable[[float], Any]:
+    """Return what makes the optimizer of a network, with what it had kept from an earlier loop."""
+    make = optimizer_of(network.first_optimizer)
+    if not network.optimizer_state:
+        return make
+
+    def make_and_fill(rate: float) -> Any:
+        optimizer = make(rate)
+        optimizer.build(network.model.trainable_variables)
+        for variable, value in zip(optimizer.variables, network.optimizer_state, strict=True):
+            variable.assign(value)
+        return optimizer
+
+    return make_and_fill
+
+
 def set_by_fit(training: Training, fit: FitCall, given: Given) -> None:
     """Take loss, optimizer, batch size and weights from the script's own call of ``.fit``."""
     arguments, problem, network = fit.arguments, training.problem, training.network
@@ -357,7 +317,7 @@ def set_by_fit(training: Training, fit: FitCall, given: Given) -> None:
             training.apart.append("the loop gives its rows weights, but .fit has no sample_weight")
     if fit.model is network.model:
         changes["state"] = fit.start
-    elif any((a != b).any() for a, b in zip(fit.start, network.start, strict=True) if a.dtype.kind == "f"):
+    elif not all(np.allclose(a, b, atol=ROUNDING) for a, b in zip(fit.start, network.start, strict=True)):
         training.apart.append("the two networks begin with different weights: no seed makes them equal")
     if len(set(fit.rates)) > 1 and not isinstance(_rate_of(fit.optimizer), dict):
         changes |= {"callbacks": lambda: [RatesOfLoop(fit.rates)], "learning_rate": fit.rates[0]}
