@@ -124,9 +124,16 @@ def own_place() -> Location | None:
 
 
 def own_calls(most: int | None = None) -> tuple[Location, ...]:
-    """Return the lines of the learner's code that are being run, the innermost first, at most so many."""
-    frames = itertools.islice(own_frames(), most)
-    return tuple(Location(frame.f_code.co_filename, frame.f_lineno) for frame in frames)
+    """Return the lines of the learner's code that are being run, the innermost first, at most so many.
+
+    The last one is that of the file that is run.
+    """
+    places = []
+    for frame in itertools.islice(own_frames(), most):
+        places.append(Location(frame.f_code.co_filename, frame.f_lineno))
+        if frame.f_code.co_name == "<module>":
+            break
+    return tuple(places)
 
 
 def line_of_thread(file: str) -> Callable[[], str]:
