@@ -38,6 +38,7 @@ def grade_parser() -> argparse.ArgumentParser:
     add("submissions", metavar="SUBMISSIONS", nargs="?", help="folder or zip")
     add("--output", metavar="FOLDER", help="folder for the grades; it is created or updated")
     add("--roster", metavar="CSV", help="list of all students (id,name); adds those who handed in nothing")
+    add("--groups", metavar="CSV", help="who hands in together (id,group; or the group export of Canvas)")
     add("--dry-run", action="store_true", help="show who has handed in what, and grade nothing")
     add("--assignment", metavar="TOML", help="use this file instead of lessons/LESSON/assignment.toml")
     add(

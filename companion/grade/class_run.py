@@ -15,6 +15,7 @@ from typing import Any
 from companion.errors import UserError
 from companion.grade.clean_text import one_line
 from companion.grade.grader import close_machines
+from companion.grade.intake.groups import Groups, in_groups, read_groups
 from companion.grade.intake.roster import ROSTER, as_roster, encoding_of, read_roster
 from companion.grade.intake.submissions import Intake, Submission, missing, take_in
 from companion.grade.journal import Journal
@@ -22,7 +23,7 @@ from companion.grade.marking.assignment import Assignment, read_assignment
 from companion.grade.marking.grade import INTERNAL, Grade, Override
 from companion.grade.output import publish
 from companion.grade.output.gradebook import score_text
-from companion.grade.output.lms import Target, canvas_target, moodle_target
+from companion.grade.output.lms import Target, canvas_target, moodle_groups, moodle_target
 from companion.grade.output.overrides import FILE, read_overrides
 from companion.grade.sandbox.limits import RANGES
 from companion.grade.sandbox.probe import PROTECTIONS
@@ -69,7 +70,7 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
     publish.make_folder(folder)
     if options.roster:
         publish.put(folder / ROSTER, as_roster(roster))
-    overrides = read_overrides(folder / FILE, assignment.maximum)  # before any submission runs
+    overrides = read_overrides(folder / FILE, assignment)  # before any submission runs
     with Journal(folder / "journal.jsonl") as journal:
         session = start(options, assignment, submissions, journal)
         started = time.perf_counter()
@@ -103,24 +104,44 @@ def take_in_all(
 ) -> tuple[Intake, list[Submission], list[str]]:
     """Find the submissions; add those of the roster who handed in nothing; list who is not on it."""
     intake = take_in(Path(options.submissions), options.due)
+    intake = replace(intake, submissions=in_groups(intake.submissions, groups_of(options, intake)))
     if not roster:
         return intake, intake.submissions, []
-    known = [replace(one, name=roster.get(one.id) or one.name) for one in intake.submissions]
-    handed_in = {one.id for one in known}
+    known = [_named(one, roster) for one in intake.submissions]
+    handed_in = {student for one in known for student, _ in one.students}
     known += [missing(student, name) for student, name in roster.items() if student not in handed_in]
     return intake, sorted(known, key=lambda one: one.id), sorted(handed_in - roster.keys())
+
+
+def groups_of(options: argparse.Namespace, intake: Intake) -> Groups:
+    """Return who hands in together: by the CSV file of groups, or the teams of Moodle's worksheet."""
+    if options.groups:
+        return read_groups(Path(options.groups))
+    if options.moodle:
+        sheet = moodle_target(Path(options.moodle), None)
+        return moodle_groups(sheet, {one.name for one in intake.submissions})
+    return {}
+
+
+def _named(one: Submission, roster: Mapping[str, str]) -> Submission:
+    """Take the names of the roster, also of a group's members."""
+    members = tuple((student, roster.get(student) or name) for student, name in one.members)
+    return replace(one, name=roster.get(one.id) or one.name, members=members)
 
 
 def show_intake(
     report: Report, intake: Intake, submissions: Sequence[Submission], strangers: Sequence[str]
 ) -> None:
     """Print what was found, whose it is taken to be, and who is not on the roster."""
+    groups = sum(bool(one.members) for one in submissions)
     few = [f"{one.id} ({one.source or one.problem})" for one in submissions[:3]]
     more = f" and {len(submissions) - 3} more" if len(submissions) > 3 else ""
     facts = [
         ("submissions", f"{len(intake.submissions)}, {intake.system}"),
         ("students", ", ".join(few) + more),
     ]
+    if groups:
+        facts.append(("groups", f"{groups}: each member gets the grade"))
     absent = len(submissions) - len(intake.submissions)
     if absent:
         facts.append(("missing", f"{absent} of the roster handed in nothing"))
@@ -226,7 +247,7 @@ def line_of(grade: Grade) -> str:
 
 def undecided(grades: Sequence[Grade]) -> list[tuple[str, str]]:
     """Return whom an instructor must decide about, and which packages submissions lack."""
-    open_ones = [grade.id for grade in grades if grade.needs_decision]
+    open_ones = list(dict.fromkeys(grade.group or grade.id for grade in grades if grade.needs_decision))
     if not open_ones:
         return []
     shown = ", ".join(open_ones[:5]) + (" ..." if len(open_ones) > 5 else "")
@@ -264,15 +285,16 @@ def publish_all(
     ]
     notes += [
         f"{FILE}: {name!r} is not a student of this class"
-        for name in overrides.keys() - {one.id for one in grades}
+        for name in overrides.keys() - {name for one in grades for name in (one.id, one.group)}
     ]
-    failed = [grade.id for grade in grades if grade.status == INTERNAL]
+    failed = sorted({grade.group or grade.id for grade in grades if grade.status == INTERNAL})
     notes += [f"{student} could not be graded; --only {student} tries again" for student in failed]
-    left = len(session.submissions) - len(grades)
+    left = len(session.submissions) - len({one.group or one.id for one in grades})
     if left:
         notes.append(f"{left} not graded yet; --resume goes on")
     facts += undecided(grades)
     names = ["gradebook.csv", "class.html", "feedback/", "results/", *targets]
+    names += [publish.FEEDBACK_ZIP] if any(grade.prefix for grade in grades) else []
     report.facts(
         [*facts, ("written", f"{folder}: {', '.join(names)}  ({time.perf_counter() - started:.0f} s)")]
     )

@@ -10,13 +10,14 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from importlib import metadata
 
 import companion
 from companion.check.catalogue import ExerciseResult
 from companion.check.learner.file import decoded, sources_of
 from companion.errors import UserError
 from companion.grade import canaries
-from companion.grade.clean_text import all_clean, clean, one_line
+from companion.grade.clean_text import all_clean, as_terminal_shows, clean, one_line
 from companion.grade.intake.likeness import shape_of_loop
 from companion.grade.marking.grade import (
     ERROR,
@@ -71,6 +72,10 @@ class Job:
         What it may use.
     points : dict of str to float
         By criterion.
+    share : float
+        Which share of its points a criterion gives that depends on one that does not hold.
+    packages : tuple of str
+        What must be installed.
     reference : bytes
         What ``.fit`` gives on the task; b"" if it is to be made.
     forks : bool
@@ -91,6 +96,8 @@ class Job:
     task: dict[str, int]
     limits: Limits
     points: dict[str, float]
+    share: float = 0.0
+    packages: tuple[str, ...] = ()
     reference: bytes = b""
     forks: bool = True
     required: tuple[str, ...] = ()
@@ -215,12 +222,25 @@ def defined(job: Job) -> list[str]:
 def reference_for(job: Job) -> bytes:
     """Return what ``.fit`` makes of a task, for all jobs of it, once known loops are graded rightly."""
     here = _machine_of(job)
+    lacking = [name for name in job.packages if not _is_there(name)]
+    if lacking:
+        told = f"the assignment needs {', '.join(lacking)}, which this Python does not have"
+        raise UserError(f"nothing was graded: {told}; python -m pip install {' '.join(lacking)}")
     try:
         reference = here.reference(job.task)
     except MachineError as error:
         raise UserError(f"the process that judges ended before it graded anything ({error})") from None
     _try_canaries(here, replace(job, reference=reference))
     return reference
+
+
+def _is_there(package: str) -> bool:
+    """Return whether a package is installed, by the name that ``pip`` has for it."""
+    try:
+        metadata.distribution(re.split(r"[\s\[<>=!~;]", package, maxsplit=1)[0])
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _machine_of(job: Job) -> Machine:
@@ -256,9 +276,10 @@ def _undecided(found: Grade) -> Grade:
 
 def pointed(job: Job, criteria: Sequence[CriterionMark]) -> tuple[CriterionMark, ...]:
     """Return the criteria with their points."""
+    shares = [1.0 if one.state == RIGHT else job.share if one.follows else 0.0 for one in criteria]
     return tuple(
-        replace(one, points=job.points[one.name] * (one.state == RIGHT), maximum=job.points[one.name])
-        for one in criteria
+        replace(one, points=job.points[one.name] * share, maximum=job.points[one.name])
+        for one, share in zip(criteria, shares, strict=True)
     )
 
 
@@ -277,7 +298,7 @@ def not_run(job: Job, status: str, told: str, ending: Ending | None = None) -> G
         in_train=ending is None or ending.in_train,
         seconds=ending.seconds if ending else None,
         memory=ending.memory if ending else None,
-        printed=clean(ending.printed[:PRINTED]) if ending else "",
+        printed=clean(as_terminal_shows(ending.printed))[:PRINTED] if ending else "",
         criteria=pointed(job, not_judged(one_line(told))),
         maximum=sum(job.points.values()),
         look=tuple(suspect(job)),

@@ -93,7 +93,7 @@ class Session:
         elif last is not None and last["lesson"] != choices.lesson:
             told = f"the folder holds the grades of lesson{last['lesson']}"
             raise UserError(f"{told}: name another --output for lesson{choices.lesson}")
-        unknown = set(choices.only) - {one.id for one in submissions}
+        unknown = set(choices.only) - {name for one in submissions for name in _names(one)}
         if unknown:
             raise UserError(
                 f"--only {sorted(unknown)[0]!r}: this student has no submission; ids are shown above"
@@ -112,7 +112,7 @@ class Session:
         if one.problem == NOTHING or one.id in done:
             return False
         if self.choices.only:
-            return one.id in self.choices.only
+            return bool(_names(one) & set(self.choices.only))
         if old is None or self.choices.force or old.status == INTERNAL:
             return True
         if old.package and _is_installed(old.package):
@@ -133,7 +133,8 @@ class Session:
         task |= {"epochs": assignment.epochs, "batch_size": assignment.batch_size}
         return Job(
             one.id, one.name, one.source, one.late, one.file, files or {}, self.key(one), task,
-            assignment.limits, assignment.points, forks=choices.forks, required=choices.required,
+            assignment.limits, assignment.points, assignment.share, assignment.packages,
+            forks=choices.forks, required=choices.required,
         )  # fmt: skip
 
     def grade_all(self, executor: Executor, at_once: int, tell: Callable[[Grade], None]) -> None:
@@ -196,15 +197,25 @@ class Session:
         tell(found)
 
     def grades(self) -> list[Grade]:
-        """Return the last grade of every student, those who have handed in nothing included."""
+        """Return the last grade of every student, those who have handed in nothing included.
+
+        Each member of a group gets the group's.
+        """
         known = self.journal.grades()
         found = []
         for one in self.submissions:
             if one.problem == NOTHING:
                 found.append(not_run(self.job(one), MISSING, NOTHING))
             elif one.id in known:
-                found.append(replace(known[one.id], name=one.name, late=one.late))
+                group, members = one.id if one.members else "", tuple(student for student, _ in one.members)
+                whole = replace(known[one.id], late=one.late, prefix=one.prefix, group=group, members=members)
+                found += [replace(whole, id=student, name=name) for student, name in one.students]
         return found
+
+
+def _names(one: Submission) -> set[str]:
+    """Return by what a submission is named: its id, and the ids of a group's members."""
+    return {one.id, *(student for student, _ in one.members)}
 
 
 def _is_installed(package: str) -> bool:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 from classes import CANVAS, MOODLE, RIGHT, graded_now, lay, rows, run, wrong
@@ -265,9 +266,54 @@ def test_sheets_of_canvas_and_moodle_are_filled_in_beside_the_grades(capsys, tmp
     assert run(capsys, *words, "--replace")[0] == 0
     assert '"A, ""1""",5.00,10.00\r\n' in (tmp_path / "out" / "canvas.csv").read_bytes().decode()
     filled = (tmp_path / "out" / "moodle.csv").read_text().splitlines()
-    assert filled[1].endswith('Submitted,10.00,10.00,Yes,-,"10 of 10 points, handed in late. all right."')
+    assert filled[1].endswith('Submitted,10.00,10.00,Yes,-,"10 of 10 points, handed in late. All right."')
     assert "7.00,10.00,Yes,-,old" in filled[2]  # what somebody wrote there is kept
     assert rows(tmp_path / "out")["101"]["late"] == "late"
+
+
+def test_a_group_gets_one_grade_in_every_output(capsys, tmp_path):
+    team = "Team <1>_77_assignsubmission_file"
+    lay(
+        tmp_path / "in",
+        {f"{team}/loop.py": wrong("no-update"), "Jo O'Neil_123458_assignsubmission_file/l.py": RIGHT},
+    )
+    moodle = MOODLE.replace("8.00", "10.00").replace("Status,", "Status,Gruppe,").replace("No,", "Yes,")
+    moodle = re.sub("(Ada.*|Alan.*)Submitted,(1.00)?", r"\1Submitted,Team <1>,", moodle)
+    (tmp_path / "moodle.csv").write_text(moodle.replace("org,Submitted,,10", "org,Submitted,,,10"))
+    words = (tmp_path / "in", "--output", tmp_path / "out", "--seed", 5, "--moodle", tmp_path / "moodle.csv")
+    status, out, err = run(capsys, *words)
+    assert (status, err) == (0, "")
+    assert re.search("groups +1: each member gets the grade", out)
+    book = rows(tmp_path / "out")
+    assert {student: (row["name"], row["score"], row["members"]) for student, row in book.items()} == {
+        "123456": ("Ada Lovelace", "7", "123456; 123457"),
+        "123457": ("Alan Turing", "7", "123456; 123457"),
+        "123458": ("Jo O'Neil", "10", ""),
+    }
+    filled = (tmp_path / "out" / "moodle.csv").read_text().splitlines()
+    assert [line.split(",")[5] for line in filled[1:]] == ["7.00", "7.00", "10.00"]
+    assert {path.name for path in (tmp_path / "out" / "results").iterdir()} == {f"{one}.json" for one in book}
+    page = (tmp_path / "out" / "class.html").read_text()
+    assert "same wrong trajectory" not in page  # it is one submission
+    with zipfile.ZipFile(tmp_path / "out" / "feedback.zip") as archive:
+        assert f"{team}/feedback.html" in archive.namelist()
+    assert "nothing new" in run(capsys, *words)[1]
+    assert re.search(r"^Team <1> +7/10 ", run(capsys, *words, "--only", "123457")[1], re.MULTILINE)
+    (tmp_path / "out" / "overrides.csv").write_text("id,score\nTeam <1>,8\n123457,9\n")
+    assert run(capsys, *words)[0] == 0
+    assert [rows(tmp_path / "out")[one]["score"] for one in ("123456", "123457")] == ["8", "9"]
+
+
+def test_packages_of_the_assignment_must_be_there(capsys, tmp_path):
+    own = lesson_file(3, "assignment.toml").read_text()
+    (tmp_path / "own.toml").write_text(
+        own.replace("packages = []", 'packages = ["numpy", "no-such-package >=2"]')
+    )
+    lay(tmp_path / "in", {"s1.py": RIGHT})
+    words = (tmp_path / "in", "--output", tmp_path / "out", "--assignment", tmp_path / "own.toml")
+    status, _, err = run(capsys, *words)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "nothing was graded: the assignment needs no-such-package >=2, which this Python" in err
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from classes import lay
 
 from companion.errors import UserError
 from companion.grade.intake import archive as tree
+from companion.grade.intake.groups import in_groups, read_groups
 from companion.grade.intake.submissions import take_in
 from companion.grade.output.file_names import file_names
 
+LOOP_FILE = "loop.py"
 LOOP = "def train(model, x, y, *, learning_rate, batch_size, epochs):\n    return []\n"
 NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": LOOP.splitlines(keepends=True)}]})
 
@@ -139,6 +141,65 @@ def test_ids_names_and_lateness_are_worked_out(tmp_path, system, packed):
     assert {one.id: (one.name, one.late, one.file) for one in intake.submissions} == expected
     assert [one.problem for one in intake.submissions] == [""] * len(expected)
     assert all(LOOP.split("(")[0].encode() in one.read()[one.file] for one in intake.submissions)
+
+
+TEAM = """---
+submission_11:
+  :submitters:
+  - :name: Ada Lovelace
+    :sid: '2001'
+  - :name: Alan Turing
+    :email: alan@example.org
+submission_12:
+  :submitters:
+  - :name: Jo O'Neil
+    :sid: '2003'
+  - :name: Ada Lovelace
+    :sid: '2001'
+"""
+
+
+def test_each_submitter_of_gradescope_is_a_member_and_nobody_is_in_two_groups(tmp_path):
+    files = {"submission_11/e.py": LOOP, "submission_12/e.py": LOOP, "submission_metadata.yml": TEAM}
+    intake = take_in(lay(tmp_path, files))
+    first, second = in_groups(intake.submissions, {})
+    assert first.id == "2001+alan@example.org"
+    assert first.members == (("2001", "Ada Lovelace"), ("alan@example.org", "Alan Turing"))
+    assert second.members == (("2003", "Jo O'Neil"),)
+    assert second.problem == "2001 is also in the submission submission_11/e.py"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,canvas_user_id,user_id,login_id,sections,group_name\n"
+        "Ada,101,u1,ada,A,One\nAlan,102,u2,alan,A,One\nJo,103,u3,jo,A,Two\nLee,104,u4,lee,A,\n",
+        "id;team;name\n101;One;Ada\n102;One;Alan\n103;Two;Jo\n",
+    ],
+    ids=["Canvas", "own"],
+)
+def test_a_csv_file_says_who_hands_in_together(tmp_path, text):
+    path = tmp_path / "groups.csv"
+    path.write_text(text)
+    files = {f"one_101_5_{LOOP_FILE}": LOOP, f"jo_103_6_{LOOP_FILE}": LOOP, f"lee_104_7_{LOOP_FILE}": LOOP}
+    handed_in = take_in(lay(tmp_path / "in", files)).submissions
+    told = {one.id: (one.name, one.members) for one in in_groups(handed_in, read_groups(path))}
+    assert told == {
+        "One": ("Ada and Alan", (("101", "Ada"), ("102", "Alan"))), "103": ("Jo", ()), "104": ("lee", ())
+    }  # fmt: skip
+    files[f"alan_102_8_{LOOP_FILE}"] = LOOP + "\n"
+    (one,) = (
+        one for one in in_groups(take_in(lay(tmp_path / "in", files)).submissions, read_groups(path))
+        if one.id == "One"
+    )  # fmt: skip
+    assert one.problem.startswith("this group has 2 submissions that differ: ")
+
+
+def test_a_list_of_groups_without_groups_is_refused(tmp_path):
+    path = tmp_path / "groups.csv"
+    path.write_text("id,name\n1,Ada\n")
+    with pytest.raises(UserError, match="columns 'id' and 'group' are needed; there are id, name"):
+        read_groups(path)
 
 
 def test_anonymous_students_texts_and_links_of_canvas_have_their_ids(tmp_path):

@@ -4,14 +4,18 @@ import csv
 import io
 import json
 import re
+import zipfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from classes import CANVAS, MOODLE
 
-from companion.check.catalogue import ExerciseResult, Mistake
+from companion.check.catalogue import MISTAKES, ExerciseResult, Mistake, mistake
 from companion.errors import UserError
+from companion.grade.clean_text import as_terminal_shows
+from companion.grade.grader import Job, pointed
 from companion.grade.journal import Journal
 from companion.grade.marking.assignment import read_assignment
 from companion.grade.marking.grade import (
@@ -24,10 +28,12 @@ from companion.grade.marking.grade import (
     QuizMark,
 )
 from companion.grade.output.class_page import class_page
+from companion.grade.output.feedback import feedback_page, feedback_text
 from companion.grade.output.gradebook import gradebook, harmless
 from companion.grade.output.lms import canvas_target, fill_in, moodle_target, read_sheet
 from companion.grade.output.overrides import read_overrides
-from companion.grade.output.publish import scored
+from companion.grade.output.publish import feedback_zip, scored
+from companion.grade.output.sections import section_html, section_text
 from companion.terminal.lesson_list import lesson_file
 
 OWN = lesson_file(3, "assignment.toml").read_text()
@@ -87,6 +93,8 @@ def test_each_lesson_has_an_assignment(lesson):
         ),
         ("seconds = 30", "seconds = 0", "seconds = 0", "seconds is 0: it must be a number from 1 to 3600"),
         ("[points]", "[point]", "[point]", "point is no key here"),
+        ('"none"', '"some"', "follow_ups", "follow_ups is 'some': it must be one of none, half, full"),
+        ("packages = []", 'packages = "tqdm"', "packages", "packages is 'tqdm': it must be a list such as"),
     ],
 )
 def test_a_wrong_assignment_is_refused_with_the_line(tmp_path, old, new, line, told):
@@ -125,9 +133,9 @@ def test_the_gradebook_has_a_row_a_student():
     grades[1] = replace(grades[1], criteria=tuple(marks))
     header, first, second = rows_of(gradebook(scored(grades, {"s2": Override(3.5, "")})))
     assert header[:4] == ["id", "name", "score", "maximum"]
-    assert header[4:-7] == list(CRITERIA)
-    assert header[-7:-5] == ["exercises", "quiz"]
-    assert header[-5:] == ["first mistake", "status", "reason", "late", "seconds"]
+    assert header[4:-8] == list(CRITERIA)
+    assert header[-8:-6] == ["exercises", "quiz"]
+    assert header[-6:] == ["first mistake", "status", "reason", "late", "seconds", "members"]
     assert first == [
         "s1",
         "Lovelace, Ada",
@@ -141,6 +149,7 @@ def test_the_gradebook_has_a_row_a_student():
         "",
         "late",
         "0.50",
+        "",
     ]
     assert second == [
         "s2",
@@ -156,6 +165,7 @@ def test_the_gradebook_has_a_row_a_student():
         "",
         "",
         "0.50",
+        "",
     ]
 
 
@@ -181,9 +191,11 @@ def test_a_score_by_hand_wins_and_is_marked():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("student,score\n", "line 1: the columns must be id,score,reason; they are student,score"),
-        ("id,score\ns1,ten\n", "line 2: score is 'ten': it must be zero or a number to 8"),
+        ("student,score\n", "line 1: the columns must be id,score,reason, or criteria such as updates"),
+        ("id,score\ns1,ten\n", "line 2: score is 'ten': it must be zero or a number to 10 (bonus: to 20)"),
         ("id,score\ns1,nan\n", "line 2: score is 'nan'"),
+        ("id,score,updates\ns1,,5\n", "line 2: updates is '5': it must be zero or a number to 2 (bonus"),
+        ("id,score,updates\ns1,,\n", "line 2: score is ''"),
         ("id,score\ns1,99\n", "line 2: score is '99'"),
         ("id,score\ns1,1\n\ns1,2\n", "line 4: 's1' comes twice; take one of the rows out"),
     ],
@@ -192,7 +204,64 @@ def test_wrong_overrides_are_refused_with_the_line(tmp_path, text, told):
     path = tmp_path / "overrides.csv"
     path.write_text(text)
     with pytest.raises(UserError, match=re.escape(told)):
-        read_overrides(path, 8)
+        read_overrides(path, assignment(tmp_path, OWN))
+
+
+def test_points_by_criterion_change_the_score_and_a_students_row_wins_over_the_groups(tmp_path):
+    path = tmp_path / "overrides.csv"
+    path.write_text("id,score,reason,updates,rows\nteam,,half,0.5,0\ns2,3,ill,,\n")
+    by_hand = read_overrides(path, assignment(tmp_path, OWN))
+    one, other, alone = scored([grade("s1", group="team"), grade("s2", group="team"), grade("s3")], by_hand)
+    assert (one.score, one.graded, other.score, alone.score) == (6.5, 8, 3, 8)
+    page = feedback_page(one, "t").decode()
+    assert "6.5 of 8 points, set by hand (graded 8): half" in page
+    assert "0.5 / 1, set by hand" in page
+    _, row, *_ = rows_of(gradebook([one]))
+    assert (row[2], row[4 + list(CRITERIA).index("updates")]) == ("6.5", "0.5")
+
+
+@pytest.mark.parametrize(("follow_ups", "points"), [("none", 0), ("half", 1), ("full", 2)])
+def test_an_assignment_says_what_follow_ups_give(tmp_path, follow_ups, points):
+    chosen = assignment(tmp_path, OWN.replace('"none"', f'"{follow_ups}"'))
+    marks = [CriterionMark(name, "not judged", follows=name == "gradients") for name in CRITERIA]
+    job = Job("s", "", "", False, "", {}, "", {}, chosen.limits, chosen.points, chosen.share)
+    given = {one.name: one.points for one in pointed(job, marks) if one.points}
+    assert given == ({"gradients": points} if points else {})
+    assert {"none": "gives no points", "half": "half of its", "full": "all of its"}[
+        follow_ups
+    ] in chosen.setting
+
+
+def test_each_page_holds_the_sections_to_which_it_points(tmp_path):
+    mistakes = [mistake(name, "seen", None, "") for name in ("sum-instead-of-mean", "vector-of-losses")]
+    wrong = grade("s1", mistakes=tuple(mistakes))
+    page, text = feedback_page(wrong, "t").decode(), feedback_text(wrong, "t")
+    for written in (page, text):
+        assert written.count("the gradient is larger by a factor") == 1  # both mistakes point there
+    assert "<pre><code" in page
+    known = Counter(one.section for one in MISTAKES.values())
+    assert all(section_text(section) and section_html(section).tag == "div" for section in known)
+    assert not [section for section in known if "](" in section_text(section)]
+
+
+def test_canvas_and_moodle_get_their_pages_back_under_the_names_that_they_know():
+    grades = [
+        grade("1", prefix="adal_LATE_1_55_"), grade("2", prefix="Ada L_2_assignsubmission_file_/"),
+        grade("3"), grade("4", prefix="../x_4_assignsubmission_file_/"),
+    ]  # fmt: skip
+    with zipfile.ZipFile(io.BytesIO(feedback_zip(scored(grades, {}), "t", ""))) as archive:
+        assert archive.namelist() == [
+            "Ada L_2_assignsubmission_file_/feedback.html", "adal_LATE_1_55_feedback.html"
+        ]  # fmt: skip
+        assert b"8 of 8 points" in archive.read("adal_LATE_1_55_feedback.html")
+    assert feedback_zip(scored([grade("3")], {}), "t", "") == b""
+
+
+def test_progress_bars_are_kept_as_a_terminal_shows_them():
+    bar = "epoch 1\n\r 10%|\u2588   | 1/10\r100%|\u2588\u2588\u2588\u2588|10/10\n"
+    assert as_terminal_shows(bar) == "epoch 1\n100%|\u2588\u2588\u2588\u2588|10/10\n"
+    assert as_terminal_shows("1/3\b\b\b2/3\b\b\b3/3 \x1b[1mdone\x1b[0m\r\nnext") == "3/3 done\nnext"
+    assert as_terminal_shows("a\tb  \n") == "a\tb  \n"
 
 
 def sheet(tmp_path, text):

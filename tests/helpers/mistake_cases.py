@@ -97,6 +97,9 @@ def can_be_paired(style, one, other):
     # There the last batch's loss is read past the sum that lacks the penalty.
     if style == "one_tape" and {one, other} == {"penalty-in-gradient-only", "last-batch-reported"}:
         return False
+    # There a vector of losses is reported as a number, which ends in an exception.
+    if style == "one_tape" and {one, other} == {"vector-of-losses", "last-batch-reported"}:
+        return False
     # With only the last layer's variables one cannot tell whether the gradient holds the penalty.
     if style == "eager" and "some-variables-only" in (one, other) and {one, other} & _ONE_PENALTY:
         return False

@@ -1,5 +1,6 @@
 """What a Gradescope export says of its submissions."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,15 @@ from companion.grade.intake.archive import Entry
 METADATA = "submission_metadata.yml"
 
 
-def read_metadata(entry: Entry, due: datetime | None) -> dict[str, tuple[str, str, bool]]:
+@dataclass(frozen=True)
+class Handed:
+    """Who handed in a submission, id and name of each, and whether it came late."""
+
+    submitters: tuple[tuple[str, str], ...]
+    late: bool
+
+
+def read_metadata(entry: Entry, due: datetime | None) -> dict[str, Handed]:
     """Read who handed in which submission."""
     import yaml
 
@@ -22,16 +31,14 @@ def read_metadata(entry: Entry, due: datetime | None) -> dict[str, tuple[str, st
     found = {}
     for key, about in content.items() if isinstance(content, dict) else ():
         if isinstance(about, dict):
-            found[str(key).removeprefix("submission_")] = _owner(about, due)
+            found[str(key).removeprefix("submission_")] = _handed(about, due)
     return found
 
 
-def _owner(about: dict[str, Any], due: datetime | None) -> tuple[str, str, bool]:
+def _handed(about: dict[str, Any], due: datetime | None) -> Handed:
     submitters = [one for one in about.get(":submitters") or [] if isinstance(one, dict)]
-    first = submitters[0] if submitters else {}
-    student = first.get(":sid") or first.get(":email") or ""
-    names = " and ".join(str(one.get(":name") or "") for one in submitters)
-    return str(student), names, _is_late(about.get(":created_at"), due)
+    named = [(one.get(":sid") or one.get(":email") or "", one.get(":name") or "") for one in submitters]
+    return Handed(tuple((str(a), str(b)) for a, b in named), _is_late(about.get(":created_at"), due))
 
 
 def _is_late(made: Any, due: datetime | None) -> bool:

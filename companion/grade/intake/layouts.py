@@ -26,6 +26,8 @@ class Owner:
         Which way of naming it is.
     when : datetime or None
         When it was handed in, in the course system's own time; the last attempt counts.
+    prefix : str
+        What a file's name must begin with for the course system to take it back; "" if it takes none.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Owner:
     file: str
     system: str
     when: datetime | None = None
+    prefix: str = ""
 
 
 MOODLE = re.compile(
@@ -90,10 +93,9 @@ def owner_of(path: str, system: str, assignment: str = "") -> Owner | None:
     """
     first, _, rest = path.partition("/")
     if system == "moodle" and (moodle := MOODLE.fullmatch(first)):
-        file = rest or moodle["rest"]
-        return Owner(
-            moodle["id"] or moodle["name"], moodle["name"], False, file or first, "a Moodle download"
-        )
+        file, student = rest or moodle["rest"], moodle["id"] or moodle["name"]
+        prefix = f"{first}/" if rest else first[: moodle.start("rest")]
+        return Owner(student, moodle["name"], False, file or first, "a Moodle download", prefix=prefix)
     if rest:
         if system == "gradescope" and (gradescope := GRADESCOPE.fullmatch(first)):
             return Owner(gradescope["id"], "", False, rest, "a Gradescope export")
@@ -112,7 +114,8 @@ def owner_of(path: str, system: str, assignment: str = "") -> Owner | None:
     if system == "canvas" and (canvas := CANVAS.fullmatch(first)):
         late = (canvas["late"] or canvas["anonymous_late"]) is not None
         student, name = canvas["id"] or canvas["anonymous"], canvas["name"] or ""
-        return Owner(student, name, late, canvas["rest"], "a Canvas download")
+        prefix = first[: canvas.start("rest")]
+        return Owner(student, name, late, canvas["rest"], "a Canvas download", prefix=prefix)
     if system == "google" and (google := GOOGLE.fullmatch(first)):
         return Owner(google["id"], google["id"], False, google["rest"], "a Google Classroom download")
     if answers := ANSWERS.fullmatch(first):

@@ -11,7 +11,7 @@ from companion.check.learner.file import decoded
 from companion.errors import UserError
 from companion.grade.clean_text import one_line
 from companion.grade.intake.archive import MOST_BYTES, Entry, entries_in, list_entries
-from companion.grade.intake.gradescope_export import METADATA, read_metadata
+from companion.grade.intake.gradescope_export import METADATA, Handed, read_metadata
 from companion.grade.intake.layouts import Owner, owner_of, prefix_of, system_of, wrapper_of
 from companion.grade.intake.likeness import text_of_loop
 from companion.grade.marking.quiz_marks import is_answers
@@ -45,6 +45,10 @@ class Submission:
         Of its content.
     read : callable
         Gives all the student's files, by path.
+    members : tuple of (str, str)
+        Id and name of each student of a group that handed it in together; empty for a single student.
+    prefix : str
+        As in `companion.grade.intake.layouts.Owner`.
     """
 
     id: str
@@ -55,6 +59,13 @@ class Submission:
     problem: str
     digest: str
     read: Callable[[], dict[str, bytes]]
+    members: tuple[tuple[str, str], ...] = ()
+    prefix: str = ""
+
+    @property
+    def students(self) -> tuple[tuple[str, str], ...]:
+        """Return id and name of each student who handed it in."""
+        return self.members or ((self.id, self.name),)
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,7 @@ def take_in(source: Path, due: datetime | None = None) -> Intake:
     if not owned:
         raise UserError(f"there are no submissions in {str(source)!r}: it needs a file or folder per student")
     submissions = [_shown(_submission(_last_attempt(files, due))) for files in owned.values()]
-    known = [_with(one, *metadata[one.id]) if one.id in metadata else one for one in submissions]
+    known = [_with(one, metadata[one.id]) if one.id in metadata else one for one in submissions]
     systems = {owner.system for files in owned.values() for owner, _ in files}
     return Intake(sorted(_unique(known), key=lambda one: one.id), " and ".join(sorted(systems)), ignored)
 
@@ -118,8 +129,12 @@ def _shown(one: Submission) -> Submission:
     return replace(one, id=student, name=one_line(one.name), source=one_line(one.source), problem=problem)
 
 
-def _with(one: Submission, student: str, name: str, late: bool) -> Submission:
-    return replace(one, id=student or one.id, name=name, late=late)
+def _with(one: Submission, about: Handed) -> Submission:
+    """Say who handed it in: one student, or several together."""
+    members = tuple((one_line(student), one_line(name)) for student, name in about.submitters if student)
+    names = " and ".join(one_line(name) for _, name in about.submitters)
+    student = "+".join(student for student, _ in members) or one.id
+    return replace(one, id=student, name=names, late=about.late, members=members if len(members) > 1 else ())
 
 
 def _unique(submissions: Iterable[Submission]) -> Iterable[Submission]:
@@ -138,7 +153,8 @@ def _submission(files: list[tuple[Owner, Entry]]) -> Submission:
     owner = files[0][0]
     names, paths = {one.name for one, _ in files}, [one.file for one, _ in files]
     late = any(one.late for one, _ in files)
-    nothing = Submission(owner.id, owner.name, late, files[0][1].path, "", "", "", dict)
+    path = files[0][1].path
+    nothing = Submission(owner.id, owner.name, late, path, "", "", "", dict, prefix=owner.prefix)
     named: dict[str, Entry] = {}
     try:
         if len(names) > 1 or len(set(paths)) < len(paths):

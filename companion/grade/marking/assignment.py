@@ -9,6 +9,8 @@ from companion.terminal.toml_file import TomlFile
 
 ROWS = 22  # of the problem that submissions are graded on
 MOST_EPOCHS = 20
+POINTS_OF = {"none": "no points", "half": "half of its points", "full": "all of its points"}
+FOLLOW_UPS = {"none": 0.0, "half": 0.5, "full": 1.0}  # which share of its points a follow-up gives
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class Assignment:
         By criterion.
     limits : Limits
         What a submission may use.
+    follow_ups : str
+        A key of `FOLLOW_UPS`: what a criterion gives that depends on one that does not hold.
+    packages : tuple of str
+        What submissions may import beside the companion's own, as ``pip`` names them.
     """
 
     lesson: str
@@ -38,6 +44,13 @@ class Assignment:
     maximum: float
     points: dict[str, float]
     limits: Limits
+    follow_ups: str = "none"
+    packages: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """Return which share of its points a criterion gives that depends on one that does not hold."""
+        return FOLLOW_UPS[self.follow_ups]
 
     @property
     def setting(self) -> str:
@@ -46,7 +59,8 @@ class Assignment:
             "Graded on a small network with a penalty, dropout, batch normalization and a constraint. It "
             f"trains on {ROWS} new random rows in batches of {self.batch_size} for {self.epochs} epochs, so "
             f"that every mistake shows. For a similar run: python -m companion.check {self.lesson} FILE "
-            "--problem revealing"
+            "--problem revealing. What depends on a criterion that does not hold is not judged, and gives "
+            f"{POINTS_OF[self.follow_ups]}."
         )
 
 
@@ -54,13 +68,19 @@ def read_assignment(path: Path, lesson: str) -> Assignment:
     """Read and check an assignment."""
     reader = TomlFile(path)
     content = reader.content
-    reader.know(content, {"title", "epochs", "batch_size", "maximum", "points", "limits"}, "")
+    known = {"title", "epochs", "batch_size", "maximum", "follow_ups", "packages", "points", "limits"}
+    reader.know(content, known, "")
     points, limits = reader.table(content, "points"), reader.table(content, "limits")
     reader.know(points, set(CRITERIA), "points")
     reader.know(limits, set(RANGES), "limits")
     title = content.get("title", "")
     if not isinstance(title, str):
         raise reader.error("title", "", f"is {title!r}: it must be a text in quotes")
+    follow_ups, packages = content.get("follow_ups", "none"), content.get("packages", [])
+    if follow_ups not in FOLLOW_UPS:
+        raise reader.error("follow_ups", "", f"is {follow_ups!r}: it must be one of {', '.join(FOLLOW_UPS)}")
+    if not isinstance(packages, list) or not all(isinstance(one, str) and one for one in packages):
+        raise reader.error("packages", "", f'is {packages!r}: it must be a list such as ["tqdm"]')
     assignment = Assignment(
         lesson,
         title,
@@ -75,6 +95,8 @@ def read_assignment(path: Path, lesson: str) -> Assignment:
                 if name in limits
             }
         ),
+        follow_ups,
+        tuple(packages),
     )
     _check_sum(assignment, reader)
     return assignment

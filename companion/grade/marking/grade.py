@@ -37,6 +37,8 @@ class CriterionMark:
         The reason.
     points, maximum : float
         The points that it gives, and could give.
+    follows : bool
+        Whether it is not judged because another criterion does not hold.
     """
 
     name: str
@@ -44,6 +46,7 @@ class CriterionMark:
     told: str = ""
     points: float = 0.0
     maximum: float = 0.0
+    follows: bool = False
 
 
 def not_judged(told: str, others: str = "there is no run to judge") -> tuple[CriterionMark, ...]:
@@ -99,10 +102,21 @@ class QuizMark:
 
 @dataclass(frozen=True)
 class Override:
-    """A score that an instructor has set by hand, and why."""
+    """A score, or the points of some criteria, that an instructor has set by hand.
 
-    score: float
+    Attributes
+    ----------
+    score : float or None
+        The score; None if it is the sum of the points.
+    reason : str
+        Why.
+    points : mapping of str to float
+        By criterion, for those that were set.
+    """
+
+    score: float | None
     reason: str
+    points: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +201,13 @@ class Grade(Judgment):
     override : Override or None
         The score set by hand.
     page : str
-        The name of the student's page, without its ending. These two are not in the journal.
+        The name of the student's page, without its ending.
+    group : str
+        The group that handed it in together, and
+    members : tuple of str
+        the ids of its students; both empty for a single student.
+    prefix : str
+        As in `companion.grade.intake.layouts.Owner`. These five are not in the journal.
     """
 
     id: str
@@ -209,6 +229,9 @@ class Grade(Judgment):
     layers: tuple[str, ...] = ()
     override: Override | None = None
     page: str = ""
+    group: str = ""
+    members: tuple[str, ...] = ()
+    prefix: str = ""
 
     @property
     def graded(self) -> float:
@@ -225,15 +248,19 @@ class Grade(Judgment):
     @property
     def score(self) -> float | None:
         """Return the score that counts; None where an instructor must decide: a blank is no zero."""
-        if self.override is not None:
+        if self.override is not None and self.override.score is not None:
             return self.override.score
-        return None if self.needs_decision else self.graded
+        return None if self.needs_decision else round(sum(map(self.points_of, self.criteria)), 2)
+
+    def points_of(self, one: CriterionMark) -> float:
+        """Return the points that count for a criterion: those set by hand, if there are some."""
+        return one.points if self.override is None else self.override.points.get(one.name, one.points)
 
 
 def as_json(record: Judgment) -> dict[str, Any]:
     """Return a judgment or a grade as what JSON knows; losses that are not finite become words."""
     content = asdict(record)
-    for name in ("override", "page"):
+    for name in ("override", "page", "group", "members", "prefix"):
         content.pop(name, None)
     return spell_out(content)
 

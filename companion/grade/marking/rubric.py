@@ -101,7 +101,8 @@ FOLLOWS_FROM = {
 def _judged(name: str, found: dict[str, str], one: ProblemVerdict) -> CriterionMark:
     earlier = [CRITERIA[other] for other in FOLLOWS_FROM.get(name, ()) if other in found]
     if earlier:
-        return CriterionMark(name, NOT_JUDGED, f"it depends on something that is wrong: {earlier[0]}")
+        told = f"it depends on something that is wrong: {earlier[0]}"
+        return CriterionMark(name, NOT_JUDGED, told, follows=True)
     if name == "rows" and _rows_unseen(one):
         return CriterionMark(name, NOT_JUDGED, "the rows of the batches could not be seen")
     return CriterionMark(name, WRONG, found[name]) if name in found else CriterionMark(name, RIGHT)

@@ -18,7 +18,8 @@ NARROW, WIDE = 12, 22  # rem
 def class_page(grades: Sequence[Grade], title: str, about: Sequence[tuple[str, str]]) -> bytes:
     """Make the page of a class, as HTML; `about` has facts of the run to tell."""
     facts = [part for word, text in about for part in (tag("dt", word), tag("dd", text))]
-    parts = [tag("dl", *facts), *_undecided(grades), tag("h2", "Scores"), _scores(grades)]
+    submissions = list({grade.group or grade.id: grade for grade in grades}.values())  # each group once
+    parts = [tag("dl", *facts), *_undecided(submissions), tag("h2", "Scores"), _scores(grades)]
     parts += [
         tag("h2", "Criteria"),
         _criteria(grades),
@@ -26,7 +27,7 @@ def class_page(grades: Sequence[Grade], title: str, about: Sequence[tuple[str, s
         _mistakes(grades),
     ]
     parts += _beside(grades) + _not_graded(grades)
-    parts += _same_code(grades) + _same_way(grades) + _worth_a_look(grades)
+    parts += _same_code(submissions) + _same_way(submissions) + _worth_a_look(submissions)
     return page(f"The class. {title}", *parts, tag("h2", "All students"), _students(grades))
 
 
@@ -209,9 +210,9 @@ def _students(grades: Sequence[Grade]) -> Element:
         score += " (by hand)" if grade.override is not None else ""
         first = grade.mistakes[0].name if grade.mistakes else ""
         late = "late" if grade.late else ""
-        rows.append([_link(grade), grade.name, score, grade.status, first, late])
+        rows.append([_link(grade, grade.id), grade.name, score, grade.status, first, late])
     return table(["student", "name", "score", "status", "first mistake", ""], rows, numbers=(2,))
 
 
-def _link(grade: Grade) -> Element:
-    return tag("a", grade.id, href=f"feedback/{grade.page}.html")
+def _link(grade: Grade, text: str = "") -> Element:
+    return tag("a", text or grade.group or grade.id, href=f"feedback/{grade.page}.html")

@@ -3,11 +3,13 @@
 from typing import Any
 
 from companion.grade.clean_text import clean, one_line
-from companion.grade.marking.grade import CRITERIA, INTERNAL, UNREADABLE, Grade, QuizMark
+from companion.grade.marking.grade import CRITERIA, INTERNAL, UNREADABLE, CriterionMark, Grade, QuizMark
 from companion.grade.output.gradebook import extras, score_text
 from companion.grade.output.html import Element, page, table, tag
 from companion.grade.output.loss_chart import curves
+from companion.grade.output.sections import section_html, section_text
 
+FIRST_BLOCK = "The code runs after the first block of lessons/what-fit-does.md."
 SHOWN = 4000  # characters of what the submission printed
 
 
@@ -26,7 +28,7 @@ def summary(grade: Grade) -> str:
     """Return a line: what came out, for a gradebook's comment."""
     names = "; ".join(mistake.title for mistake in grade.mistakes[:3])
     told = names or grade.told or ("all right" if grade.score == grade.maximum else "see the feedback")
-    return one_line(f"{headline(grade)}. {told}.")
+    return one_line(f"{headline(grade)}. {told[:1].upper()}{told[1:]}.")
 
 
 def next_step(grade: Grade) -> str:
@@ -48,7 +50,8 @@ def next_step(grade: Grade) -> str:
 
 def feedback_page(grade: Grade, title: str, setting: str = "") -> bytes:
     """Make a student's page, as HTML; `setting` says in a sentence what was run."""
-    parts = [tag("p", f"{grade.name or grade.id} · {grade.source or 'no file'}", class_="dim")]
+    whose = f"{grade.name or grade.id}{f', in {grade.group}' if grade.group else ''}"
+    parts = [tag("p", f"{whose} · {grade.source or 'no file'}", class_="dim")]
     parts.append(tag("p", headline(grade), class_="score"))
     if grade.told:
         parts.append(tag("p", f"{grade.status}: {grade.told}", class_="wrong"))
@@ -126,7 +129,7 @@ def _criteria(grade: Grade) -> Element:
         [
             CRITERIA[one.name],
             tag("span", one.state, class_=one.state.replace(" ", "-")),
-            f"{score_text(one.points)} / {score_text(one.maximum)}",
+            _points(grade, one),
             one.told,
         ]
         for one in grade.criteria
@@ -134,18 +137,29 @@ def _criteria(grade: Grade) -> Element:
     return table(["criterion", "", "points", ""], rows, numbers=(2,))
 
 
+def _points(grade: Grade, one: CriterionMark) -> str:
+    """Return the points of a criterion, of how many, and whether they were set by hand."""
+    by_hand = grade.override is not None and one.name in grade.override.points
+    text = f"{score_text(grade.points_of(one))} / {score_text(one.maximum)}"
+    return f"{text}, set by hand" if by_hand else text
+
+
 def _mistakes(grade: Grade) -> list[Element]:
-    parts = []
+    parts, shown = [], set[str]()  # sections
     for number, mistake in enumerate(grade.mistakes, start=1):
         parts.append(tag("h3", f"{number}. {mistake.title} ", tag("code", mistake.name)))
         facts = [("evidence", tag("span", mistake.evidence)), ("cure", tag("span", mistake.cure))]
         if mistake.line:
             where = tag("span", f"{mistake.file}, line {mistake.line}: ", tag("code", mistake.code))
             facts.insert(0, ("where", where))
-        facts.append(("read", tag("span", f"{mistake.link.partition('#')[0]}: {mistake.section}")))
         parts.append(
             tag("dl", *(part for word, text in facts for part in (tag("dt", word), tag("dd", text))))
         )
+        if mistake.section not in shown:
+            shown.add(mistake.section)
+            heading = tag("summary", f"What .fit does: {mistake.section}")
+            about = tag("p", FIRST_BLOCK, class_="dim")
+            parts.append(tag("details", heading, section_html(mistake.section), about))
     for evidence in grade.unknown:
         parts.append(tag("p", f"A difference that no known mistake explains: {evidence}"))
     return parts
@@ -162,14 +176,14 @@ def feedback_text(grade: Grade, title: str, setting: str = "") -> str:
     else:
         lines += ["| criterion | | points | |", "| --- | --- | ---: | --- |"]
     for one in grade.criteria if not grade.needs_decision else ():
-        points = f"{score_text(one.points)} / {score_text(one.maximum)}"
-        lines.append(f"| {CRITERIA[one.name]} | {one.state} | {points} | {plain(one.told)} |")
+        told = f"{one.state} | {_points(grade, one)} | {plain(one.told)}"
+        lines.append(f"| {CRITERIA[one.name]} | {told} |")
     for number, mistake in enumerate(grade.mistakes, start=1):
         lines += ["", f"## {number}. {plain(mistake.title)} ({mistake.name})", ""]
         if mistake.line:
             lines.append(f"- where: {plain(mistake.file or '')}, line {mistake.line}: {code(mistake.code)}")
         lines += [f"- evidence: {plain(mistake.evidence)}", f"- cure: {plain(mistake.cure)}"]
-        lines.append(f"- read: {mistake.link.partition('#')[0]}: {mistake.section}")
+        lines.append(f"- read: What .fit does: {mistake.section}")
     lines += [
         "",
         *(f"A difference that no known mistake explains: {plain(text)}" for text in grade.unknown),
@@ -193,6 +207,8 @@ def feedback_text(grade: Grade, title: str, setting: str = "") -> str:
             indented = "\n".join("    " + line for line in clean(text).splitlines())
             lines += ["", f"## {heading}", "", indented]
     lines += ["", *(f"- {plain(note)}" for note in grade.notes)]
+    for section in dict.fromkeys(mistake.section for mistake in grade.mistakes):
+        lines += ["", f"## What .fit does: {plain(section)}", "", section_text(section), "", FIRST_BLOCK]
     return "\n".join(lines).rstrip() + "\n"
 
 

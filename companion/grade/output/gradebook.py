@@ -8,7 +8,7 @@ from companion.grade.marking.grade import CRITERIA, NOT_JUDGED, CriterionMark, G
 
 FIRST = ("id", "name", "score", "maximum")
 BESIDE = ("exercises", "quiz")  # not in the score: how many are right, of how many
-LAST = ("first mistake", "status", "reason", "late", "seconds")  # reason: why it was not judged
+LAST = ("first mistake", "status", "reason", "late", "seconds", "members")  # reason: why it was not judged
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also in full width
 
 
@@ -28,7 +28,7 @@ def gradebook(grades: Sequence[Grade]) -> bytes:
     write = csv.writer(page, lineterminator="\r\n")
     write.writerow([*FIRST, *CRITERIA, *BESIDE, *LAST])
     for grade in grades:
-        points = {one.name: _points(one) for one in grade.criteria}
+        points = {one.name: _points(one, grade.points_of(one)) for one in grade.criteria}
         first = grade.mistakes[0].name if grade.mistakes else ""
         score = "" if grade.score is None else score_text(grade.score)
         status = grade.status + (" (overridden)" if grade.override is not None else "")
@@ -38,7 +38,8 @@ def gradebook(grades: Sequence[Grade]) -> bytes:
         cells = [harmless(grade.id), harmless(grade.name), score, score_text(grade.maximum)]
         cells += [points.get(name, "") for name in CRITERIA]
         reason = harmless(grade.told)
-        write.writerow([*cells, *extras(grade).values(), first, status, reason, late, seconds])
+        members = harmless("; ".join(grade.members))
+        write.writerow([*cells, *extras(grade).values(), first, status, reason, late, seconds, members])
     return page.getvalue().encode("utf-8-sig")  # by the mark, Excel reads umlauts
 
 
@@ -52,5 +53,5 @@ def extras(grade: Grade) -> dict[str, str]:
     return {"exercises": f"{right} of {len(exercises)}" if exercises else "", "quiz": marked}
 
 
-def _points(one: CriterionMark) -> str:
-    return NOT_JUDGED if one.state == NOT_JUDGED else score_text(one.points)
+def _points(one: CriterionMark, points: float) -> str:
+    return NOT_JUDGED if one.state == NOT_JUDGED and not points else score_text(points)

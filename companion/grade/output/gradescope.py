@@ -19,7 +19,7 @@ def results(grade: Grade, text: str) -> dict[str, Any]:
         {
             "name": CRITERIA[one.name],
             "number": str(number),
-            "score": one.points,
+            "score": grade.points_of(one),
             "max_score": one.maximum,
             "status": "passed" if one.state == RIGHT else "failed",
             "output": one.told if one.state != NOT_JUDGED else f"Not judged: {one.told}",

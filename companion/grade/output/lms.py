@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,7 +176,7 @@ def _canvas_column(path: Path, header: list[str], title: str | None) -> int:
     return next(iter(columns))
 
 
-def moodle_target(path: Path, maximum: float) -> Target:
+def moodle_target(path: Path, maximum: float | None) -> Target:
     """Find the column of the grade in an offline worksheet from Moodle, and the students' rows.
 
     Its words are in the language of the site. The number of the identifier and the order of columns stay:
@@ -195,13 +195,28 @@ def moodle_target(path: Path, maximum: float) -> Target:
         _enter(rows, [re.sub(r"^\D+", "", cells[0]), *cells], number)
         highest = sheet.value(number, column + 1)
         comma = comma or "," in highest
-        _check_maximum(path, number, highest, maximum)
+        if maximum is not None:
+            _check_maximum(path, number, highest, maximum)
         if sheet.value(number, column + 2).strip().lower() in NO:
             locked.add(number)
     comments = column + 5 if len(header) > column + 5 else None
     if "feedback comments" in header:
         comments = header.index("feedback comments")
     return Target(sheet, column, comments, rows, frozenset(locked), comma)
+
+
+def moodle_groups(target: Target, names: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """Return the members of each team in a worksheet, by the teams that have handed in something.
+
+    The column of the group has another name in each language, so it is known by what stands in it.
+    """
+    sheet, found = target.sheet, dict[str, list[tuple[str, str]]]()
+    for number in range(1, len(sheet.rows)):
+        cells = [sheet.value(number, n).strip() for n in range(target.column)]
+        group = next((cell for cell in cells[2:] if cell in names), None)
+        if group is not None:
+            found.setdefault(group, []).append((re.sub(r"^\D+", "", cells[0]), cells[1]))
+    return found
 
 
 def _moodle_column(sheet: Sheet, header: Sequence[str]) -> int | None:

@@ -1,8 +1,10 @@
 """Everything that a folder of grades holds besides the journal, made anew from it."""
 
 import dataclasses
+import io
+import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from companion.errors import OutputError
 from companion.grade.marking.assignment import Assignment
@@ -16,11 +18,20 @@ from companion.grade.output.lms import Target, fill_in
 from companion.grade.sandbox.probe import PROTECTIONS
 from companion.terminal.outputs import write
 
+FEEDBACK_ZIP = "feedback.zip"
+
 
 def scored(grades: Sequence[Grade], overrides: Mapping[str, Override]) -> list[Grade]:
-    """Return the grades with the scores set by hand, which win, and with the names of their pages."""
+    """Return the grades with the scores set by hand, which win, and with the names of their pages.
+
+    What is set for a student wins over what is set for the group.
+    """
     pages = file_names([grade.id for grade in grades])
-    return [dataclasses.replace(one, override=overrides.get(one.id), page=pages[one.id]) for one in grades]
+    by_hand = [overrides.get(one.id) or overrides.get(one.group) for one in grades]
+    return [
+        dataclasses.replace(one, override=set_so, page=pages[one.id])
+        for one, set_so in zip(grades, by_hand, strict=True)
+    ]
 
 
 def publish(
@@ -36,8 +47,28 @@ def publish(
         put(folder / "feedback" / f"{name}.html", feedback_page(grade, title, setting))
         put(folder / "feedback" / f"{name}.md", text.encode())
         put(folder / "results" / f"{name}.json", gradescope.as_json(gradescope.results(grade, text)))
+    returned = feedback_zip(grades, title, setting)
+    if returned:
+        put(folder / FEEDBACK_ZIP, returned)
     put(folder / "class.html", class_page(grades, title, about))
     put(folder / "gradebook.csv", gradebook(grades))
+
+
+def feedback_zip(grades: Sequence[Grade], title: str, setting: str) -> bytes:
+    """Return the pages as an archive that Canvas or Moodle takes back; b"" if it comes from neither.
+
+    Both know a student by how the name of what they handed out begins. A group has one page.
+    """
+    named = {f"{grade.prefix}feedback.html": grade for grade in grades if grade.prefix}
+    named = {name: grade for name, grade in named.items() if ".." not in PurePosixPath(name).parts}
+    if not named:
+        return b""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, grade in sorted(named.items()):
+            page = feedback_page(grade, title, setting)
+            archive.writestr(zipfile.ZipInfo(name), page, zipfile.ZIP_DEFLATED)  # without a time
+    return content.getvalue()
 
 
 def put(path: Path, content: bytes) -> None:

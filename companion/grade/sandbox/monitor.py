@@ -1,5 +1,6 @@
 """Looks at a running submission: what it prints, what it uses, and whether it must be stopped."""
 
+import codecs
 import contextlib
 import json
 import os
@@ -28,6 +29,7 @@ START_UP = 120  # seconds until a submission's own code runs, where TensorFlow m
 GLANCE = 0.06  # seconds between two looks at what the submission uses
 PIECE = 1 << 16  # bytes read at once
 MOST_RESULT = 64 << 20  # bytes
+TEXT = codecs.getincrementaldecoder("utf-8")
 SHOWN = 20_000  # bytes of what is printed that are kept
 TRAIN_BEGINS = b"train\n"  # in the result, where the submission's train is about to be called
 
@@ -164,7 +166,7 @@ class Monitor:
             how = DONE
         elif how == ENDED:
             told = ending_of(code)
-        printed = bytes(self.output.kept).decode("utf-8", "replace")
+        printed = TEXT("replace").decode(bytes(self.output.kept))  # without half a character at its end
         if self.output.is_over:
             printed += f"\n(cut: it printed {self.output.count >> 10} kB)"
         layers = json.loads(first) if begun else {"on": [], "off": {}}
