@@ -1,6 +1,7 @@
 """An installed wheel works like a checkout, from any folder, with its data."""
 
 import configparser
+import os
 import subprocess
 import sys
 import zipfile
@@ -92,6 +93,38 @@ def test_every_command_runs_from_it(installed, tmp_path, name):
         assert len(list((tmp_path / "notebooks").glob("*.ipynb"))) == len(LESSONS)
     if name == "quiz":
         assert "[[" not in (tmp_path / "answers.toml").read_text()
+
+
+@pytest.mark.parametrize("from_checkout", [True, False])
+def test_the_archive_for_gradescope_holds_the_wheel_of_what_is_running(
+    from_checkout, wheel, installed, tmp_path, pytestconfig
+):
+    own = (installed / "companion" / "lessons" / "lesson2" / "assignment.toml").read_text()
+    text = own.replace("packages = []", 'packages = ["no-such-package >=2"]')
+    (tmp_path / "own.toml").write_text(text)
+    words = ["lesson2", "--gradescope-zip", "a.zip", "--assignment", "own.toml", "--seconds", "9", "--unsafe"]
+    done = subprocess.run(
+        [sys.executable, "-m", "companion.grade", *words], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(pytestconfig.rootpath if from_checkout else installed)},
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        archive.extractall(tmp_path)
+        modes = {one.filename: one.external_attr >> 16 for one in archive.infolist()}
+        assert archive.read("assignment.toml").decode() == text
+    assert (modes["setup.sh"], modes["run_autograder"]) == (0o755, 0o755)
+    for script in ("setup.sh", "run_autograder"):
+        assert subprocess.run(["bash", "-n", script], cwd=tmp_path, check=False).returncode == 0
+    told = f"install --no-cache-dir ./{wheel.name} 'no-such-package >=2'\n"
+    assert told in (tmp_path / "setup.sh").read_text()
+    told = "lesson2 --gradescope --assignment /autograder/source/assignment.toml --seconds 9 --unsafe"
+    assert told in (tmp_path / "run_autograder").read_text()
+    same = [set(zipfile.ZipFile(path).namelist()) for path in (wheel, tmp_path / wheel.name)]
+    assert {name for name in same[0] ^ same[1] if "license" not in name.lower()} == set()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", "there"]
+    subprocess.run([*pip, wheel.name], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "there" / "companion" / "lessons" / "lesson5" / "quiz.toml").is_file()
 
 
 def test_the_course_comes_with_it(installed):

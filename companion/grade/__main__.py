@@ -59,6 +59,9 @@ def grade_parser() -> argparse.ArgumentParser:
     out.add_argument("--moodle", metavar="CSV", help="Moodle worksheet; filled in as FOLDER/moodle.csv")
     out.add_argument("--replace", action="store_true", help="overwrite scores that stand there already")
     out.add_argument("--gradescope", action="store_true", help="grade the submission in this container")
+    out.add_argument(
+        "--gradescope-zip", metavar="ZIP", help="write the autograder that Gradescope takes; grade nothing"
+    )
     safe = parser.add_argument_group("safety")
     needed = safe.add_mutually_exclusive_group()
     needed.add_argument("--require-sandbox", action="store_true", help="stop if any protection is missing")
@@ -98,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv, argparse.Namespace(quiet=False))
     if options.gradescope:
         return grade_in_container(parser, options)
+    if options.gradescope_zip:
+        return write_zip(parser, options)
     if options.submissions is None or (options.output is None and not options.dry_run):
         parser.error("SUBMISSIONS and --output are needed; try 'lesson3 submissions/ --output grades/'")
     if options.resume and (options.force or options.only or options.seed is not None):
@@ -120,6 +125,15 @@ def grade_in_container(parser: argparse.ArgumentParser, options: argparse.Namesp
         parser.error("--gradescope knows its folders below /autograder: leave SUBMISSIONS and --output out")
     refuse_other_backends()
     return gradescope_container.grade_one(options)
+
+
+def write_zip(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Write what Gradescope builds a container from."""
+    from companion.grade.gradescope_zip import write_gradescope_zip
+
+    if options.output is not None or options.submissions is not None:
+        parser.error("--gradescope-zip grades nothing: leave SUBMISSIONS and --output out")
+    return write_gradescope_zip(options, Report(quiet=options.quiet))
 
 
 if __name__ == "__main__":

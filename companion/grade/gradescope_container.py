@@ -14,7 +14,7 @@ from companion.grade.journal import Journal
 from companion.grade.marking.grade import Grade
 from companion.grade.output import gradescope
 from companion.grade.output.feedback import feedback_text
-from companion.grade.output.publish import scored
+from companion.grade.output.publish import protections_of, scored
 from companion.grade.session import Choices, Session
 from companion.terminal.arguments import LARGEST_SEED
 from companion.terminal.console import Report
@@ -34,10 +34,13 @@ def grade_one(options: argparse.Namespace) -> int:
     choices = Choices(int(options.lesson.removeprefix("lesson")), seed, forks=not options.no_fork,
                       required=required_of(options))  # fmt: skip
 
+    report = Report(quiet=options.quiet)
+
     def tell(grade: Grade) -> None:
         (with_score,) = scored([grade], {})
         _put(gradescope.results(with_score, feedback_text(with_score, assignment.title, assignment.setting)))
-        Report(quiet=options.quiet).print(line_of(grade))
+        report.print(line_of(grade))
+        report.facts(protections_of([grade]))
 
     with TemporaryDirectory() as folder, Journal(Path(folder, "journal.jsonl")) as journal:
         session = Session(assignment, [submission], journal, choices)

@@ -167,6 +167,9 @@ def set_limits(limits: Limits, tasks: int) -> None:
         resource.setrlimit(
             kind, (value, value) if hard == resource.RLIM_INFINITY or value < hard else (hard, hard)
         )
+    if LINUX:
+        with contextlib.suppress(OSError):  # where all memory is used up, this process goes, not the grader's
+            Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _tasks_that_count(user: int | None, layers: Layers) -> int:
