@@ -125,6 +125,38 @@ def test_a_new_optimizer_that_remembers_nothing_costs_no_points(judges):
     assert any("9 optimizers make 9 updates" in note for note in judgment.notes)
 
 
+def test_an_optimizer_of_tensorflow_1_that_is_given_the_loss_is_a_loop_by_hand(judges):
+    text = """
+import numpy as np
+import tensorflow as tf
+
+def train(model, x, y, *, learning_rate, batch_size, epochs):
+    optimizer = tf.compat.v1.train.GradientDescentOptimizer(learning_rate)
+    loss_of, history = tf.keras.losses.BinaryCrossentropy(), []
+    for epoch in range(epochs):
+        losses = []
+        for at in range(0, len(x), batch_size):
+            rows = slice(at, at + batch_size)
+
+            def loss():
+                value = loss_of(y[rows], model(x[rows], training=True)) + sum(model.losses)
+                losses.append(float(value))
+                return value
+
+            optimizer.minimize(loss, var_list=[v.value for v in model.trainable_variables])
+        sizes = [len(x[at : at + batch_size]) for at in range(0, len(x), batch_size)]
+        history.append(float(np.average(losses, weights=sizes)))
+    return history
+"""
+    states, judgment = judged(judges(3), from_text(text, "old.py"))
+    # It knows no constraint: that is all that is wrong.
+    wrong = {name for name, state in states.items() if state == WRONG}
+    assert (wrong, states["final_weights"]) == ({"updates"}, NOT_JUDGED)
+    (mistake,) = judgment.mistakes
+    assert mistake.name == "updates-by-assign"
+    assert "minimize(loss" in text.splitlines()[mistake.line - 1]
+
+
 @pytest.fixture(scope="module")
 def message(judges):
     return encode(run_of(RIGHT_LOOPS["eager"][1], judges(3).problem))

@@ -45,6 +45,7 @@ _PACKAGES = (
     *(sysconfig.get_paths()[name] + os.sep for name in ("purelib", "platlib")),
     site.getusersitepackages() + os.sep,
 )
+_OLD_OPTIMIZER = os.path.join("tensorflow", "python", "training", "optimizer.py")
 _CONVERTED = "__autograph_generated_file"  # a learner's function as tf.function has rewritten it
 
 
@@ -159,8 +160,11 @@ def caller_of_wrapper() -> FrameType:
 
 def opened_by(frame: FrameType | None) -> str | None:
     """Return who opened a tape: `LEARNER`, a `COPY`, a function of the companion, or None for a library."""
-    while frame is not None and _is_python(frame.f_code.co_filename):
-        frame = frame.f_back  # through an ExitStack, for example
+    # Through an ExitStack, for example, or an optimizer of TensorFlow 1 that is given the loss.
+    while frame is not None and (
+        _is_python(frame.f_code.co_filename) or frame.f_code.co_filename.endswith(_OLD_OPTIMIZER)
+    ):
+        frame = frame.f_back
     if frame is None:
         return None
     if not is_library(frame.f_code.co_filename) or _CONVERTED in frame.f_code.co_filename:

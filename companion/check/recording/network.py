@@ -44,7 +44,8 @@ class Followed:
         now = self.trained(state)
         same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(now, self.last, strict=True))
         if self.assigned or not same:
-            self.events.append(Update(self.last, now, None, None, {}, self.assigned, self.place))
+            place = self.place or (self.events[-1].place if self.events else None)
+            self.events.append(Update(self.last, now, None, None, {}, self.assigned, place))
             self.last, self.assigned, self.place = now, {}, None
         return state
 
