@@ -61,6 +61,25 @@ class LoopCheck:
         """Return the first place where the loop and ``.fit`` differ, on the first problem where they do."""
         return next((one.first_difference for one in self.problems if one.findings), None)
 
+    def assert_identical(self) -> None:
+        """Let a test or a graded cell fail if the loop is not ``.fit``, with a line for each reason.
+
+        Raises
+        ------
+        AssertionError
+            If the verdict is neither "identical" nor "close".
+        """
+        if self.verdict in ("identical", "close"):
+            return
+        told = [f"{self.name}: {verdict_text(self)}"]
+        for one in self.mistakes:
+            where = "" if one.line is None else f"line {one.line}: "
+            told.append(f"{where}{one.title} ({one.name}). {one.cure} Seen: {one.evidence}")
+        told += [
+            f"not explained by any mistake known here: {finding.evidence}" for _, finding in self.unknown
+        ]
+        raise AssertionError("\n".join(told))
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything as strings, numbers, lists and dicts, for JSON."""
         return _as_dict(self)

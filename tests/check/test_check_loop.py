@@ -8,7 +8,8 @@ import shutil
 import numpy as np
 import pytest
 from marks import one_of_each
-from mistaken_loops import FOLDER, SMOOTHED, source
+from mistaken_loops import FOLDER, SMOOTHED, loop, source
+from right_loops import RIGHT_LOOPS
 
 from companion import LoopCheck, Problem, check_loop
 from companion.precision import precision
@@ -26,6 +27,16 @@ def test_in_python_it_prints_as_a_report_and_in_a_notebook_as_html(tmp_path):
     assert html.startswith("<pre")
     assert "differs, and the reason is not known" in html
     json.dumps(check.as_dict(), allow_nan=False)
+
+
+def test_an_assertion_passes_for_a_right_loop_and_tells_the_mistakes_of_another():
+    check_loop(RIGHT_LOOPS["eager"][1], 3, problem="lesson", epochs=1).assert_identical()
+    wrong = check_loop(loop("arithmetic", "no-update"), 3, problem="revealing")
+    with pytest.raises(AssertionError, match=r"differs: 1 mistake\nline \d+: .* \(no-update\)\. .* Seen: "):
+        wrong.assert_identical()
+    stub = check_loop(lambda *args, **kwargs: 1 / 0, 3, problem="revealing")
+    with pytest.raises(AssertionError, match="could not run: .*ZeroDivisionError"):
+        stub.assert_identical()
 
 
 def test_a_problem_of_one_s_own_can_be_checked(tmp_path):
