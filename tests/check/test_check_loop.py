@@ -35,7 +35,7 @@ def test_an_assertion_passes_for_a_right_loop_and_tells_the_mistakes_of_another(
     with pytest.raises(AssertionError, match=r"differs: 1 mistake\nline \d+: .* \(no-update\)\. .* Seen: "):
         wrong.assert_identical()
     stub = check_loop(lambda *args, **kwargs: 1 / 0, 3, problem="revealing")
-    with pytest.raises(AssertionError, match="could not run: .*ZeroDivisionError"):
+    with pytest.raises(AssertionError, match=r"could not run: .*ZeroDivisionError"):
         stub.assert_identical()
 
 
