@@ -15,8 +15,10 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# By this mark the tests of hostile submissions know the processes that come from this one.
-os.environ["COMPANION_TEST"] = f"tests of {os.getpid()}"
+# By this mark the tests of hostile submissions know the processes that come from this one: the grader's own
+# get little else of the environment.
+MARK = f"/tests-of-{os.getpid()}"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), MARK]))
 
 # Few networks are drawn, the same at every run; pytest --hypothesis-profile=many draws new ones.
 settings.register_profile("few", max_examples=6, derandomize=True, deadline=None, database=None)

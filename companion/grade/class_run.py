@@ -54,6 +54,7 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
     if options.dry_run:
         show_all(report, submissions)
         return 0
+    refuse_overwriting(options)
     targets = read_targets(options, assignment.maximum)
     sheets = [path for path in (options.roster, options.canvas, options.moodle) if path]
     report.facts(
@@ -84,6 +85,16 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
     return int(failed)
 
 
+def refuse_overwriting(options: argparse.Namespace) -> None:
+    """Refuse to read from files that this command writes."""
+    written = {Path(options.output, name).resolve() for name in ("gradebook.csv", "canvas.csv", "moodle.csv")}
+    for name in ("canvas", "moodle", "groups", "roster", "assignment"):
+        given = getattr(options, name)
+        own = {Path(options.output, ROSTER).resolve()} if name == "roster" else set()
+        if given and Path(given).resolve() in written | own:
+            raise UserError(f"--{name} {given!r} is written by the grader: name the file you downloaded")
+
+
 def roster_of(options: argparse.Namespace) -> dict[str, str]:
     """Return the names of all students by id: of the given roster, or of that which the folder remembers."""
     if options.roster:
@@ -104,11 +115,20 @@ def take_in_all(
 ) -> tuple[Intake, list[Submission], list[str]]:
     """Find the submissions; add those of the roster who handed in nothing; list who is not on it."""
     intake = take_in(Path(options.submissions), options.due)
-    intake = replace(intake, submissions=in_groups(intake.submissions, groups_of(options, intake)))
+    groups, by_name = groups_of(options, intake), bool(options.moodle and not options.groups)
+    together = in_groups(intake.submissions, groups, by_name=by_name)
+    if groups and not any(one.members for one in together):
+        raise UserError("--groups: no submission is of a student in that file; use the ids of --dry-run")
+    intake = replace(intake, submissions=together)
     if not roster:
         return intake, intake.submissions, []
     known = [_named(one, roster) for one in intake.submissions]
     handed_in = {student for one in known for student, _ in one.students}
+    if known and not handed_in & roster.keys():
+        raise UserError(
+            f"no id of the roster has handed in anything: it has {next(iter(roster))!r}, and the "
+            f"submissions have {known[0].id!r}; give the roster the ids of the submissions"
+        )
     known += [missing(student, name) for student, name in roster.items() if student not in handed_in]
     return intake, sorted(known, key=lambda one: one.id), sorted(handed_in - roster.keys())
 
@@ -119,7 +139,7 @@ def groups_of(options: argparse.Namespace, intake: Intake) -> Groups:
         return read_groups(Path(options.groups))
     if options.moodle:
         sheet = moodle_target(Path(options.moodle), None)
-        return moodle_groups(sheet, {one.name for one in intake.submissions})
+        return moodle_groups(sheet, {one.id: one.name for one in intake.submissions})
     return {}
 
 

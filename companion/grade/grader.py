@@ -39,6 +39,7 @@ from companion.terminal.lesson_list import lesson_file
 
 TRIES = 2  # for a submission, if a process of the grader has ended
 PRINTED = 4000  # characters kept of what was printed
+MOST_LOOKED_AT = 200_000  # bytes of a file
 SLOW = 2.0  # seconds outside of train, from which on they are told
 
 # What a training loop has no use for, and what could help to get around the grader.
@@ -46,7 +47,7 @@ SUSPECT = re.compile(
     r"\b(_getframe|currentframe|inspect\.stack|gc\.get_objects|gc\.get_referrers|ctypes|__code__|__wrapped__|"
     r"__globals__|__closure__|os\._exit|os\.kill|os\.fork|subprocess|multiprocessing|socket|sys\.modules|"
     r"settrace|setprofile|builtins|import __main__|companion\.(?:grade|check|loop)|mock|/proc/|importlib|"
-    r"from companion import [^\n]*\b(?:grade|check)\b|functions_run_eagerly)"
+    r"from companion import [^\n]{0,80}\b(?:grade|check)\b|functions_run_eagerly)"
 )
 
 
@@ -191,7 +192,8 @@ def _exercises(here: Machine, job: Job) -> tuple[ExerciseResult, ...]:
     names = list(dict.fromkeys(name for name, *_ in here.exercise_calls(job.task)))
     done, ended = _called(here, job, names)
     if ended and len(names) > 1:  # one of them used too much: run each alone, for the others
-        done = [one for name in names for one in _called(here, job, [name])[0]]
+        short = replace(job.limits, seconds=max(1.0, job.limits.seconds / len(names)))
+        done = [one for name in names for one in _called(here, replace(job, limits=short), [name])[0]]
     return tuple(done)
 
 
@@ -310,7 +312,7 @@ def suspect(job: Job) -> list[str]:
     """List the names in the files of a submission that a training loop does not need."""
     found: set[str] = set()
     for name, content in job.files.items():
-        text = content.decode("utf-8", "replace")
+        text = content[:MOST_LOOKED_AT].decode("utf-8", "replace")
         with contextlib.suppress(UserError):  # a broken notebook is read as it is
             text = "\n".join(code for _, code in sources_of(name, text))
         if name.endswith((".py", ".ipynb")):

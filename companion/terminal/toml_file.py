@@ -28,7 +28,7 @@ class TomlFile:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UserError(f"{str(path)!r} cannot be read ({reason}); name a TOML file in UTF-8") from None
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also of an integer that is too long
             raise UserError(f"{path}: not TOML: {error}") from None
         self.lines = text.splitlines()
 

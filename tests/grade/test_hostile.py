@@ -27,7 +27,8 @@ from companion.mistakes.broken_loops import right_loop
 HOSTILE = Path(__file__).parent / "hostile"
 RIGHT_LOOP = classes.RIGHT.encode()
 LIMITS = Limits(seconds=8, memory=300, processes=40, file_size=4, printed=200)
-MARK = os.environ["COMPANION_TEST"]
+os.environ["SECRET"] = "READ"  # of the instructor
+MARK = f"/tests-of-{os.getpid()}"
 TASK = {"lesson": 3, "seed": 20261122, "epochs": 3, "batch_size": 8}
 POINTS = dict.fromkeys(
     ("runs", "first_loss", "gradients", "updates", "rows", "short_batch", "reports", "final_weights"), 1.0
@@ -35,10 +36,12 @@ POINTS = dict.fromkeys(
 
 # What each is graded as; "error" and "graded" need that it comes to an end by itself.
 ENDS = {
+    "calls_to_others": {"error"},
     "companions_loop_inside": {"graded"},
     "deep_folders": {"disk", "error"},
     "endless_loop": {"timeout"},
     "endless_sleep": {"timeout"},
+    "environment": {"error"},
     "exception_with_a_script": {"error"},
     "files_without_a_name": {"disk"},
     "fit_and_a_dummy_step": {"graded"},
@@ -50,7 +53,11 @@ ENDS = {
     "fork_bomb": {"timeout", "processes", "memory"},
     "gigabyte_of_output": {"timeout", "graded"},
     "gigabyte_on_disk": {"disk", "error", "graded"},
+    "keras_step_and_one_that_moves_nothing": {"graded"},
+    "keras_step_by_autograph": {"graded"},
     "keras_step_from_source": {"graded"},
+    "keras_step_in_a_dataset": {"unseen"},
+    "keras_step_under_a_tape": {"graded"},
     "keras_step_in_another_file": {"graded"},
     "kill_parent_and_group": {"ended"},
     "left_behind": {"graded"},
@@ -60,6 +67,7 @@ ENDS = {
     "memory_bomb": {"memory", "timeout"},
     "name_in_odd_bytes": {"memory", "ended", "error"},
     "names_of_the_fork_server": {"error"},
+    "names_behind_a_stand_in": {"error"},
     "nested_lists": {"error"},
     "network": {"error"},
     "not_a_number": {"graded"},
@@ -71,7 +79,7 @@ ENDS = {
     "read_outside": {"error"},
     "reference_inside": {"error"},
     "segmentation_fault": {"ended"},
-    "shared_memory": {"memory"},
+    "shared_memory": {"memory", "error"},
     "strings": {"error"},
     "sys_exit": {"error"},
     "ten_million_numbers": {"error"},
@@ -85,7 +93,7 @@ ENDS = {
 EVERY_TIME = (
     "endless_loop", "shared_memory", "many_files", "gigabyte_of_output", "left_behind", "write_outside",
     "read_outside", "network", "os_exit", "forged_message", "fit_past_the_recorder",
-    "keras_step_from_source",
+    "keras_step_from_source", "calls_to_others", "environment", "keras_step_in_a_dataset",
 )  # fmt: skip
 
 pytestmark = pytest.mark.xdist_group("grade")  # they share the grader's processes

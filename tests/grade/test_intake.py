@@ -163,10 +163,11 @@ def test_each_submitter_of_gradescope_is_a_member_and_nobody_is_in_two_groups(tm
     files = {"submission_11/e.py": LOOP, "submission_12/e.py": LOOP, "submission_metadata.yml": TEAM}
     intake = take_in(lay(tmp_path, files))
     first, second = in_groups(intake.submissions, {})
-    assert first.id == "2001+alan@example.org"
+    assert (first.id, second.id) == ("submission_11", "submission_12")
     assert first.members == (("2001", "Ada Lovelace"), ("alan@example.org", "Alan Turing"))
     assert second.members == (("2003", "Jo O'Neil"),)
-    assert second.problem == "2001 is also in the submission submission_11/e.py"
+    told = "2001 is in 2 submissions: submission_11/e.py, submission_12/e.py"
+    assert (first.problem, second.problem) == (told, told)
 
 
 @pytest.mark.parametrize(
@@ -406,3 +407,76 @@ def test_names_that_no_terminal_or_file_should_see_are_made_harmless(tmp_path):
 def test_what_lies_too_deep_is_not_read(tmp_path):
     lay(tmp_path, {"s1.zip": zipped({"a/" * 60 + "loop.py": LOOP})})
     assert "lies in more than 40 nested folders" in problem(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (  # what a student calls a file is no attempt of somebody else
+            {
+                "Lab_aadams_attempt_2023-10-03-15-05-06_loop.py": LOOP,
+                "Lab_aadams_attempt_2023-10-04-15-05-06_x_bbaker_attempt_2030-10-03-15-05-06_l.py": LOOP,
+                "Lab_bbaker_attempt_2023-10-03-15-05-06_loop.py": LOOP,
+            },
+            ["aadams", "bbaker"],
+        ),
+        (  # nor does it change the system
+            {
+                "bakerbo_10002_2_l.py": LOOP,
+                "carrcy_10003_3_l.py": LOOP,
+                **{f"adamsann_10001_{n}_x_10002_attempt_2030-10-03-15-05-0{n}_l.py": LOOP for n in range(4)},
+            },
+            ["10001", "10002", "10003"],
+        ),
+        (
+            {
+                "Bo Baker_500002_assignsubmission_file/l.py": LOOP,
+                "Bo Baker_500002_assignsubmission_file x_500001_assignsubmission_file/l.py": LOOP,
+            },
+            ["500001", "500002"],
+        ),
+    ],
+    ids=["Blackboard", "Canvas", "Moodle"],
+)
+def test_no_name_of_a_student_or_a_file_counts_for_another(tmp_path, files, expected):
+    assert sorted(found(lay(tmp_path, files))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("id,group\ns1,A\ns1,B\n", "line 3: 's1' is in 'A' too"),
+        ("id,group\ns1,A\ns1,A\n", "line 3: 's1' comes twice"),
+        ('id,group\n"s1,A\ns2,B\n' + "x" * 200_000, "is a quote missing"),
+        ("\ufeffid,group\n".encode("utf-16"), "is in UTF-16: save it as CSV in UTF-8"),
+    ],
+)
+def test_a_list_of_groups_that_is_not_clear_is_refused(tmp_path, text, told):
+    path = tmp_path / "groups.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match=re.escape(told)):
+        read_groups(path)
+
+
+def test_a_student_who_is_called_like_a_group_stays_alone(tmp_path):
+    handed_in = take_in(lay(tmp_path, {"s1.py": LOOP, "s2.py": LOOP})).submissions
+    told = in_groups(handed_in, {"s1": [("s2", "Bo"), ("s3", "Cy")]})
+    assert sorted(one.source for one in told) == ["s1.py", "s2.py"]
+
+
+@pytest.mark.parametrize("about", ["5", "[1, 2]", "submission_1: {:submitters: 5}", "a: 2023-99-99"])
+def test_metadata_of_gradescope_that_is_odd_ends_in_no_traceback(tmp_path, about):
+    files = {"submission_1/l.py": LOOP, "submission_2/l.py": LOOP, "submission_metadata.yml": about}
+    try:
+        assert sorted(found(lay(tmp_path, files))) == ["1", "2"]
+    except UserError as error:
+        assert "submission_metadata.yml" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("line", ["# coding: undefined\n", "# coding: punycode\n", "# big"])
+def test_no_file_ends_the_run_while_it_is_read(tmp_path, line):
+    big = LOOP.replace("return []", f"return 0x{'f' * 6000}")  # an integer that cannot be written in decimals
+    files = {"s1/loop.py": line + LOOP if line != "# big" else big, "s1/loop.ipynb": NOTEBOOK, "s2.py": LOOP}
+    students = found(lay(tmp_path, files))
+    assert students["s2"].problem == ""
+    assert students["s1"].problem

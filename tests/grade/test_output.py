@@ -184,7 +184,7 @@ def test_other_cells_stay_as_they_are():
 
 def test_a_score_by_hand_wins_and_is_marked():
     one, other = scored([grade("s1"), grade("s2")], {"s1": Override(2.5, "illness")})
-    assert (one.score, one.graded, one.override) == (2.5, 8, Override(2.5, "illness"))
+    assert (one.score, one.graded, one.override) == (2.5, 8, Override(2.5, "illness", is_of_student=True))
     assert (other.score, other.override) == (8, None)
 
 
@@ -477,3 +477,33 @@ def test_who_could_not_be_graded_gets_a_blank_and_no_zero():
     (one,) = scored([grade("s1", 0.0, status="internal")], {})
     assert one.score is None
     assert rows_of(gradebook([one]))[1][2] == ""
+
+
+def test_the_number_of_a_student_is_not_looked_up_among_other_numbers(tmp_path):
+    text = CANVAS.replace("Turing,102,u102", "Turing,102,777")  # 777 is a SIS id, and somebody's Canvas id
+    target = canvas_target(sheet(tmp_path, text), "Loops", 8)
+    told = fill_in(target, scored([grade("101"), grade("777")], {}), str)
+    assert told == ["777: not filled in, no row matches"]
+
+
+def test_two_students_who_stand_for_one_row_fill_in_nothing(tmp_path):
+    target = canvas_target(sheet(tmp_path, CANVAS), "Loops", 8)
+    told = fill_in(target, scored([grade("101"), grade("ada", 0.0)], {}), str)
+    assert told == [
+        f"{student}: not filled in, another student has the same row" for student in ("101", "ada")
+    ]
+
+
+def test_names_that_lead_out_of_an_archive_are_left_out():
+    prefixes = ["x\\..\\evil_1_", "C:evil_2_", "a\nb_3_", "a\udce4_4_", "good_5_"]
+    grades = [grade(str(n), prefix=prefix) for n, prefix in enumerate(prefixes)]
+    with zipfile.ZipFile(io.BytesIO(feedback_zip(scored(grades, {}), "t", ""))) as archive:
+        assert archive.namelist() == ["good_5_feedback.html"]
+
+
+def test_what_is_set_for_one_member_is_not_told_to_the_group():
+    team = [grade("s1", group="team", prefix="team_77_"), grade("s2", group="team", prefix="team_77_")]
+    by_hand = {"team": Override(5, "for all"), "s2": Override(0, "of s2 alone")}
+    with zipfile.ZipFile(io.BytesIO(feedback_zip(scored(team, by_hand), "t", ""))) as archive:
+        page = archive.read("team_77_feedback.html").decode()
+    assert ("of s2 alone" in page, "5 of 8 points" in page) == (False, True)

@@ -20,7 +20,12 @@ def test_who_is_on_no_roster_is_named_and_who_is_missing_added(tmp_path):
     lay(tmp_path / "in", {"s1.py": "def train(): ...", "S2.py": "def train(): ..."})
     (tmp_path / "roster.csv").write_text("id\ns1\ns2\n")
     options = argparse.Namespace(
-        submissions=tmp_path / "in", roster=tmp_path / "roster.csv", due=None, output=None
+        submissions=tmp_path / "in",
+        roster=tmp_path / "roster.csv",
+        due=None,
+        output=None,
+        groups=None,
+        moodle=None,
     )
     _, submissions, strangers = take_in_all(options, roster_of(options))
     assert ([one.id for one in submissions], strangers) == (["S2", "s1", "s2"], ["S2"])

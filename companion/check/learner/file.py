@@ -185,19 +185,25 @@ def parts_of(path: str) -> list[tuple[str, str]]:
     return [(name, _without_magics(code)) for name, code in sources_of(path, decoded(content, path))]
 
 
+# Those that people write programs in. Some others take long, on purpose.
+ENCODINGS = re.compile(r"(utf|ascii|us-ascii|latin|iso|cp|windows|mac|koi8|gb|big5|shift|sjis|euc|johab).*")
+
+
 def decoded(content: bytes, path: str) -> str:
     """Return the text of a file, in the encoding that it declares, or else UTF-8."""
     try:
-        is_notebook = path.endswith(".ipynb")
+        is_notebook = path.lower().endswith(".ipynb")
         encoding = "utf-8-sig" if is_notebook else tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+        if not ENCODINGS.fullmatch(encoding):
+            raise LookupError(f"the encoding {encoding!r} is not read")
         return content.decode(encoding)
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+    except (SyntaxError, UnicodeError, LookupError) as error:
         raise UserError(f"{path!r} is not text in UTF-8 ({error}): save it as UTF-8") from None
 
 
 def sources_of(path: str, text: str) -> list[tuple[str, str]]:
     """Return the code of a file, or of each cell of a notebook, and what Python calls it in a traceback."""
-    if not path.endswith(".ipynb"):
+    if not path.lower().endswith(".ipynb"):
         return [(path, text)]
     try:
         cells = json.loads(text)["cells"]

@@ -64,13 +64,31 @@ def file_is_own(train: Callable[..., Any]) -> Iterator[None]:
 
 
 _copied: set[Any] = set()
+_steps: list[frozenset[str]] = []  # the names that a step of Keras or of the companion uses
+MOST_OF = 0.8  # of these names: who has as many has changed a copy
 
 
 def is_copied_from(*files: Path) -> None:
     """Treat functions and methods that are equal to one in these files as not the learner's, from now on."""
     for file in files:
         module = compile(file.read_text(encoding="utf-8"), str(file), "exec")
-        _copied.update(_content(code) for code in _functions(module))
+        functions = list(_functions(module))
+        _copied.update(map(_content, functions))
+        names = map(_names, functions)
+        _steps.extend(one for one in names if "GradientTape" in one and any(n.startswith("_") for n in one))
+
+
+@functools.cache
+def _names(code: CodeType) -> frozenset[str]:
+    """Return the globals and attributes that a function uses, and the functions inside it."""
+    inner = (_names(one) for one in code.co_consts if isinstance(one, CodeType))
+    return frozenset(code.co_names).union(*inner)
+
+
+@functools.cache
+def _is_copy(code: CodeType) -> bool:
+    """Return whether a function is one in the files of `is_copied_from`, or a changed step of them."""
+    return _content(code) in _copied or any(len(one & _names(code)) >= MOST_OF * len(one) for one in _steps)
 
 
 def _functions(code: CodeType) -> Iterator[CodeType]:
@@ -160,6 +178,7 @@ def caller_of_wrapper() -> FrameType:
 
 def opened_by(frame: FrameType | None) -> str | None:
     """Return who opened a tape: `LEARNER`, a `COPY`, a function of the companion, or None for a library."""
+    opener = frame
     # Through an ExitStack, for example, or an optimizer of TensorFlow 1 that is given the loss.
     while frame is not None and (
         _is_python(frame.f_code.co_filename) or frame.f_code.co_filename.endswith(_OLD_OPTIMIZER)
@@ -168,7 +187,7 @@ def opened_by(frame: FrameType | None) -> str | None:
     if frame is None:
         return None
     if not is_library(frame.f_code.co_filename) or _CONVERTED in frame.f_code.co_filename:
-        return COPY if _copied and _is_in_copy(frame) else LEARNER
+        return COPY if _copied and _is_in_copy(opener) else LEARNER
     name = None
     while frame is not None and frame.f_code.co_filename.startswith(_COMPANION):
         name, frame = frame.f_code.co_name, frame.f_back
@@ -178,7 +197,7 @@ def opened_by(frame: FrameType | None) -> str | None:
 def _is_in_copy(frame: FrameType | None) -> bool:
     """Return whether a frame, or one that has called it, runs a function that the learner has copied."""
     while frame is not None:
-        if _content(frame.f_code) in _copied:
+        if _is_copy(frame.f_code):
             return True
         frame = frame.f_back
     return False

@@ -138,6 +138,8 @@ class Recording:
         The numbers of the tapes that the learner's own code opened, one each time.
     graphs : int
         How many of them were opened while a graph was built, where nothing can be seen.
+    foreign : int
+        How often other code opened a tape, or took a gradient from one.
     compiled : bool
         Whether the learner's code called a ``tf.function`` or ``.fit``, which would have built a graph. If
         not, watching has not changed the run.
@@ -162,6 +164,7 @@ class Recording:
     events: list[Event] = field(default_factory=list)
     own_tapes: list[int] = field(default_factory=list)
     graphs: int = 0
+    foreign: int = 0
     compiled: bool = False
     fits: int = 0
     other_model: bool = False

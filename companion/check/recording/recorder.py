@@ -157,7 +157,9 @@ class Watcher(abc.ABC):
         if by == LEARNER:
             self.recording.own_tapes.append(number)
             self.recording.graphs += self.is_blind()
-        elif by is not None and not self.inside_ready_made:
+        else:
+            self.disown(number)  # a library opens it again
+        if by not in (LEARNER, None) and not self.inside_ready_made:
             self.recording.events.append(ReadyMade(by, own_place()))
             self.recording.fits += 1
             self.inside_ready_made = True
@@ -165,6 +167,11 @@ class Watcher(abc.ABC):
             for followed in self.models:
                 followed.opened[number] = followed.settle()
         return original(tape)
+
+    def disown(self, number: int) -> None:
+        """Note that a tape is used by code that is not the learner's, whoever has opened it."""
+        self.recording.foreign += 1
+        self.recording.own_tapes = [own for own in self.recording.own_tapes if own != number]
 
     def number_of(self, tape: tf.GradientTape) -> int:
         """Return the number of a tape, the same each time."""
@@ -198,6 +205,8 @@ class Watcher(abc.ABC):
         self, original: Callable, tape: tf.GradientTape, target: Any, sources: Any, *args: Any, **kwargs: Any
     ) -> Any:
         gradients = original(tape, target, sources, *args, **kwargs)
+        if opened_by(caller_of_wrapper()) != LEARNER:
+            self.disown(self.number_of(tape))
         if not self.is_blind():
             targets = [part for part in tf.nest.flatten(target) if hasattr(part, "numpy")]
             flat_sources, flat_gradients = tf.nest.flatten(sources), tf.nest.flatten(gradients)

@@ -177,6 +177,9 @@ def _rules(case: Case, explanations: list[Explanation] | None) -> Iterator[Rule]
                 after = _losses(case, steps, source, after=True)
                 told = f", measured after the update{told}"
                 yield from _of_losses(case, steps, after, ("loss-after-update", *names), told)
+    if explanations is not None and not explained:  # what the tape differentiates is not known, but was seen
+        own = [float(np.mean(step.gradient.target)) for step in case.steps]
+        yield from _of_losses(case, case.steps, own, (), "")
     for source in _sources(case, explained):
         yield from _evaluated(case, source, _names(source, in_gradient), _told(source))
 

@@ -24,21 +24,28 @@ def read_metadata(entry: Entry, due: datetime | None) -> dict[str, Handed]:
 
     try:
         content = yaml.safe_load(entry.read())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{METADATA} cannot be read ({str(error).splitlines()[0]}); export it again"
-        ) from None
+    except (OSError, yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{METADATA} cannot be read ({told}); export it again") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{METADATA} says nothing of any submission; export it again")
     found = {}
-    for key, about in content.items() if isinstance(content, dict) else ():
+    for key, about in content.items():
         if isinstance(about, dict):
             found[str(key).removeprefix("submission_")] = _handed(about, due)
     return found
 
 
 def _handed(about: dict[str, Any], due: datetime | None) -> Handed:
-    submitters = [one for one in about.get(":submitters") or [] if isinstance(one, dict)]
-    named = [(one.get(":sid") or one.get(":email") or "", one.get(":name") or "") for one in submitters]
-    return Handed(tuple((str(a), str(b)) for a, b in named), _is_late(about.get(":created_at"), due))
+    given = about.get(":submitters")
+    submitters = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    named = [(_text(one, ":sid") or _text(one, ":email"), _text(one, ":name")) for one in submitters]
+    return Handed(tuple(named), _is_late(about.get(":created_at"), due))
+
+
+def _text(about: dict[str, Any], key: str) -> str:
+    value = about.get(key)
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def _is_late(made: Any, due: datetime | None) -> bool:

@@ -27,28 +27,46 @@ def read_groups(path: Path) -> Groups:
         there = ", ".join(header) or "none"
         raise UserError(f"{path}, line 1: the columns 'id' and 'group' are needed; there are {there}")
     found: dict[str, list[tuple[str, str]]] = {}
-    for row in rows[1:]:
-        cells = [cell.strip() for cell in row] + [""] * len(header)
-        if cells[of_id] and cells[of_group]:
-            name = "" if of_name is None else cells[of_name]
-            found.setdefault(cells[of_group], []).append((cells[of_id], name))
+    group_of: dict[str, str] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        cells = [one_line(cell) for cell in row] + [""] * len(header)
+        student, group = cells[of_id], cells[of_group]
+        if not student or not group:
+            continue
+        if student in group_of:
+            told = "comes twice" if group_of[student] == group else f"is in {group_of[student]!r} too"
+            raise UserError(f"{path}, line {number}: {student!r} {told}; take one of the rows out")
+        group_of[student] = group
+        found.setdefault(group, []).append((student, "" if of_name is None else cells[of_name]))
     return found
 
 
-def in_groups(submissions: Iterable[Submission], groups: Groups) -> list[Submission]:
-    """Return the submissions, with those of a group as one that belongs to all its members."""
+def in_groups(
+    submissions: Iterable[Submission], groups: Groups, *, by_name: bool = False
+) -> list[Submission]:
+    """Return the submissions, with those of a group as one that belongs to all its members.
+
+    Parameters
+    ----------
+    submissions : iterable of Submission
+        As they were handed in.
+    groups : mapping
+        As `read_groups` gives it.
+    by_name : bool
+        Whether a submission may also be named by its group, as Moodle's are.
+    """
     of_student = {student: group for group, members in groups.items() for student, _ in members}
     found: dict[str, list[Submission]] = {}
     single = []
     for one in submissions:
-        names = [one.id, one.name, of_student.get(one.id, "")]
-        group = next((name for name in names if name in groups), None)
+        # A team hands in under its own name; a student who is called like a team is no team.
+        group = of_student.get(one.id) or (one.name if by_name and one.name in groups else None)
         if group is None:
             single.append(one)
         else:
             found.setdefault(group, []).append(one)
     together = [_together(group, groups[group], handed_in) for group, handed_in in found.items()]
-    return sorted(_each_student_once([*single, *together]), key=lambda one: one.id)
+    return sorted(_each_student_once([*together, *single]), key=lambda one: one.id)
 
 
 def _together(group: str, members: Sequence[tuple[str, str]], handed_in: Sequence[Submission]) -> Submission:
@@ -64,14 +82,20 @@ def _together(group: str, members: Sequence[tuple[str, str]], handed_in: Sequenc
     return replace(one, id=one_line(group), name=names, members=named)
 
 
-def _each_student_once(submissions: Iterable[Submission]) -> Iterator[Submission]:
-    """Leave a student who is in two groups in the first one, and say so in the other."""
-    known: dict[str, str] = {}
+def _each_student_once(submissions: Sequence[Submission]) -> Iterator[Submission]:
+    """Let a student who is in several submissions count in the first of them, and say so in all."""
+    sources: dict[str, list[str]] = {}
     for one in submissions:
-        twice = [student for student, _ in one.members if student in known]
-        if twice:
-            told = f"{twice[0]} is also in the submission {known[twice[0]]}"
-            others = tuple(pair for pair in one.members if pair[0] not in known)
-            one = replace(one, problem=told, members=others)
-        known |= {student: one.source for student, _ in one.students}
-        yield one
+        for student, _ in one.students:
+            sources.setdefault(student, []).append(one.source)
+    known: set[str] = set()
+    for one in submissions:
+        twice = [student for student, _ in one.students if len(sources[student]) > 1]
+        left = tuple(pair for pair in one.students if pair[0] not in known)
+        known |= {student for student, _ in one.students}
+        if twice and left:
+            places = sources[twice[0]]
+            told = f"{twice[0]} is in {len(places)} submissions: {', '.join(places[:3])}"
+            yield replace(one, problem=told, members=left if one.members else ())
+        elif left:
+            yield one

@@ -42,6 +42,8 @@ class Owner:
 MOODLE = re.compile(
     r"(?P<name>.+?)(?:_(?P<id>\d+))?_assignsubmission_[a-z]+_?(?P<rest>.*)", re.DOTALL
 )  # "Default group" has no number
+# A name may hold another student's: in a folder's name, what Moodle adds stands at the end.
+MOODLE_FOLDER = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_[a-z]+_?(?P<rest>)", re.DOTALL)
 CANVAS = re.compile(
     r"(?:(?P<anonymous_late>LATE_)?anon_(?P<anonymous>\w+?)_\d+"
     r"|(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)(?:_\d+|(?=_(?:text|link)\.html$)))_(?P<rest>.+)",
@@ -49,11 +51,16 @@ CANVAS = re.compile(
 )
 ANSWERS = re.compile(r"(?P<id>.+?)[_-]answers\.toml", re.IGNORECASE)  # beside the loop of this id
 GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
-BLACKBOARD = re.compile(
-    r".+_(?P<id>[^_]+)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)", re.DOTALL
+BLACKBOARD = re.compile(  # the first attempt in the name is Blackboard's; what follows, a student may choose
+    r"(?P<title>.+?)_(?P<id>[^_]+)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_(?P<rest>.+)|\.txt)", re.DOTALL
 )
 BRIGHTSPACE = re.compile(r"(?P<id>\d+)-\d+ - (?P<name>.+) - (?P<when>\w+ \d+, \d{4} \d{3,4} [AP]M)")
 GOOGLE = re.compile(r"(?P<id>.+?) - (?P<rest>[^/]+\.(?:py|ipynb|zip|toml))", re.DOTALL)
+# By which names a system is known, the surest first, and whether they are those of folders.
+SYSTEMS: dict[str, tuple[re.Pattern[str], bool | None]] = {
+    "gradescope": (GRADESCOPE, True), "brightspace": (BRIGHTSPACE, True), "blackboard": (BLACKBOARD, False),
+    "canvas": (CANVAS, False), "moodle": (MOODLE, None), "google": (GOOGLE, False),
+}  # fmt: skip
 WRAPPERS = {"submissions", "exercise", "download"}
 NOBODYS = (".csv", ".yml", ".yaml", ".toml", ".json", ".md", ".log")
 
@@ -62,21 +69,11 @@ def system_of(paths: Iterable[str]) -> str:
     """Find out which system most names follow, so that a student's choice of a name cannot change it."""
     found: Counter[str] = Counter()
     for first, rest in {(path.partition("/")[0], "/" in path) for path in paths}:
-        if rest and GRADESCOPE.fullmatch(first):
-            found["gradescope"] += 1
-        elif rest and BRIGHTSPACE.fullmatch(first):
-            found["brightspace"] += 1
-        elif BLACKBOARD.fullmatch(first) and not rest:
-            found["blackboard"] += 1
-        elif CANVAS.fullmatch(first) and not rest:
-            found["canvas"] += 1  # before Moodle, whose word a student may put into the file's name
-        elif MOODLE.fullmatch(first):
-            found["moodle"] += 1
-        elif GOOGLE.fullmatch(first) and not rest:
-            found["google"] += 1
-        else:
-            found[""] += 1
-    return max(found, key=lambda system: (found[system], system), default="")
+        fits = [system for system, (pattern, is_folder) in SYSTEMS.items()
+                if is_folder in (rest, None) and pattern.fullmatch(first)]  # fmt: skip
+        found.update(fits or [""])  # a name that a student has chosen may fit several; only one fits all
+    order = ["", *reversed(SYSTEMS)]
+    return max(found, key=lambda system: (found[system], order.index(system)), default="")
 
 
 def owner_of(path: str, system: str, assignment: str = "") -> Owner | None:
@@ -92,7 +89,8 @@ def owner_of(path: str, system: str, assignment: str = "") -> Owner | None:
         What each folder of GitHub Classroom begins with.
     """
     first, _, rest = path.partition("/")
-    if system == "moodle" and (moodle := MOODLE.fullmatch(first)):
+    moodle = (MOODLE_FOLDER.fullmatch(first) if rest else None) or MOODLE.fullmatch(first)
+    if system == "moodle" and moodle:
         file, student = rest or moodle["rest"], moodle["id"] or moodle["name"]
         prefix = f"{first}/" if rest else first[: moodle.start("rest")]
         return Owner(student, moodle["name"], False, file or first, "a Moodle download", prefix=prefix)

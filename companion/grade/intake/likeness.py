@@ -33,7 +33,7 @@ def text_of_loop(file: str, content: bytes) -> str:
     loop = loop_of(file, content)
     try:
         return "" if loop is None else ast.unparse(loop)
-    except RecursionError:
+    except (RecursionError, ValueError):  # such as an integer that is too long to be written
         return ""
 
 

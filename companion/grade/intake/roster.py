@@ -3,10 +3,12 @@
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 from companion.errors import UserError
+from companion.grade.clean_text import one_line
 
 IDS = ("id", "sid", "student id", "username", "sis login id", "sis user id", "email", "email address")
 NAMES = ("name", "student", "full name", "student name")
@@ -25,11 +27,15 @@ def read_roster(path: Path) -> dict[str, str]:
         if not any(cell.strip() for cell in row):
             continue
         student = row[of_id].strip() if of_id < len(row) else ""
+        student = unicodedata.normalize("NFC", student)
         if not student:
             raise UserError(f"{path}, line {number}: there is no id; fill it in or take the row out")
         if student in students:
             raise UserError(f"{path}, line {number}: {student!r} comes twice; take one of the rows out")
-        students[student] = row[of_name].strip() if of_name is not None and of_name < len(row) else ""
+        name = row[of_name] if of_name is not None and of_name < len(row) else ""
+        if "\n" in name or "\n" in student:
+            raise UserError(f"{path}, line {number}: a name goes over several lines: is a quote missing?")
+        students[student] = one_line(name)
     return students
 
 
@@ -56,6 +62,8 @@ def read_csv_text(path: Path) -> str:
 def encoding_of(path: Path) -> str:
     """Return in which of `ENCODINGS` a CSV file is written."""
     content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"{str(path)!r} is in UTF-16: save it as CSV in UTF-8")
     for encoding in ENCODINGS:
         try:
             content.decode(encoding)
@@ -72,5 +80,8 @@ def separator_of(text: str) -> str:
 
 
 def rows_of_csv(text: str) -> list[list[str]]:
-    """Return the rows of a CSV file, whatever stands between its cells."""
-    return list(csv.reader(io.StringIO(text), delimiter=separator_of(text)))
+    """Return the rows of a CSV file, whatever stands between its cells, and however its lines end."""
+    try:
+        return list(csv.reader(io.StringIO(text, newline=None), delimiter=separator_of(text)))
+    except csv.Error as error:
+        raise UserError(f"a CSV file cannot be read ({error}): is a quote missing? Save it anew") from None

@@ -131,9 +131,11 @@ def _shown(one: Submission) -> Submission:
 
 def _with(one: Submission, about: Handed) -> Submission:
     """Say who handed it in: one student, or several together."""
-    members = tuple((one_line(student), one_line(name)) for student, name in about.submitters if student)
-    names = " and ".join(one_line(name) for _, name in about.submitters)
-    student = "+".join(student for student, _ in members) or one.id
+    given = dict.fromkeys((one_line(student), one_line(name)) for student, name in about.submitters)
+    members = tuple((student or name, name) for student, name in given)
+    members = tuple(pair for pair in members if pair[0])
+    names = " and ".join(name for _, name in members)
+    student = f"submission_{one.id}" if len(members) > 1 else members[0][0] if members else one.id
     return replace(one, id=student, name=names, late=about.late, members=members if len(members) > 1 else ())
 
 

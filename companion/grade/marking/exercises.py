@@ -12,6 +12,7 @@ from companion.check.exercises import ERROR, RIGHT, Exercise, exercises_of, judg
 from companion.check.learner.file import a
 from companion.grade.sandbox.inside import ERROR_HEAD
 
+MOST_RESULT = 8 << 20  # bytes
 MOST_TOLD = 500  # characters of the text about an exercise
 NOT_HANDED_IN = "not handed in"
 FORGED = "its result was not written by the grader"
@@ -32,13 +33,15 @@ def judge(lesson: int, seed: int, result: bytes, names: Sequence[str]) -> list[d
     """Judge what came out of a sandbox, of which every byte may be the submission's own."""
     calls = [(one, arguments) for one, arguments in _calls(lesson, seed) if one.name in names]
     try:
+        if len(result) > MOST_RESULT:
+            raise ValueError
         if result.startswith(ERROR_HEAD):
             told = str(json.loads(result[len(ERROR_HEAD) :])["text"])[:MOST_TOLD]
             return _all_failed(names, told)
         given = [_checked(one) for one in json.loads(result)]
         if len(given) != len(calls):
             raise ValueError
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return _all_failed(names, FORGED)
     done: dict[str, ExerciseResult] = {}
     for (exercise, arguments), one in zip(calls, given, strict=True):

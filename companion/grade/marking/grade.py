@@ -20,6 +20,7 @@ CRITERIA = {
 }
 RIGHT, WRONG, NOT_JUDGED = "right", "wrong", "not judged"  # of a criterion
 GRADED, ERROR, UNREADABLE, MISSING, INTERNAL = "graded", "error", "unreadable", "missing", "internal"
+UNSEEN = "unseen"  # its result is right, and how it came about was not seen
 NOT_DONE = "not done yet"
 
 
@@ -112,11 +113,14 @@ class Override:
         Why.
     points : mapping of str to float
         By criterion, for those that were set.
+    is_of_student : bool
+        Whether it was set for this student, and not for the group.
     """
 
     score: float | None
     reason: str
     points: Mapping[str, float] = field(default_factory=dict)
+    is_of_student: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +129,8 @@ class Judgment:
 
     Attributes
     ----------
-    status : {"graded", "error", "not done yet", "internal"}
-        "internal" where the judge itself failed.
+    status : {"graded", "error", "not done yet", "internal", "unseen"}
+        "internal" where the judge itself failed, "unseen" where the result is right and the way is not known.
     criteria : tuple of CriterionMark
         In the order of `CRITERIA`.
     mistakes : tuple of Mistake
@@ -243,7 +247,7 @@ class Grade(Judgment):
         """Return whether an instructor must decide: what kept it from being judged is not the loop."""
         if self.override is not None or self.status in (GRADED, MISSING, NOT_DONE):
             return False
-        return bool(self.package) or not self.in_train or self.status in (UNREADABLE, INTERNAL)
+        return bool(self.package) or not self.in_train or self.status in (UNREADABLE, INTERNAL, UNSEEN)
 
     @property
     def score(self) -> float | None:

@@ -36,8 +36,10 @@ class QuizMarks:
         notes = [f"only {found[0]} was marked, of {len(found)} answer files"] if len(found) > 1 else []
         unreadable = ""
         try:
+            if len(files[found[0]]) > MOST_ANSWERS:
+                raise UserError(f"{found[0]} is larger than {MOST_ANSWERS >> 10} kB")
             answers = read_answers(Path(found[0]), quiz, files[found[0]])
-        except UserError as error:
+        except (UserError, ValueError) as error:
             answers, unreadable = Answers(), clean(str(error))
         questions = self._marked(quiz, answers)
         notes = [one_line(note) for note in (notes + answers.notes)[:MOST_NOTES]]
@@ -59,6 +61,9 @@ class QuizMarks:
             )
             for one in quiz.questions
         )
+
+
+MOST_ANSWERS = 16 << 10  # bytes: a sheet has some 2,000, and reading can take much longer than writing
 
 
 def is_answers(name: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from companion.check.judge import Judge
+from companion.check.recording.events import State
 from companion.check.replay import Variant
 from companion.check.rules.findings import FORWARD, GRADIENT, REPORT, ROWS, START, UPDATE, Finding
 from companion.check.run import LoopRun
@@ -33,11 +34,13 @@ def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[
         if seen == wanted:
             return [CriterionMark(name, RIGHT) for name in CRITERIA]
         told = f"a gradient from your own code was seen in only {seen} of {wanted} updates"
-        if run.fits or (run.recording is not None and run.recording.fits):
+        own = set() if run.recording is None else set(run.recording.own_tapes)
+        others = any(step.gradient.tape not in own for step in one.steps)
+        if others or run.fits or (run.recording is not None and run.recording.fits):
             return not_judged(
                 f"no loop by hand: .fit, train_on_batch or a loop like it is called, and {told}"
             )
-        # No mistake was seen; the submission is listed as worth reading.
+        # No mistake was seen; `is_unseen` says whether somebody must read it.
         return [CriterionMark(name, RIGHT) for name in CRITERIA]
     if run.recording is None or not one.steps:
         if run.recording is None or one.unwatched:
@@ -53,13 +56,28 @@ def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[
     return [*judged[:-1], CriterionMark("final_weights", RIGHT)] if judge.has_same_end(run) else judged
 
 
+def is_unseen(run: LoopRun) -> bool:
+    """Return whether a right result may have come about in any way: by no tape of the submission, or another.
+
+    Its own tapes may work where updates cannot be seen, as in ``Dataset.reduce`` or on plain tensors.
+    """
+    return run.recording is None or not run.recording.own_tapes or run.recording.foreign > 0
+
+
 def own_updates(one: ProblemVerdict, run: LoopRun, judge: Judge) -> int:
     """Count the updates of ``.fit`` that the run makes too, with a gradient from its own code."""
     if run.recording is None:
         return 0
-    own = [step.updates[-1].after for step in one.steps if step.gradient.tape in run.recording.own_tapes]
-    pairs = zip(own, judge.reference.updates, strict=False)
-    return sum(all(judge.near(a, b) for a, b in zip(mine, fit.after, strict=True)) for mine, fit in pairs)
+    own = [step for step in one.steps if step.gradient.tape in run.recording.own_tapes]
+    return sum(
+        _are_near(judge, step.updates[0].before, fit.before)  # else it stands for another that is not seen
+        and _are_near(judge, step.updates[-1].after, fit.after)
+        for step, fit in zip(own, judge.reference.updates, strict=False)
+    )
+
+
+def _are_near(judge: Judge, mine: State, fit: State) -> bool:
+    return all(judge.near(a, b) for a, b in zip(mine, fit, strict=True))
 
 
 def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
@@ -69,6 +87,8 @@ def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
         name = OF_STAGE[finding.stage]
         if finding.name in SHORT_BATCH:
             name = "short_batch"
+        elif finding.name == "penalty-in-report-only":
+            name = "gradients"  # the report is right
         elif finding.name == "extra-training-pass":
             name = "updates"  # of what is not trained, such as moving averages
         elif finding.stage == REPORT and finding.difference.what == "weights":
@@ -103,7 +123,7 @@ def _judged(name: str, found: dict[str, str], one: ProblemVerdict) -> CriterionM
     if earlier:
         told = f"it depends on something that is wrong: {earlier[0]}"
         return CriterionMark(name, NOT_JUDGED, told, follows=True)
-    if name == "rows" and _rows_unseen(one):
+    if name in ("first_loss", "rows", "short_batch") and _rows_unseen(one):
         return CriterionMark(name, NOT_JUDGED, "the rows of the batches could not be seen")
     return CriterionMark(name, WRONG, found[name]) if name in found else CriterionMark(name, RIGHT)
 

@@ -3,7 +3,15 @@
 from typing import Any
 
 from companion.grade.clean_text import clean, one_line
-from companion.grade.marking.grade import CRITERIA, INTERNAL, UNREADABLE, CriterionMark, Grade, QuizMark
+from companion.grade.marking.grade import (
+    CRITERIA,
+    INTERNAL,
+    UNREADABLE,
+    UNSEEN,
+    CriterionMark,
+    Grade,
+    QuizMark,
+)
 from companion.grade.output.gradebook import extras, score_text
 from companion.grade.output.html import Element, page, table, tag
 from companion.grade.output.loss_chart import curves
@@ -40,6 +48,11 @@ def next_step(grade: Grade) -> str:
         )
     if grade.status == INTERNAL:
         return "The fault is the grader's, not yours. Your instructor grades your file again."
+    if grade.status == UNSEEN:
+        return (
+            "Your losses and weights are right. The grader could not see how your code computes them, so "
+            "your instructor reads it."
+        )
     if grade.status == UNREADABLE:
         return "Hand in one file that defines train, as text in UTF-8."
     return (

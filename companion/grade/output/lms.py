@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from companion.grade.output.gradebook import harmless
 IDENTITIES = 6  # columns at the beginning of a worksheet that may name a student
 CANVAS_IDS = ("ID", "SIS User ID", "SIS Login ID")
 EXCUSED, BLANK = "EX", ("", "-")
+OURS = re.compile(r"[\d.,]+ of [\d.,]+ points")  # how a comment of ours begins
 # How "no" begins the answer to "Grade can be changed" in Moodle's languages.
 NO = {
     "no",
@@ -33,6 +35,9 @@ NO = {
     "ei",
     "いいえ",
     "否",
+    "nem",
+    "nu",
+    "όχι",
 }
 
 
@@ -127,8 +132,10 @@ class Target:
         For the score.
     comments : int or None
         For the feedback.
-    rows : dict of str to list of int
-        The rows for each id or name that can stand for a student.
+    ids : list of dict of str to list of int
+        By column that may hold ids, the surest first: the rows of each.
+    names : dict of str to list of int
+        The rows for each name.
     locked : frozenset of int
         Rows that may not be changed.
     comma : bool
@@ -138,9 +145,37 @@ class Target:
     sheet: Sheet
     column: int
     comments: int | None
-    rows: dict[str, list[int]]
+    ids: list[dict[str, list[int]]]
+    names: dict[str, list[int]]
     locked: frozenset[int]
     comma: bool = False
+
+    def rows_for(self, grades: Sequence[Grade]) -> dict[str, list[int]]:
+        """Return the rows of each student, by id.
+
+        They are looked up in the column in which most are found, and there alone if their ids look like
+        those in it: the number of one student may be another's in another column.
+        """
+        students = {grade.id: grade.name for grade in grades}
+        found = [sum(student in column for student in students) for column in self.ids]
+        best = self.ids[found.index(max(found))]
+        kinds = {_kind(student) for student in best} if max(found) else set()
+        return {student: self._rows_of(student, name, best, kinds) for student, name in students.items()}
+
+    def _rows_of(
+        self, student: str, name: str, best: Mapping[str, list[int]], kinds: Collection[str]
+    ) -> list[int]:
+        if student in best or _kind(student) in kinds:
+            return best.get(student, [])
+        for column in (*self.ids, self.names):
+            if student in column:
+                return column[student]
+        return self.names.get(name, [])
+
+
+def _kind(student: str) -> str:
+    """Return what an id looks like."""
+    return "number" if student.isdigit() else "address" if "@" in student else "word"
 
 
 def canvas_target(path: Path, title: str | None, maximum: float) -> Target:
@@ -151,17 +186,20 @@ def canvas_target(path: Path, title: str | None, maximum: float) -> Target:
     if not names or "ID" not in header:
         raise UserError(f"{path} is no gradebook from Canvas: the columns Student and ID are missing")
     column = _canvas_column(path, header, title)
-    rows: dict[str, list[int]] = {}
+    ids: list[dict[str, list[int]]] = [{} for _ in CANVAS_IDS]
+    by_name: dict[str, list[int]] = {}
     comma = False
     for number in range(1, len(sheet.rows)):
         cells = [sheet.value(number, n).strip() for n in names]
-        keys = [sheet.value(number, header.index(key)).strip() for key in CANVAS_IDS if key in header]
-        if "Points Possible" in sheet.value(number, 0):
+        keys = [sheet.value(number, header.index(key)).strip() if key in header else "" for key in CANVAS_IDS]
+        if "Points Possible" in sheet.value(number, 0) and not any(keys):
             comma = "," in sheet.value(number, column)
             _check_maximum(path, number, sheet.value(number, column), maximum)
         elif any(cells) and any(keys) and cells != ["Student, Test"] and cells != ["Student", "Test"]:
-            _enter(rows, [*keys, ", ".join(cells), " ".join(reversed(cells))], number)
-    return Target(sheet, column, None, rows, frozenset(), comma)
+            _enter(ids, keys, number)
+            for name in {", ".join(cells), " ".join(reversed(cells))}:
+                _enter([by_name], [name], number)
+    return Target(sheet, column, None, ids, by_name, frozenset(), comma)
 
 
 def _canvas_column(path: Path, header: list[str], title: str | None) -> int:
@@ -188,11 +226,13 @@ def moodle_target(path: Path, maximum: float | None) -> Target:
     if column is None:
         told = "the columns Identifier and Grade are missing"
         raise UserError(f"{path} is no grading worksheet from Moodle: {told}")
-    rows: dict[str, list[int]] = {}
+    ids: list[dict[str, list[int]]] = [{} for _ in range(1 + min(column, IDENTITIES))]
+    by_name: dict[str, list[int]] = {}
     locked, comma = set(), False
     for number in range(1, len(sheet.rows)):
         cells = [sheet.value(number, n).strip() for n in range(min(column, IDENTITIES))]
-        _enter(rows, [re.sub(r"^\D+", "", cells[0]), *cells], number)
+        _enter(ids, [re.sub(r"^\D+", "", cells[0]), *cells], number)
+        _enter([by_name], [cells[1]], number)
         highest = sheet.value(number, column + 1)
         comma = comma or "," in highest
         if maximum is not None:
@@ -202,17 +242,28 @@ def moodle_target(path: Path, maximum: float | None) -> Target:
     comments = column + 5 if len(header) > column + 5 else None
     if "feedback comments" in header:
         comments = header.index("feedback comments")
-    return Target(sheet, column, comments, rows, frozenset(locked), comma)
+    return Target(sheet, column, comments, ids, by_name, frozenset(locked), comma)
 
 
-def moodle_groups(target: Target, names: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+def moodle_groups(target: Target, handed_in: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
     """Return the members of each team in a worksheet, by the teams that have handed in something.
 
     The column of the group has another name in each language, so it is known by what stands in it.
+
+    Parameters
+    ----------
+    target : Target
+        Of the worksheet.
+    handed_in : mapping of str to str
+        The name in each submission, by its number.
     """
     sheet, found = target.sheet, dict[str, list[tuple[str, str]]]()
-    for number in range(1, len(sheet.rows)):
-        cells = [sheet.value(number, n).strip() for n in range(target.column)]
+    rows = [
+        [sheet.value(number, n).strip() for n in range(target.column)] for number in range(1, len(sheet.rows))
+    ]
+    students = {(re.sub(r"^\D+", "", cells[0]), cells[1]) for cells in rows}
+    names = {name for number, name in handed_in.items() if (number, name) not in students}
+    for cells in rows:
         group = next((cell for cell in cells[2:] if cell in names), None)
         if group is not None:
             found.setdefault(group, []).append((re.sub(r"^\D+", "", cells[0]), cells[1]))
@@ -221,20 +272,21 @@ def moodle_groups(target: Target, names: Collection[str]) -> dict[str, list[tupl
 
 def _moodle_column(sheet: Sheet, header: Sequence[str]) -> int | None:
     """Return the column of the grade: by its name, or before the one that has the same number in all rows."""
-    if not re.search(r"\d$", sheet.value(1, 0).strip()) or len(sheet.rows) < 2:
+    if len(sheet.rows) < 2 or not re.search(r"\d$", sheet.value(1, 0).strip()):
         return None
     if "identifier" in header:
         return header.index("grade") if "grade" in header else None
-    for column in range(2, len(header)):
+    for column in reversed(range(2, len(header) - 1)):
         highest = {sheet.value(number, column + 1).strip() for number in range(1, len(sheet.rows))}
         if len(highest) == 1 and re.fullmatch(r"\d+[.,]\d\d", min(highest)):
             return column
     return None
 
 
-def _enter(rows: dict[str, list[int]], keys: Sequence[str], number: int) -> None:
-    for key in dict.fromkeys(key for key in keys if key):
-        rows.setdefault(key, []).append(number)
+def _enter(columns: Sequence[dict[str, list[int]]], keys: Sequence[str], number: int) -> None:
+    for column, key in zip(columns, keys, strict=True):
+        if key:
+            column.setdefault(key, []).append(number)
 
 
 def _check_maximum(path: Path, row: int, text: str, maximum: float) -> None:
@@ -267,12 +319,15 @@ def fill_in(target: Target, grades: Sequence[Grade], comment: Any, *, replace: b
         What was not filled in, and why.
     """
     notes = []
+    found = target.rows_for(grades)
+    wanted = Counter(rows[0] for rows in found.values() if len(rows) == 1)
     for grade in grades:
-        rows = target.rows.get(grade.id) or target.rows.get(grade.name or "") or []
+        rows = found[grade.id]
         if grade.score is None:
             continue
-        if len(rows) != 1:
+        if len(rows) != 1 or wanted[rows[0]] > 1:
             why = "no row matches" if not rows else f"{len(rows)} rows match"
+            why = "another student has the same row" if len(rows) == 1 else why
             notes.append(f"{grade.id}: not filled in, {why}")
             continue
         why = _kept(target, rows[0], grade.score, replace)
@@ -281,8 +336,10 @@ def fill_in(target: Target, grades: Sequence[Grade], comment: Any, *, replace: b
             continue
         text = f"{grade.score:.2f}"
         target.sheet.put(rows[0], target.column, text.replace(".", ",") if target.comma else text)
-        if target.comments is not None and not target.sheet.value(rows[0], target.comments).strip():
-            target.sheet.put(rows[0], target.comments, harmless(comment(grade)))
+        if target.comments is not None:
+            old = target.sheet.value(rows[0], target.comments).strip()
+            if not old or OURS.match(old):  # one of ours may speak of another score
+                target.sheet.put(rows[0], target.comments, harmless(comment(grade)))
     return notes
 
 

@@ -22,6 +22,9 @@ def read_overrides(path: Path, assignment: Assignment) -> dict[str, Override]:
             f"{path}, line 1: the columns must be {COLUMNS}, or criteria such as updates in place of score; "
             f"they are {','.join(header) or 'none'}"
         )
+    twice = [name for name in header if name and header.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}, line 1: the column {twice[0]!r} comes twice; take one out")
     found: dict[str, Override] = {}
     for number, row in enumerate(rows[1:], start=2):
         if not any(cell.strip() for cell in row):
@@ -49,7 +52,7 @@ def read_overrides(path: Path, assignment: Assignment) -> dict[str, Override]:
 
 def _number(text: str, most: float, what: str) -> float:
     try:
-        value = float(text.replace(",", "."))
+        value = -1.0 if "_" in text else float(text.replace(",", "."))
     except ValueError:
         value = -1.0
     if not 0 <= value <= most:

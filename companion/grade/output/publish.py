@@ -2,9 +2,10 @@
 
 import dataclasses
 import io
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from companion.errors import OutputError
 from companion.grade.marking.assignment import Assignment
@@ -18,6 +19,8 @@ from companion.grade.output.lms import Target, fill_in
 from companion.grade.sandbox.probe import PROTECTIONS
 from companion.terminal.outputs import write
 
+# In the name of a file in an archive: what leads elsewhere, or is no text.
+CLIMBS = re.compile(r"(^|/)\.\.(/|$)|^/|\\|^[A-Za-z]:|[\x00-\x1f\ud800-\udfff]")
 FEEDBACK_ZIP = "feedback.zip"
 
 
@@ -27,7 +30,10 @@ def scored(grades: Sequence[Grade], overrides: Mapping[str, Override]) -> list[G
     What is set for a student wins over what is set for the group.
     """
     pages = file_names([grade.id for grade in grades])
-    by_hand = [overrides.get(one.id) or overrides.get(one.group) for one in grades]
+    by_hand = [
+        dataclasses.replace(overrides[one.id], is_of_student=True) if one.id in overrides
+        else overrides.get(one.group) for one in grades
+    ]  # fmt: skip
     return [
         dataclasses.replace(one, override=set_so, page=pages[one.id])
         for one, set_so in zip(grades, by_hand, strict=True)
@@ -59,8 +65,9 @@ def feedback_zip(grades: Sequence[Grade], title: str, setting: str) -> bytes:
 
     Both know a student by how the name of what they handed out begins. A group has one page.
     """
-    named = {f"{grade.prefix}feedback.html": grade for grade in grades if grade.prefix}
-    named = {name: grade for name, grade in named.items() if ".." not in PurePosixPath(name).parts}
+    of_students_first = sorted(grades, key=lambda one: not (one.override and one.override.is_of_student))
+    named = {f"{one.prefix}feedback.html": _of_the_group(one) for one in of_students_first if one.prefix}
+    named = {name: grade for name, grade in named.items() if not CLIMBS.search(name)}
     if not named:
         return b""
     content = io.BytesIO()
@@ -69,6 +76,13 @@ def feedback_zip(grades: Sequence[Grade], title: str, setting: str) -> bytes:
             page = feedback_page(grade, title, setting)
             archive.writestr(zipfile.ZipInfo(name), page, zipfile.ZIP_DEFLATED)  # without a time
     return content.getvalue()
+
+
+def _of_the_group(grade: Grade) -> Grade:
+    """Return the grade without what was set for one of its members alone."""
+    if not grade.group or grade.override is None or not grade.override.is_of_student:
+        return grade
+    return dataclasses.replace(grade, override=None)
 
 
 def put(path: Path, content: bytes) -> None:

@@ -9,8 +9,9 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os import write  # as it is here: a submission may put another in its place
 from types import ModuleType
 from typing import Any
 
@@ -105,18 +106,22 @@ def _forget_the_answers() -> None:
         *((companion, name) for name in ("check_loop", "compare_with_fit", "LoopCheck", "Problem")),
         (with_fit, "compare_with_fit"),
     ):
-        setattr(module, name, _not_here)
+        setattr(module, name, _not_here())
 
 
-def _not_here(*args: Any, **kwargs: Any) -> None:
-    print("companion: while a submission is graded, nothing is compared with .fit")
+def _not_here() -> Callable[..., None]:
+    """Return a function through which none of this module's names can be reached."""
+    space: dict[str, Any] = {}
+    told = "companion: while a submission is graded, nothing is compared with .fit"
+    exec(f"def not_here(*args, **kwargs):\n    print({told!r})", space)
+    return space["not_here"]
 
 
 def _run(file: str, task: Task, seconds: float, result: int) -> bytes:
     module, left_out = run_up_to_train(file, OUTSIDE * seconds)
     train = find_train(module, file)
     given = task.problem()
-    os.write(result, TRAIN_BEGINS)
+    write(result, TRAIN_BEGINS)
     try:
         recording = run_watched(train, given, first=True)
     except LoopError as error:
@@ -143,6 +148,8 @@ def _call_all(file: str, calls: Sequence[Any], seconds: float) -> bytes:
 def _in_short(error: BaseException) -> tuple[str, None, bool]:
     """Return what it is, and whether the fault is the grader's: no line of the submission is in it."""
     told = f"reading or running it ends in {type(error).__name__}"
+    if isinstance(error, MemoryError | RecursionError):  # of code that is too large, wherever it is met
+        return told, None, False
     files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
     if any(not is_library(file) and not file.startswith("<") for file in files):
         return told, None, False

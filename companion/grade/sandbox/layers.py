@@ -22,7 +22,7 @@ LINUX = sys.platform == "linux"
 MEGABYTE = 1 << 20
 # From <sched.h> and <sys/prctl.h>; the os module has them from Python 3.12 on.
 NEW_NAMESPACES = {"user": 0x10000000, "process": 0x20000000, "network": 0x40000000, "IPC": 0x08000000}
-DIE_WITH_PARENT, NO_NEW_PRIVILEGES, ADOPT_ORPHANS, KEEP_CAPABILITIES = 1, 38, 36, 8
+DIE_WITH_PARENT, NO_NEW_PRIVILEGES, ADOPT_ORPHANS, KEEP_CAPABILITIES, SET_DUMPABLE = 1, 38, 36, 8, 4
 CAP_DAC_READ_SEARCH = 2
 FIRST_OWN_USERS = (2_000_000_000, 60_000)  # numbers that no account has; the second in small containers
 OWN_USERS = 4096
@@ -37,8 +37,19 @@ REFUSED_CALLS = (
     "io_uring_enter", "io_uring_register", "userfaultfd", "open_by_handle_at", "kexec_load", "init_module",
     "finit_module", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "rt_sigqueueinfo",
     "rt_tgsigqueueinfo", "setpriority", "sched_setaffinity", "mq_open", "msgget", "semget", "shmget",
-    "memfd_create", "memfd_secret",
+    "memfd_create", "memfd_secret", "setsid", "socketpair", "shmat", "shmctl", "msgsnd", "msgrcv", "msgctl",
+    "semop", "semtimedop", "semctl", "inotify_add_watch", "fanotify_init", "fanotify_mark", "utime", "utimes",
+    "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr",
+    "fremovexattr",
 )  # fmt: skip
+NEWER_CALLS = (463, 466, 469)  # setxattrat, removexattrat, file_setattr: the same number on all processors
+# The flags by which clone makes namespaces.
+CLONED = (0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000, 0x00020000)
+INT = 0xFFFFFFFF  # of an argument, what the kernel looks at
+# What fcntl and ioctl do to other processes: locks, leases, notices, signals.
+FCNTL, IOCTL = (5, 6, 7, 8, 10, 15, 36, 37, 38, 1024, 1026), (0x8901, 0x8902)
+OF_ANOTHER_PROCESS = ("prlimit64", "sched_setscheduler", "sched_setparam", "sched_setattr")
+NOT_THERE = 38  # ENOSYS, after which libraries do without
 
 
 @dataclass
@@ -69,9 +80,7 @@ class Layers:
 
 # Landlock lets these pass, so a submission that runs as the user who grades could reach the user's files.
 REFUSED_TO_THE_SAME_USER = (
-    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes",
-    "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr",
-    "lremovexattr", "fremovexattr", "removexattrat",
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat",
 )  # fmt: skip
 
 
@@ -167,9 +176,6 @@ def set_limits(limits: Limits, tasks: int) -> None:
         resource.setrlimit(
             kind, (value, value) if hard == resource.RLIM_INFINITY or value < hard else (hard, hard)
         )
-    if LINUX:
-        with contextlib.suppress(OSError):  # where all memory is used up, this process goes, not the grader's
-            Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _tasks_that_count(user: int | None, layers: Layers) -> int:
@@ -275,7 +281,24 @@ def restrict_calls(refused: Sequence[str]) -> None:
     for name in refused:
         with contextlib.suppress(OSError, ValueError):  # not on this processor
             rules.add_rule(refuse, name)
-    rules.add_rule(refuse, "prctl", seccomp.Arg(0, seccomp.EQ, DIE_WITH_PARENT))
+    for kind in (0x01, 0x03):  # memory that is shared, and that no account of a process counts
+        rules.add_rule(refuse, "mmap", seccomp.Arg(3, seccomp.MASKED_EQ, 0x0F, kind))
+    for unnamed in NEWER_CALLS:
+        rules.add_rule(refuse, unnamed)
+    for option in (DIE_WITH_PARENT, SET_DUMPABLE):
+        rules.add_rule(refuse, "prctl", seccomp.Arg(0, seccomp.MASKED_EQ, INT, option))
+    missing = seccomp.ERRNO(NOT_THERE)
+    rules.add_rule(missing, "flock")
+    rules.add_rule(missing, "clone3")  # what it is to make stands in memory; clone says it
+    for kind in CLONED:
+        rules.add_rule(refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, kind, kind))
+    for name, commands in (("fcntl", FCNTL), ("ioctl", IOCTL)):
+        for code in commands:
+            rules.add_rule(missing, name, seccomp.Arg(1, seccomp.MASKED_EQ, INT, code))
+    for call in OF_ANOTHER_PROCESS:
+        rules.add_rule(refuse, call, seccomp.Arg(0, seccomp.NE, 0))
+    rules.add_rule(refuse, "ioprio_set", seccomp.Arg(1, seccomp.NE, 0))
+    rules.add_rule(refuse, "fallocate", seccomp.Arg(1, seccomp.NE, 0))  # blocks beyond the end of a file
     me = os.getpid()
     for name in ("kill", "tgkill"):
         rules.add_rule(refuse, name, seccomp.Arg(0, seccomp.NE, me))

@@ -98,7 +98,7 @@ class Monitor:
     ) -> None:
         self.limits, self.is_over, self.usage = limits, is_over, usage
         self.started, self.allowed = time.monotonic(), float(START_UP)
-        self.begun, self.looked, self.base, self.memory = False, 0.0, 0, 0
+        self.begun, self.looked, self.base, self.memory, self.disk = False, 0.0, 0, 0, 0
         self.outside: float | None = None  # seconds, once train has begun
         self.result = PipeReader(result, MOST_RESULT, MOST_RESULT)
         self.output = PipeReader(output, limits.printed << 10, SHOWN)
@@ -119,7 +119,8 @@ class Monitor:
 
     def _begin(self) -> None:
         self.begun, self.started, self.allowed = True, time.monotonic(), self.limits.seconds
-        self.base = max(self.usage().memory, default=0)
+        used = self.usage()
+        self.base, self.disk = max(used.memory, default=0), used.disk  # what was handed in is there already
 
     def _rest(self) -> bytes:
         """Return what has come of the result, without the line on the layers."""
@@ -145,7 +146,7 @@ class Monitor:
             return MEMORY, f"took more than {limits.memory} MB of memory"
         if usage.threads > limits.processes:
             return PROCESSES, f"made more than {limits.processes} processes and threads"
-        if usage.disk > limits.file_size << 20:
+        if usage.disk - self.disk > limits.file_size << 20:
             return DISK, f"wrote more than {limits.file_size} MB"
         return None
 

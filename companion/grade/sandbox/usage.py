@@ -113,13 +113,20 @@ def disk_usage(folder: str, processes: Iterable[psutil.Process] = ()) -> int:
             return TOO_MUCH
         for name in names:
             with contextlib.suppress(OSError):
-                total += max(BLOCK, os.lstat(os.path.join(path, name)).st_size)
+                about = os.lstat(os.path.join(path, name))
+                total += max(BLOCK, about.st_size, getattr(about, "st_blocks", 0) * 512)
     return total + sum(map(_nameless, processes))
 
 
 def _nameless(process: psutil.Process) -> int:
-    """Add up the open files of a process that have been removed."""
+    """Add up the files of a process that have been removed, and that it holds open or in its memory."""
     total = 0
+    with contextlib.suppress(OSError):
+        maps = Path(f"/proc/{process.pid}/maps").read_bytes().splitlines()
+        links = [line.split()[0] for line in maps if line.endswith(b" (deleted)") and b" /" in line]
+        for name in links[:MOST_FILES]:
+            with contextlib.suppress(OSError):
+                total += os.stat(f"/proc/{process.pid}/map_files/{name.decode()}").st_blocks * 512
     with contextlib.suppress(OSError):
         for number in os.listdir(f"/proc/{process.pid}/fd"):
             link = f"/proc/{process.pid}/fd/{number}"

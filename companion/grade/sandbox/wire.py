@@ -78,7 +78,8 @@ def encode(run: LoopRun) -> bytes:
     if recording is not None:
         header["recording"] = {
             "start": state(recording.start), "end": state(recording.end), "history": recording.history,
-            "own_tapes": recording.own_tapes, "graphs": recording.graphs, "compiled": recording.compiled,
+            "own_tapes": recording.own_tapes, "graphs": recording.graphs, "foreign": recording.foreign,
+            "compiled": recording.compiled,
             "fits": recording.fits,
             "other_model": recording.other_model, "events": [event(one) for one in recording.events],
         }  # fmt: skip
@@ -170,6 +171,7 @@ class _Reader:
             [kinds[one["kind"]](an_object(one)) for one in a_list(content["events"], most)],
             ints(content["own_tapes"]),
             an_int(content["graphs"], MOST_EVENTS),
+            an_int(content["foreign"], MOST_EVENTS),
             a_bool(content["compiled"]),
             an_int(content["fits"], MOST_EVENTS),
             a_bool(content["other_model"]),

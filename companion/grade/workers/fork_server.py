@@ -47,7 +47,7 @@ def main(control: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process has to be waited for
     try:
         with socket.socket(fileno=control) as wishes:
-            number = 0
+            number = os.getpid()  # so that two graders on one machine do not share users
             wishes.send(b"ready")
             while True:
                 wish, streams, _, _ = socket.recv_fds(wishes, 1 << 16, 1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import linecache
 import os
 import socket
 import sys
@@ -30,12 +31,13 @@ from companion.grade.marking.grade import (
     INTERNAL,
     NOT_DONE,
     RIGHT,
+    UNSEEN,
     FirstDifference,
     Judgment,
     as_json,
     not_judged,
 )
-from companion.grade.marking.rubric import judge_criteria, own_updates
+from companion.grade.marking.rubric import is_unseen, judge_criteria, own_updates
 from companion.grade.sandbox.inside import ERROR_HEAD, Task
 from companion.grade.sandbox.wire import decode, encode
 from companion.grade.sandbox.wire_values import WireError
@@ -43,8 +45,10 @@ from companion.grade.workers.channel import receive, send
 
 TRACE_AFTER = 60  # steps: some six submissions
 LONGEST = 40  # seconds of judging, or of making the reference
+MOST_ERROR = 1 << 20  # bytes
 LONGEST_LINE = 200  # characters of a line of code
 STUB = "train still raises NotImplementedError"
+NOT_SEEN = "its result is right, but no gradient of its own was seen that leads to it: read it"
 FORGED = "its result was not written by the grader's recorder"
 
 
@@ -124,7 +128,8 @@ def judge_one(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
             raise WireError("there are too few or too many losses")
     except WireError as error:
         return _not_run(FORGED, error=f"{FORGED}: {error}")
-    one = judge.judge(run)
+    with lines.known():
+        one = judge.judge(run)
     criteria = judge_criteria(one, run, judge)
     mistakes = [
         _made(finding.name, finding.evidence, place, lines.at(place))
@@ -134,8 +139,11 @@ def judge_one(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
     ]
     at = one.first_difference
     seen = one.findings or own_updates(one, run, judge) == len(judge.reference.updates)
+    is_right = all(criterion.state == RIGHT for criterion in criteria)
+    unseen = is_right and not seen and is_unseen(run)
     return Judgment(
-        status=GRADED,
+        status=UNSEEN if unseen else GRADED,
+        error=NOT_SEEN if unseen else "",
         criteria=tuple(criteria),
         mistakes=tuple(mistakes),
         unknown=tuple(finding.evidence for finding in one.findings if not finding.name),
@@ -143,7 +151,7 @@ def judge_one(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
         fit=tuple(one.fit),
         first_difference=None if at is None else FirstDifference(at.what, at.epoch, at.batch),
         notes=(*one.unwatched, *run.left_out),
-        trajectory="" if all(c.state == RIGHT for c in criteria) else fingerprint(run),
+        trajectory="" if is_right else fingerprint(run),
         look=() if seen else ("(only its result could be compared)",),
     )
 
@@ -157,6 +165,18 @@ class Lines:
         except UserError:  # a broken notebook, of which the run has said so
             self.texts = {}
 
+    @contextlib.contextmanager
+    def known(self) -> Iterator[None]:
+        """Let those who look for the line of a mistake find the text, and no file of the same name."""
+        for name, lines in self.texts.items():
+            code = "\n".join(lines)
+            linecache.cache[name] = (len(code), None, [f"{line}\n" for line in lines], name)
+        try:
+            yield
+        finally:
+            for name in self.texts:
+                linecache.cache.pop(name, None)
+
     def at(self, place: Location | None) -> str:
         """Return the line at a place; "" if there is none."""
         lines = self.texts.get(place.file, []) if place is not None else []
@@ -165,6 +185,8 @@ class Lines:
 
 def _of_error(text: bytes, lines: Lines) -> Judgment:
     """Read what the sandbox says of an exception, of which every word may be the submission's own."""
+    if len(text) > MOST_ERROR:
+        return _not_run(FORGED)
     try:
         content = json.loads(text)
         told, shown, name = (str(content.get(key) or "") for key in ("text", "shown", "name"))

@@ -21,9 +21,7 @@ from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.monitor import Monitor
 from companion.grade.sandbox.runner import lay_out, remove
 from companion.grade.sandbox.usage import Usage, family, usage_of
-from companion.grade.workers.channel import ONE_THREAD, Channel
-
-PASSED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+from companion.grade.workers.channel import ONE_THREAD, PASSED_ON, Channel
 
 
 class SpawnClient:
