@@ -192,7 +192,7 @@ def _exercises(here: Machine, job: Job) -> tuple[ExerciseResult, ...]:
     names = list(dict.fromkeys(name for name, *_ in here.exercise_calls(job.task)))
     done, ended = _called(here, job, names)
     if ended and len(names) > 1:  # one of them used too much: run each alone, for the others
-        short = replace(job.limits, seconds=max(1.0, job.limits.seconds / len(names)))
+        short = replace(job.limits, seconds=max(1.0, job.limits.seconds / 2))
         done = [one for name in names for one in _called(here, replace(job, limits=short), [name])[0]]
     return tuple(done)
 
