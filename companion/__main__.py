@@ -13,6 +13,7 @@ from companion.terminal.quiet_start import begin
 
 TOOLS = {
     "check": "your own loop: is it .fit, and if not, why and in which line?",
+    "live": "play in the browser: a ball on the loss, the inside of .fit, a dial to break things",
     "quiz": "questions on each lesson, some answered by running it; a score",
     "mistakes": "break a right loop on purpose, and see what happens",
     "notebooks": "each lesson's walkthrough as a notebook",

@@ -12,8 +12,6 @@ learning. The call of ``.fit`` comes from it.
 Run it with ``python -m companion.lesson4``; ``--help`` lists the options.
 """
 
-from typing import TYPE_CHECKING, Any
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,8 +19,6 @@ import tensorflow as tf
 from companion.batches import batches_of_fit
 from companion.datasets import moons
 
-if TYPE_CHECKING:
-    from companion.live.app import LiveDial
 LEARNING_RATE = 0.1
 EPOCHS = 200
 HIDDEN = 8
@@ -84,13 +80,6 @@ def train_with_fit(
         verbose=0,
     )
     return history.history["loss"]  # [9]
-
-
-def live_dial(**choices: Any) -> "LiveDial":
-    """Open the dial in a notebook, after ``%matplotlib widget``: `companion.live.app.live_dial`."""
-    from companion.live.app import live_dial
-
-    return live_dial(**choices)
 
 
 if __name__ == "__main__":

@@ -149,23 +149,6 @@ def lesson3_json(lesson3_main):
     return run
 
 
-@pytest.fixture(scope="session")
-def shared_dial():
-    from dials import make_dial  # here, for it imports TensorFlow
-
-    dial = make_dial()
-    yield dial
-    dial.close()
-
-
-@pytest.fixture
-def dial(shared_dial):
-    """Give a dial at its start; its networks, which take seconds to compile, and its process are kept."""
-    shared_dial.rate = 0.1
-    shared_dial.choose(hidden=8, batch_size=32)
-    return shared_dial
-
-
 @pytest.fixture
 def own_quiz(tmp_path):
     """Write a quiz, or a part of one; give its path."""

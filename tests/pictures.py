@@ -9,19 +9,12 @@ import io
 import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 import companion
-from companion import lesson4
 from companion.check.script.check_script import check_script
 from companion.check.script.result import print_script
 from companion.grade import __main__ as grade
-from companion.live.app import SIZE, LiveDial
-from companion.live.dial import Dial
 from companion.terminal.console import Report
 from companion.terminal.lesson_list import LESSONS, lesson_file
 
@@ -38,28 +31,21 @@ def draw_curves(lesson, path):
 
 
 def draw_dial(path):
-    """Train with the live dial for a while, turn it up, and wait for ``.fit``."""
-    x, y = lesson4.load_data()
-    dial = Dial(lesson4.build_model, x, y, seed=0, hidden=8, batch_size=32, epochs=200, rate=0.1)
-    figure = Figure(figsize=SIZE)
-    canvas = FigureCanvasAgg(figure)
-    live = LiveDial(dial, figure, "Lesson 4: the learning-rate dial (SGD, seed 0)")
-    for _ in range(40):
-        dial.step()
-    live.rate.set_val(0.6)
-    live.tick()
-    for _ in range(35):
-        dial.step()
-    while dial.fit is None:
-        assert "not compared" not in dial.verdict, dial.verdict
-        dial.ask_worker()
-        time.sleep(0.02)
-    live._update()
-    canvas.draw()
-    picture = io.BytesIO()
-    canvas.print_png(picture)
-    live.close()
-    Path(path).write_bytes(picture.getvalue())
+    """Train with the dial for a while, turn it up, and wait for ``.fit``, in a browser."""
+    from live_page import Page, browser, serving  # needs the helpers of the tests
+
+    with serving("lesson4") as (address, _), browser() as started:
+        page = Page(started, address, "lesson4", 1100, 760)
+        for _ in range(40):
+            page.press("Step")
+        page.page.locator(".noUi-handle").first.focus()
+        for _ in range(16):
+            page.page.keyboard.press("ArrowRight")
+        for _ in range(35):
+            page.press("Step")
+        page.press("Show the future")
+        page.wait("identical", of="verdict")
+        page.page.screenshot(path=path, full_page=True)
 
 
 def draw_check(path):

@@ -105,7 +105,8 @@ def test_what_a_library_is_for_stands_in_one_place(files):
         return {name for name, (text, _) in files.items() if re.search(pattern, text, re.MULTILINE)}
 
     drawing = {room(name) for name in users(r"^\s*(from|import) matplotlib\b")}
-    assert drawing == {"plots", "live"}
+    assert drawing == {"plots"}
+    assert {room(name) for name in users(r"^\s*(from|import) bokeh\b")} == {"live"}
     assert {room(name) for name in users(r"^\s*(from|import) rich\b")} == {"terminal"}
     private = users(r"keras\.src|\bmodel\._|\boptimizer\._")
     assert private == {"companion.fit.keras_private"}
@@ -124,8 +125,7 @@ def test_the_list_of_lessons_says_of_each_what_its_file_says(module, name):
     assert own == (listed.learning_rate, listed.epochs, listed.hidden, listed.batch_size)
     report = importlib.import_module(f"companion.report.{name}")
     assert listed.exercises_at in (None, report.PAGE_SETTINGS)
-    if listed.dial is not None:
-        assert listed.dial == (report.SCANNED_RATES[0], report.SCANNED_RATES[-1])
+    assert (listed.dial[0] <= listed.learning_rate <= listed.dial[1]) == bool(listed.activity)
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

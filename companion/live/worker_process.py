@@ -14,13 +14,13 @@ Work = Callable[[Any], Any]
 class WorkerProcess:
     """Does one task after another in a process of its own, which ends with this one."""
 
-    def __init__(self, floatx: str, prepare: Callable[..., Work], *arguments: Any) -> None:
+    def __init__(self, work: Work) -> None:
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         self._here, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there,), name=WORKER, daemon=True)
         self._process.start()
         there.close()
-        self._here.send((floatx, prepare, arguments))
+        self._here.send(work)
         self.task: Any = None
 
     def ask(self, task: Any) -> bool:
@@ -51,15 +51,11 @@ def _serve(there: Connection) -> None:
     """Work until nobody asks any more."""
     if hasattr(os, "nice"):
         os.nice(10)  # the process that answers the user has priority, also while this one imports TensorFlow
-    floatx, prepare, arguments = there.recv()  # this imports TensorFlow
-    import keras
-
-    keras.config.set_floatx(floatx)
-    work = prepare(*arguments)
+    work = there.recv()  # this imports TensorFlow
     while True:
         try:
             task = there.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         try:
             answer = (True, work(task))

@@ -1,1 +1,1 @@
-"""The pictures: only these files, and those of live/, know matplotlib."""
+"""The pictures: only these files know matplotlib."""

@@ -61,6 +61,10 @@ BY_FIT = Ways(fast(train_as_the_page), fast(lesson1.train_with_fit))
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in three ways and report; return 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     options = parse_lesson("lesson1", argv)
+    if options.live:
+        from companion.live.start import run_lesson  # another command, for those who ask for it
+
+        return run_lesson("lesson1", options)
     x, y = lesson1.load_data()
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(lesson1.build_model, x, y, settings)

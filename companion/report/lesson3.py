@@ -27,6 +27,10 @@ PAGE_SETTINGS = {"epochs": lesson3.EPOCHS, "hidden": lesson3.HIDDEN, "seed": 0, 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in three ways and report; return 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     options = parse_lesson("lesson3", argv)
+    if options.live:
+        from companion.live.start import run_lesson  # another command, for those who ask for it
+
+        return run_lesson("lesson3", options)
     (x, y), (x_test, y_test) = diabetes()
     settings = settings_of(options, batch_size=len(x))
     runs = Runs(lesson3.build_model, x, y, settings)

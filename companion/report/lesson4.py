@@ -29,10 +29,10 @@ SCANNED_RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in two ways and report; return 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     options = parse_lesson("lesson4", argv)
-    if options.live or options.browser:
-        from companion.live.app import run_live  # another command, for those who ask for it
+    if options.live:
+        from companion.live.start import run_lesson  # another command, for those who ask for it
 
-        return run_live(options)
+        return run_lesson("lesson4", options)
     (x, y), (x_test, y_test) = moons()
     settings = settings_of(options, lesson4.BATCH_SIZE)
     runs = Runs(lesson4.build_model, x, y, settings)

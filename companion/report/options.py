@@ -94,18 +94,14 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
     flag("--exercises", help=told)
     flag("--textbook-fit", help="call model.fit(x, y, ...) on the arrays for all epochs (slower)")
     add_quiet(parser)
-    if lesson.dial is None:
-        flag("--live", "--browser", dest="live", help=off)
-    else:
-        flag("--live", help="open the dial in a window, without a report")
-        flag("--browser", help="open the dial in a web page (pip install 'fit-by-hand[live]')")
+    flag("--live", help=f"play instead: {lesson.activity}, in your browser" if lesson.activity else off)
     return parser
 
 
 def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
     """Read a lesson's options; refuse early what could not be carried out after the training."""
     parser, lesson = lesson_parser(name), LESSONS[name]
-    flags = ("predict", "brief", "exercises", "textbook_fit", "live", "browser")
+    flags = ("predict", "brief", "exercises", "textbook_fit", "live")
     options = parse(parser, argv, **dict.fromkeys(flags, False))
     if options.predict and (options.quiet or options.to_stdout):
         other = "--quiet" if options.quiet else "a result on standard output ('-')"
@@ -118,11 +114,8 @@ def parse_lesson(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
     if options.exercises and lesson.exercises_at and not lesson.exercises_at.items() <= vars(options).items():
         needed = settings_text(lesson.exercises_at)
         parser.error(f"--exercises: they are for {needed}; leave out the options that change these")
-    if lesson.dial is None and options.live:
-        dials = " and ".join(other for other, one in LESSONS.items() if one.dial)
-        parser.error(f"--live and --browser: only {dials} has a dial; try python -m companion.{dials} --live")
-    if lesson.dial is not None and (options.live or options.browser):
-        _check_dial(parser, options, *lesson.dial)
+    if options.live:
+        _check_live(parser, name, options)
     if options.show:
         from companion.plots.plots import check_display  # a usage error need not wait for matplotlib
 
@@ -143,7 +136,12 @@ def open_report(name: str, options: argparse.Namespace) -> Report:
 
 def begin_report(name: str, options: argparse.Namespace) -> None:
     """Print the first lines of a lesson's report, and ask what ``--predict`` asks; `open_report` goes on."""
-    _begun[name] = _open(name, options)
+    if options.live:
+        from companion.live.start import announce  # its address, too, is printed at once
+
+        announce(name)
+    else:
+        _begun[name] = _open(name, options)
 
 
 Guesses = dict[str, float | None]  # by the question's name; None where it was left out
@@ -151,8 +149,7 @@ _begun: dict[str, tuple[Report, Guesses]] = {}
 
 
 def _open(name: str, options: argparse.Namespace) -> tuple[Report, Guesses]:
-    live = options.live or options.browser
-    report, lesson = Report(quiet=options.quiet or options.to_stdout or live), LESSONS[name]
+    report, lesson = Report(quiet=options.quiet or options.to_stdout), LESSONS[name]
     report.heading(f"Lesson {name[-1]}: {lesson.title}")
     report.print(
         f"{lesson.rows}, {options.epochs} epochs, learning rate {options.learning_rate:g}, {options.dtype}"
@@ -172,18 +169,23 @@ def _open(name: str, options: argparse.Namespace) -> tuple[Report, Guesses]:
     return report, guesses
 
 
-def _check_dial(
-    parser: argparse.ArgumentParser, options: argparse.Namespace, low: float, high: float
-) -> None:
-    """Refuse what the live dial cannot do: its options beside those of the report, and other rates."""
-    dial = "--live" if options.live else "--browser"
-    for name in ("plot", "json", "csv", "show", "quiet", "textbook_fit", "predict", "brief"):
-        if getattr(options, name):
-            option = f"--{name.replace('_', '-')}"
-            parser.error(f"{option}: the live dial has no report; leave out {option}, or {dial}")
+def _check_live(parser: argparse.ArgumentParser, name: str, options: argparse.Namespace) -> None:
+    """Refuse what an activity cannot do: options of the report, other rates, other settings."""
+    lesson = LESSONS[name]
+    if not lesson.activity:
+        others = " and ".join(other for other, one in LESSONS.items() if one.activity)
+        parser.error(f"--live: {others} have an activity; try python -m companion.live")
+    for written in ("plot", "json", "csv", "show", "quiet", "exercises", "textbook_fit", "predict", "brief"):
+        if getattr(options, written):
+            option = f"--{written.replace('_', '-')}"
+            parser.error(f"{option}: the activity has no report; leave out {option}, or --live")
+    low, high = lesson.dial
     if not low <= options.learning_rate <= high:
         told = f"{options.learning_rate:g} is not on the dial, which goes from {low:g} to {high:g}"
-        parser.error(f"--learning-rate: {told}; leave out {dial}, or take another rate")
+        parser.error(f"--learning-rate: {told}; leave out --live, or take another rate")
+    for setting in ("epochs", "hidden", "dtype", "seed") if name != "lesson4" else ():
+        if getattr(options, setting) != getattr(lesson, setting, 0):
+            parser.error(f"--{setting}: this activity has its own; leave out --{setting}, or --live")
 
 
 def settings_of(options: argparse.Namespace, batch_size: int) -> dict[str, Any]:

@@ -30,8 +30,10 @@ class Lesson:
         The class's name in ``keras.losses``.
     exercises_at : mapping of str to value, optional
         The settings with which the exercises of its page are; None where it has none.
-    dial : pair of float, optional
-        The lowest and the highest learning rate of its live dial; None where it has none.
+    activity : str
+        What can be played in its page of `companion.live`; "" where there is none.
+    dial : pair of float
+        The lowest and the highest learning rate there.
     """
 
     title: str
@@ -46,10 +48,10 @@ class Lesson:
     shuffle: bool
     loss: str
     exercises_at: Mapping[str, Any] | None = None
-    dial: tuple[float, float] | None = None
+    activity: str = ""
+    dial: tuple[float, float] = (0.0, 0.0)
 
 
-DIAL = (0.001, 100.0)  # five powers of ten
 LESSONS = {
     "lesson1": Lesson(
         title="one neuron, pass or fail",
@@ -63,6 +65,8 @@ LESSONS = {
         batch_size=None,
         shuffle=False,
         loss="BinaryCrossentropy",
+        activity="the ball on the loss surface",
+        dial=(0.01, 1.0),
     ),
     "lesson2": Lesson(
         title="four pixels, 31 parameters",
@@ -90,6 +94,8 @@ LESSONS = {
         shuffle=False,
         loss="BinaryCrossentropy",
         exercises_at={"epochs": 2000, "hidden": 16, "seed": 0, "dtype": "float64"},
+        activity="inside one call of .fit",
+        dial=(0.01, 10.0),
     ),
     "lesson4": Lesson(
         title="the learning-rate dial",
@@ -103,7 +109,8 @@ LESSONS = {
         batch_size=32,
         shuffle=True,
         loss="BinaryCrossentropy",
-        dial=DIAL,
+        activity="the learning-rate dial",
+        dial=(0.001, 100.0),
     ),
     "lesson5": Lesson(
         title="handwritten digits, 13,002 parameters",

@@ -1,17 +1,18 @@
-"""The training behind the live dial: epochs trained, epochs computed ahead, and ``.fit`` beside them."""
+"""Lesson 4's dial: epochs trained, epochs computed ahead at the present rate, and ``.fit`` beside them."""
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 
+from companion import lesson4
 from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
+from companion.live.fits import Failed, Fits, Task
 from companion.live.trajectory import Trajectory
-from companion.live.worker_process import WorkerProcess
-from companion.report.curves import behavior, blew_up_at, steps_up
+from companion.precision import precision
+from companion.report.curves import BLOWN_UP, behavior, blew_up_at, steps_up
 
 BuildModel = Callable[..., keras.Model]
 
@@ -58,20 +59,22 @@ class Network:
         return self.model.fit(self.batches.repeat(), callbacks=[schedule], **how).history["loss"]
 
 
-class HandAndFit:
-    """Trains by hand and by ``.fit``, and compares: what the second process does."""
+@functools.lru_cache(maxsize=16)
+def network_of(seed: int, hidden: int, batch_size: int, dtype: str) -> Network:
+    """Return a network and its rows, the same for all sessions: each keeps weights of its own."""
+    with precision(dtype):
+        return Network(lesson4.build_model, *lesson4.load_data(), seed, hidden, batch_size)
 
-    def __init__(self, *of_all: Any) -> None:
-        self._networks = functools.lru_cache(maxsize=4)(functools.partial(Network, *of_all))
 
-    def __call__(self, task: tuple[int, int, Sequence[float]]) -> tuple[list[float], list[float], str]:
-        """Return both histories and the verdict, for a number of hidden units, a batch size, and rates."""
-        hidden, batch_size, rates = task
-        network = self._networks(hidden, batch_size)
-        by_hand, weights = network.by_hand(rates), network.model.get_weights()
-        fit = network.with_fit(rates)
-        compared = Comparison(by_hand, fit, weights, network.model.get_weights(), dtype=keras.config.floatx())
-        return by_hand, fit, compared.verdict()
+def by_hand_and_fit(
+    seed: int, hidden: int, batch_size: int, rates: Sequence[float]
+) -> tuple[list[float], list[float], str]:
+    """Train by hand and by ``.fit``, an epoch a rate; return both histories and the verdict."""
+    network = network_of(seed, hidden, batch_size, keras.config.floatx())
+    by_hand, weights = network.by_hand(rates), network.model.get_weights()
+    fit = network.with_fit(rates)
+    compared = Comparison(by_hand, fit, weights, network.model.get_weights(), dtype=keras.config.floatx())
+    return by_hand, fit, compared.verdict()
 
 
 class Dial:
@@ -93,28 +96,19 @@ class Dial:
 
     def __init__(
         self,
-        build_model: BuildModel,
-        x: np.ndarray,
-        y: np.ndarray,
+        fits: Fits,
         *,
-        seed: int,
-        hidden: int,
-        batch_size: int,
-        epochs: int,
-        rate: float,
+        seed: int = 0,
+        hidden: int = lesson4.HIDDEN,
+        batch_size: int = lesson4.BATCH_SIZE,
+        epochs: int = lesson4.EPOCHS,
+        rate: float = lesson4.LEARNING_RATE,
+        dtype: str = "float32",
     ) -> None:
-        self.x, self.y, self.epochs, self.rate = x, y, epochs, float(rate)
-        self.hidden, self.batch_size = hidden, batch_size
-        of_all = (build_model, x, y, seed)
-        self._networks = functools.lru_cache(maxsize=16)(functools.partial(Network, *of_all))
-        self._lost = False  # whether the second process has ended
-        self._start_worker = functools.partial(WorkerProcess, keras.config.floatx(), HandAndFit, *of_all)
+        self.fits, self.seed, self.epochs, self.dtype = fits, seed, epochs, dtype
+        self.hidden, self.batch_size, self.rate = hidden, batch_size, float(rate)
+        self.x, self.y = lesson4.load_data()
         self.reset()
-
-    @functools.cached_property
-    def _worker(self) -> WorkerProcess:
-        """The second process, started when it is first asked: importing TensorFlow there takes seconds."""
-        return self._start_worker()
 
     @property
     def epoch(self) -> int:
@@ -124,7 +118,7 @@ class Dial:
     @property
     def network(self) -> Network:
         """Return the network of the present choices."""
-        return self._networks(self.hidden, self.batch_size)
+        return network_of(self.seed, self.hidden, self.batch_size, self.dtype)
 
     @property
     def plan(self) -> list[float]:
@@ -140,8 +134,17 @@ class Dial:
         """Go back to the initial weights."""
         self.losses: list[float] = []
         self.rates: list[float] = []
-        self.weights = self.network.start
+        self.way = [self.network.start]  # the weights before each epoch, and after the last
         self.look_ahead()
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Return the weights after the epochs that are trained."""
+        return self.way[-1]
+
+    def weights_at(self, epoch: int) -> np.ndarray:
+        """Return the weights after so many epochs, those to come too."""
+        return self.way[epoch] if epoch <= self.epoch else self.outlook_way[epoch - self.epoch - 1]
 
     def choose(self, *, hidden: int | None = None, batch_size: int | None = None) -> None:
         """Take another network, or other batches, and begin anew."""
@@ -156,12 +159,11 @@ class Dial:
     def look_ahead(self) -> None:
         """Compute the coming epochs, fast; forget the results of ``.fit``: they belong to the old plan."""
         # Always the same number of epochs, since XLA compiles again for a new number; drop the extra ones.
-        rates = [self.rate] * self.epochs
-        losses, _ = self.network.trajectory.train(self.weights, rates, by_xla=True)
-        self.outlook = list(losses[: self.epochs - self.epoch])
+        rates, left = [self.rate] * self.epochs, self.epochs - self.epoch
+        losses, way = self.network.trajectory.train(self.weights, rates, by_xla=True)
+        self.outlook, self.outlook_way = list(losses[:left]), way[:left]
         self.fit: list[float] | None = None
-        if not self._lost:
-            self.verdict = ""
+        self.verdict = ""
 
     def step(self) -> bool:
         """Train an epoch; return whether there was one left."""
@@ -170,41 +172,50 @@ class Dial:
         losses, weights = self.network.trajectory.train(self.weights, [self.rate])
         self.rates.append(self.rate)
         self.losses.append(float(losses[0]))
-        self.outlook = self.outlook[1:]
-        self.weights = weights[0]
+        self.outlook, self.outlook_way = self.outlook[1:], self.outlook_way[1:]
+        self.way.append(weights[0])
         return True
 
-    def probabilities(self, points: np.ndarray) -> np.ndarray:
-        """Return what the network answers now, shape (len(points),)."""
-        return self.network.probabilities(self.weights, points)
+    def probabilities(self, points: np.ndarray, epoch: int) -> np.ndarray:
+        """Return what the network answers after so many epochs, shape (len(points),)."""
+        return self.network.probabilities(self.weights_at(epoch), points)
 
-    def accuracy(self) -> float:
-        """Return the share of rows on which the network is right now."""
-        return float(np.mean((self.probabilities(self.x) >= 0.5) == (self.y[:, 0] == 1)))
+    def accuracy(self, epoch: int) -> float:
+        """Return the share of rows on which the network is right after so many epochs."""
+        return float(np.mean((self.probabilities(self.x, epoch) >= 0.5) == (self.y[:, 0] == 1)))
 
-    def ask_worker(self) -> bool:
-        """Take the results of the second process and give it the next task; return whether there is news."""
-        if self._lost:
+    def ask_fit(self) -> bool:
+        """Take what ``.fit`` gives for the present plan, once it is done; return whether there is news."""
+        if self.fit is not None or self.verdict:
             return False
-        wanted = (self.hidden, self.batch_size, tuple(self.plan))
-        news = False
-        try:
-            done = self._worker.answer()
-            if done is not None and done[0] == wanted:  # else the dial has moved on
-                self._take(*done[1])
-                news = True
-            if self.fit is None:
-                self._worker.ask(wanted)
-        except (RuntimeError, EOFError, OSError) as error:
-            self._lost, news = True, True
-            self.verdict = f"not compared: .fit, in the second process, failed ({error or 'it has ended'})"
-        return news
+        arguments = (self.seed, self.hidden, self.batch_size, tuple(self.plan))
+        done = self.fits.result(self, Task("lesson4", self.dtype, arguments))
+        if isinstance(done, Failed):
+            self.verdict = f"not compared: .fit, in the second process, failed ({done.why}); turn the dial"
+        elif done is not None:
+            self._take(*done)
+        return done is not None
 
     def _take(self, by_hand: list[float], fit: list[float], verdict: str) -> None:
         """Take the results of the second process; check that it trained the same epochs as this one."""
         self.fit, self.outlook, self.verdict = fit, by_hand[self.epoch :], verdict
         if not np.array_equal(by_hand[: self.epoch], self.losses, equal_nan=True):
             self.verdict = "not identical: the epochs trained here differ from those in the second process"
+
+    def settles_at(self) -> int:
+        """Return the epoch from which on the loss falls no more: by 1 % of its whole fall, at the most."""
+        first, lowest = self.network.start_loss, np.nanmin([self.network.start_loss, *self.curve])
+        near = np.flatnonzero(np.array(self.curve) <= lowest + 0.01 * (first - lowest))
+        return int(near[0]) if len(near) else 0
+
+    def words_so_far(self) -> str:
+        """Return a line: what the epochs that are trained have shown."""
+        first, last = self.network.start_loss, self.losses[-1]
+        if not last <= BLOWN_UP * first:
+            return f"Epoch {self.epoch}: the loss is {last:.3g}. It has blown up: it began at {first:.3f}."
+        up = steps_up(self.losses)
+        told = f", and rose in {up} of {self.epoch - 1} steps" if up else ""
+        return f"Epoch {self.epoch}: the loss went from {first:.3f} to {last:.3f}{told}."
 
     def words(self) -> str:
         """Return a line: what is happening."""
@@ -222,9 +233,3 @@ class Dial:
             verb = "blew" if at < self.epoch else "blows"
             told = f"{verb} up at epoch {at}: above {first:.3f}, its start"
         return f"epoch {self.epoch}, loss {self.losses[-1]:.3g}: {told}" if self.epoch else told
-
-    def close(self) -> None:
-        """End the second process."""
-        self._lost = True
-        if "_worker" in vars(self):  # it was started
-            self._worker.close()

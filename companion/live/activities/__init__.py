@@ -1,0 +1,1 @@
+"""What the activities compute: plain Python, a file for each lesson. Nothing here knows a browser."""

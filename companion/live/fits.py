@@ -1,0 +1,110 @@
+"""``.fit`` for all sessions: one process beside this one trains, one task after the other."""
+
+import importlib
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+from companion.live.worker_process import WorkerProcess
+from companion.precision import precision
+
+MOST_KEPT = 200  # results, for all sessions together
+
+
+class Task(NamedTuple):
+    """What is to be trained: by which activity's ``by_hand_and_fit``, in which precision, with what."""
+
+    activity: str
+    dtype: str
+    arguments: tuple[Any, ...]
+
+
+class Failed(NamedTuple):
+    """Why a task has no result."""
+
+    why: str
+
+
+class Fits:
+    """Has trainings done in a second process, and keeps their results.
+
+    Each session has one wish at a time; wishes are met in turn.
+    """
+
+    def __init__(self) -> None:
+        self._wishes: OrderedDict[Hashable, Task] = OrderedDict()
+        self._results: OrderedDict[Task, Any] = OrderedDict()
+        self._worker: WorkerProcess | None = None
+
+    def result(self, session: Hashable, task: Task) -> Any:
+        """Return what came of a task, or None while it is not done; this session waits for it then."""
+        self._look()
+        if task in self._results:
+            self.forget(session)
+            self._results.move_to_end(task)
+            self._begin()
+            return self._results[task]
+        if self._wishes.get(session) != task:
+            self._wishes[session] = task
+        self._begin()
+        return None
+
+    def forget(self, session: Hashable) -> None:
+        """Forget the wish of a session."""
+        self._wishes.pop(session, None)
+
+    def again(self, task: Task) -> None:
+        """Forget that a task has failed, so that it is tried again."""
+        if isinstance(self._results.get(task), Failed):
+            del self._results[task]
+
+    def _look(self) -> None:
+        """Take what the second process has done."""
+        if self._worker is None or self._worker.task is None:
+            return
+        task = self._worker.task
+        try:
+            done = self._worker.answer()
+        except RuntimeError as error:  # the training failed, the process goes on
+            self._keep(task, Failed(str(error)))
+        except (EOFError, OSError):
+            self._keep(task, Failed("its process has ended"))
+            self._worker = None
+        else:
+            if done is not None:
+                self._keep(*done)
+
+    def _keep(self, task: Task, result: Any) -> None:
+        self._results[task] = result
+        while len(self._results) > MOST_KEPT:
+            self._results.popitem(last=False)
+
+    def _begin(self) -> None:
+        """Give the second process the next wish, if it has nothing to do."""
+        if self._worker is None:
+            self._worker = WorkerProcess(_work)
+        if self._worker.task is not None:
+            return
+        for session, task in list(self._wishes.items()):
+            if task in self._results:
+                continue
+            try:
+                self._worker.ask(task)
+            except OSError:  # it has just ended
+                self._keep(task, Failed("its process has ended"))
+                self._worker = None
+            self._wishes.move_to_end(session)
+            return
+
+    def close(self) -> None:
+        """End the second process."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+
+def _work(task: Task) -> Any:
+    """Train, in the second process."""
+    activity = importlib.import_module(f"companion.live.activities.{task.activity}")
+    with precision(task.dtype):
+        return activity.by_hand_and_fit(*task.arguments)

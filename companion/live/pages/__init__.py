@@ -1,0 +1,1 @@
+"""The pictures of the activities, drawn with Bokeh: a file for each lesson."""

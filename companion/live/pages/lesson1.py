@@ -1,0 +1,159 @@
+"""The page of lesson 1: the ball on the loss surface, and the line between pass and fail."""
+
+from typing import Any
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.models import ColumnDataSource
+from contourpy import contour_generator
+
+from companion import lesson1
+from companion.live.activities.lesson1 import BATCH_SIZES, Ball, loss_at
+from companion.live.fits import Fits
+from companion.live.pages.shell import CLASSES, NOW, Shell
+from companion.terminal.lesson_list import LESSONS
+
+GRID = 80
+LEVELS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)
+MARGIN = 1.0  # around the path
+TASK = (
+    "The height is the loss, and the ball is the neuron: its two weights say where it stands. Press Step a "
+    "few times. Then try the rate 1, and batches of a single student."
+)
+END = (
+    "An update goes straight down the slope, as far as the rate times the slope: too far, and the ball "
+    "climbs the other side. In lesson1.py: <code>optimizer.apply_gradients(...)  # [7] update</code>. Next: "
+    "<a href='lesson3'>inside one call of .fit</a>."
+)
+
+
+class BallPage:
+    """One session with the ball."""
+
+    def __init__(self, document: Document, fits: Fits, choices: dict[str, Any]) -> None:
+        self.ball, self.training = Ball(fits, **choices), False
+        self.shell = shell = Shell(document, "lesson1", TASK, END)
+        self.rate = shell.rate(LESSONS["lesson1"].dial, self.ball.rate, self.turn)
+        self.batch = shell.choice("batch size", BATCH_SIZES, self.ball.batch_size, self.choose)
+        self.start = shell.button("Train", self.train, is_main=True)
+        buttons = self.start, shell.button("Step", self.step), shell.button("Reset", self.reset)
+        shell.show(
+            shell.row(self._surface(), self._students()),
+            shell.row(self.rate),
+            shell.row(*buttons, self.batch),
+            every_tick=self.tick,
+        )
+        document.on_session_destroyed(lambda _: fits.forget(self))
+        self.update()
+
+    def _surface(self) -> Any:
+        made = self.shell.figure(
+            "The loss of all four students", x_axis_label="weight of study", y_axis_label="weight of sleep",
+            x_range=(-1, 1), y_range=(-1, 1),
+        )  # fmt: skip
+        self.surface = made
+        self.lines, self.path, self.at = (
+            ColumnDataSource({"x": [], "y": [], "color": []}),
+            ColumnDataSource({"x": [], "y": []}),
+            ColumnDataSource({"x": [], "y": []}),
+        )
+        made.multi_line("x", "y", source=self.lines, color="color", line_width=1.5)
+        made.line("x", "y", source=self.path, color=self.shell.colors.by_hand, line_width=2)
+        made.scatter("x", "y", source=self.path, color=self.shell.colors.by_hand, size=5)
+        made.scatter("x", "y", source=self.at, color=NOW, size=16, line_color="white")
+        return made
+
+    def _students(self) -> Any:
+        made = self.shell.figure(
+            "", x_axis_label="hours of study", y_axis_label="hours of sleep", x_range=(0, 10), y_range=(0, 10)
+        )
+        self.students = made
+        self.border = ColumnDataSource({"x": [], "y": []})
+        made.line("x", "y", source=self.border, color=self.shell.colors.ink, line_width=3)
+        x, y = lesson1.load_data()
+        for label, marker, told in ((0, "circle", "fail"), (1, "triangle", "pass")):
+            rows = x[y[:, 0] == label]
+            made.scatter(
+                rows[:, 0], rows[:, 1], marker=marker, size=16, color=CLASSES[label], legend_label=told
+            )
+        self.shell.legend(made, "top_left")
+        return made
+
+    def turn(self, rate: float) -> None:
+        """Turn the dial."""
+        self.ball.rate = rate
+        self.update()
+
+    def choose(self, batch_size: int) -> None:
+        """Take other batches, and begin anew."""
+        self.training = False
+        self.ball.reset(batch_size)
+        self.update()
+
+    def train(self) -> None:
+        """Start the training, or stop it."""
+        self.training = not self.training
+        self.update()
+
+    def step(self) -> None:
+        """Make one update."""
+        self.training = False
+        self.ball.step()
+        self.update()
+
+    def reset(self) -> None:
+        """Go back to the initial weights."""
+        self.training = False
+        self.ball.reset()
+        self.update()
+
+    def tick(self) -> None:
+        """Train on, and ask for the results of ``.fit``."""
+        trained = self.training and self.ball.step()
+        if self.training and self.ball.is_over:
+            self.training = False
+        if self.ball.ask_fit() or trained:
+            self.update()
+
+    def update(self) -> None:
+        """Show how everything is now."""
+        ball = self.ball
+        self.start.label = "Pause" if self.training else "Train"
+        path = np.array(ball.path)
+        self._draw_surface(path)
+        self.path.data = {"x": path[:, 0], "y": path[:, 1]}
+        self.at.data = {"x": path[-1:, 0], "y": path[-1:, 1]}
+        study, sleep = ball.line()
+        self.border.data = {"x": study, "y": sleep}
+        self.students.title.text = f"Where the neuron is undecided: bias {path[-1, 2]:.2f}"
+        told = ball.verdict or ("waiting for .fit ..." if ball.losses else "no epoch is over yet")
+        self.shell.say(ball.words(), f"by hand and .fit: {told}")
+
+    def _draw_surface(self, path: np.ndarray) -> None:
+        """Draw the contours of the loss at the bias as it is now, around the path."""
+        low, high = path[:, :2].min(axis=0) - MARGIN, path[:, :2].max(axis=0) + MARGIN
+        ranges = self.surface.x_range, self.surface.y_range
+        for axis, start, end in zip(ranges, low, high, strict=True):
+            axis.start, axis.end = float(start), float(end)
+        across, up = np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
+        heights = loss_at(*np.meshgrid(across, up), path[-1, 2])
+        contours = contour_generator(across, up, heights)
+        drawn: Any = {"x": [], "y": [], "color": []}
+        for number, level in enumerate(LEVELS):
+            lines: Any = contours.lines(level)
+            for line in lines:
+                drawn["x"].append(line[:, 0])
+                drawn["y"].append(line[:, 1])
+                drawn["color"].append(_shade(number / (len(LEVELS) - 1), dark=self.shell.is_dark))
+        self.lines.data = drawn
+
+
+def _shade(height: float, *, dark: bool) -> str:
+    """Return a gray for a height from 0 to 1: the higher, the farther from the paper."""
+    value = int(90 + 130 * height) if dark else int(190 - 130 * height)
+    return f"#{value:02x}{value:02x}{value:02x}"
+
+
+def open_page(document: Document, fits: Fits, choices: dict[str, Any]) -> None:
+    """Put the ball on a page."""
+    BallPage(document, fits, choices)

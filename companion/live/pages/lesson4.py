@@ -1,0 +1,251 @@
+"""The page of lesson 4: two moons and the boundary, the loss by hand and by ``.fit``, the dial."""
+
+from typing import Any
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.events import Tap
+from bokeh.models import ColumnDataSource, LinearColorMapper
+from bokeh.models.annotations import Span
+from contourpy import contour_generator
+
+from companion.live.activities.lesson4 import Dial
+from companion.live.fits import Fits
+from companion.live.pages.shell import CLASSES, FIT, NOW, Shell
+from companion.terminal.lesson_list import LESSONS
+
+BATCH_SIZES = (8, 16, 32, 64, 200)
+HIDDEN_UNITS = (1, 2, 4, 8, 16, 32)
+GRID = 60  # points along each side of the picture of the network's answers
+EPOCHS_A_TICK = 2  # fast enough not to wait, slow enough to watch
+LOWEST, HIGHEST = 1e-3, 1e2  # of the losses that are drawn
+TASK = (
+    "Guess first: click into the right picture where the loss will stop falling. Then press Train, and "
+    "drag the learning rate while it learns. Break it on purpose."
+)
+END = (
+    "A small rate crawls, a large one is thrown about: the step is the rate times the slope. In lesson4.py: "
+    "<code>optimizer.apply_gradients(...)  # [7] update</code>. Next: <a href='lesson3'>inside one call of "
+    ".fit</a>."
+)
+
+
+class DialPage:
+    """One session with the dial."""
+
+    def __init__(self, document: Document, fits: Fits, choices: dict[str, Any]) -> None:
+        self.dial = Dial(fits, **choices)
+        self.shell = Shell(document, "lesson4", TASK, END)
+        self.training = self.revealed = False
+        self.guess: int | None = None
+        shell = self.shell
+        self.rate = shell.rate(LESSONS["lesson4"].dial, self.dial.rate, self.turn)
+        self.epoch = shell.slider("look at epoch", 0, self.dial.epochs, 0, 1, self.look)
+        self.hidden = shell.choice("hidden units", HIDDEN_UNITS, self.dial.hidden, self.choose_hidden)
+        self.batch = shell.choice("batch size", BATCH_SIZES, self.dial.batch_size, self.choose_batch)
+        self.start = shell.button("Train", self.train, is_main=True)
+        self.future = shell.button("Show the future", self.reveal)
+        buttons = [
+            self.start,
+            shell.button("Step", self.step),
+            shell.button("Reset", self.reset),
+            self.future,
+        ]
+        shell.show(
+            shell.row(self._network(), self._curves()),
+            shell.row(self.rate),
+            shell.row(*buttons, self.hidden, self.batch),
+            shell.row(self.epoch),
+            every_tick=self.tick,
+        )
+        document.on_session_destroyed(lambda _: fits.forget(self))
+        self.update()
+
+    def _network(self) -> Any:
+        x, y = self.dial.x, self.dial.y[:, 0]
+        (left, low), (right, high) = x.min(axis=0) - 0.4, x.max(axis=0) + 0.4
+        self.across, self.up = np.linspace(left, right, GRID), np.linspace(low, high, GRID)
+        self.points = np.column_stack([side.ravel() for side in np.meshgrid(self.across, self.up)])
+        self.moons = self.shell.figure("", x_range=(left, right), y_range=(low, high))
+        self.answers = ColumnDataSource({"image": [np.zeros((GRID, GRID), "float32")]})
+        colors = LinearColorMapper(palette=_between(*CLASSES), low=0, high=1)
+        self.moons.image(
+            "image", source=self.answers, x=left, y=low, dw=right - left, dh=high - low, color_mapper=colors,
+            alpha=0.55,
+        )  # fmt: skip
+        self.boundary = ColumnDataSource({"x": [], "y": []})
+        self.moons.multi_line("x", "y", source=self.boundary, color=self.shell.colors.ink, line_width=2)
+        for label, marker in ((0, "circle"), (1, "triangle")):
+            rows = x[y == label]
+            self.moons.scatter(
+                rows[:, 0], rows[:, 1], marker=marker, size=8, fill_color=CLASSES[label], line_color="white"
+            )
+        return self.moons
+
+    def _curves(self) -> Any:
+        page = self.shell.figure(
+            "The loss, by hand and by .fit", y_axis_type="log", x_range=(-2, self.dial.epochs + 1),
+            y_range=(LOWEST, 2), x_axis_label="epoch", y_axis_label="loss",
+        )  # fmt: skip
+        self.curves = page
+        hand = self.shell.colors.by_hand
+        self.coming, self.trained, self.fit, self.now = (
+            ColumnDataSource({"x": [], "y": []}) for _ in range(4)
+        )
+        page.line("x", "y", source=self.coming, color=hand, alpha=0.45, line_width=3, legend_label="to come")
+        page.line("x", "y", source=self.trained, color=hand, line_width=5, legend_label="by hand")
+        page.line("x", "y", source=self.fit, color=FIT, line_width=2, line_dash="dashed", legend_label=".fit")
+        page.scatter("x", "y", source=self.now, color=NOW, size=11)
+        self.guessed = Span(
+            dimension="height", line_color=NOW, line_width=2, line_dash="dotted", visible=False
+        )
+        self.truth = Span(dimension="height", line_color=self.shell.colors.ink, line_width=2, visible=False)
+        page.add_layout(self.guessed)
+        page.add_layout(self.truth)
+        page.on_event(Tap, self.on_guess)
+        self.shell.legend(page, "bottom_left")
+        return page
+
+    def on_guess(self, event: Tap) -> None:
+        """Take a guess at the epoch where the loss stops falling."""
+        if event.x is not None and np.isfinite(event.x):
+            self.guess = int(np.clip(round(event.x), 0, self.dial.epochs - 1))
+            self.update()
+
+    def turn(self, rate: float) -> None:
+        """Turn the dial."""
+        self.dial.turn(rate)
+        self.update()
+
+    def look(self, epoch: float) -> None:
+        """Look at the network after so many epochs."""
+        if not self.training:
+            self.draw_network(int(epoch))
+
+    def choose_hidden(self, hidden: int) -> None:
+        """Take another network."""
+        self._choose(hidden=hidden)
+
+    def choose_batch(self, batch_size: int) -> None:
+        """Take other batches."""
+        self._choose(batch_size=batch_size)
+
+    def _choose(self, **choice: int) -> None:
+        self.training = False
+        self.dial.choose(**choice)
+        self.update()
+
+    def train(self) -> None:
+        """Start the training, stop it, or begin anew where it has come to its end."""
+        if self.dial.epoch == self.dial.epochs:
+            self.dial.reset()
+        self.training = not self.training
+        self.update()
+
+    def step(self) -> None:
+        """Train an epoch."""
+        self.training = False
+        self.dial.step()
+        self.update()
+
+    def reset(self) -> None:
+        """Go back to the initial weights."""
+        self.training = False
+        self.dial.reset()
+        self.update()
+
+    def reveal(self) -> None:
+        """Show what is to come, or hide it."""
+        self.revealed = not self.revealed
+        self.update()
+
+    def tick(self) -> None:
+        """Train on, and ask for the results of ``.fit``."""
+        trained = self.training and sum(self.dial.step() for _ in range(EPOCHS_A_TICK)) > 0
+        if self.training and self.dial.epoch == self.dial.epochs:
+            self.training = False
+            trained = True
+        if self.dial.ask_fit() or trained:
+            self.update()
+
+    @property
+    def shows_all(self) -> bool:
+        """Return whether the coming epochs are shown."""
+        return self.revealed or self.dial.epoch == self.dial.epochs
+
+    def update(self) -> None:
+        """Show how everything is now."""
+        dial = self.dial
+        self.start.label = "Pause" if self.training else "Train"
+        self.future.label = "Hide the future" if self.revealed else "Show the future"
+        losses, last = _drawn(dial.curve), max(dial.epoch - 1, 0)
+        epochs = np.arange(len(losses))
+        shown = len(losses) if self.shows_all else dial.epoch
+        self.coming.data = {"x": epochs[last:shown], "y": losses[last:shown]}
+        self.trained.data = {"x": epochs[: dial.epoch], "y": losses[: dial.epoch]}
+        self.now.data = {"x": epochs[last : dial.epoch], "y": losses[last : dial.epoch]}
+        fit = _drawn(dial.fit or [])[:shown]
+        self.fit.data = {"x": epochs[: len(fit)], "y": fit}
+        self.curves.y_range.start = float(np.clip(0.5 * min([0.2, *losses[:shown]]), LOWEST, 0.1))
+        self.curves.y_range.end = float(
+            np.clip(2 * max([dial.network.start_loss, *losses[:shown]]), 2, HIGHEST)
+        )
+        self._show_guess()
+        verdict = dial.verdict or ".fit is still training, in a process beside ..."
+        self.shell.say(self._words(), f"by hand and .fit: {verdict}")
+        at = dial.epochs if self.revealed else dial.epoch
+        if self.epoch.value != at:
+            self.epoch.value = at
+        self.draw_network(at)
+
+    def _words(self) -> str:
+        dial = self.dial
+        if self.shows_all or dial.epoch:
+            words = dial.words() if self.shows_all else dial.words_so_far()
+        else:
+            words = (
+                f"The loss is {dial.network.start_loss:.3f} before any update. Where will it stop falling?"
+            )
+        if self.guess is not None and self.shows_all:
+            words += f". You guessed epoch {self.guess}; it falls until epoch {dial.settles_at()}."
+        elif self.guess is not None:
+            words += f" Your guess: epoch {self.guess}."
+        return words
+
+    def _show_guess(self) -> None:
+        self.guessed.visible = self.guess is not None
+        self.guessed.location = self.guess
+        self.truth.visible = self.guess is not None and self.shows_all
+        self.truth.location = self.dial.settles_at()
+
+    def draw_network(self, epoch: int) -> None:
+        """Draw what the network answers after so many epochs."""
+        epoch = min(epoch, self.dial.epochs if self.shows_all else self.dial.epoch)
+        values = self.dial.probabilities(self.points, epoch).reshape(GRID, GRID)
+        self.answers.data = {"image": [values.astype("float32")]}
+        lines: Any = contour_generator(self.across, self.up, values).lines(0.5)
+        self.boundary.data = {"x": [line[:, 0] for line in lines], "y": [line[:, 1] for line in lines]}
+        right = self.dial.accuracy(epoch)
+        self.moons.title.text = f"Epoch {epoch}: right on {right:.1%} of the rows"
+
+
+def _drawn(losses: Any) -> np.ndarray:
+    """Return losses as they are drawn: what is no number, or too high, along the top."""
+    return np.clip(
+        np.nan_to_num(np.array(losses, dtype="float64"), nan=HIGHEST, posinf=HIGHEST), LOWEST, HIGHEST
+    )
+
+
+def _between(first: str, last: str, count: int = 64) -> list[str]:
+    """Return colors from one over white to another."""
+    ends = [np.array([int(color[n : n + 2], 16) for n in (1, 3, 5)]) for color in (first, last)]
+    white = np.array([255, 255, 255])
+    half = count // 2
+    mixed = [ends[0] + (white - ends[0]) * k / half for k in range(half)]
+    mixed += [white + (ends[1] - white) * k / half for k in range(half)]
+    return ["#" + "".join(f"{int(part):02x}" for part in color) for color in mixed]
+
+
+def open_page(document: Document, fits: Fits, choices: dict[str, Any]) -> None:
+    """Put the dial on a page."""
+    DialPage(document, fits, choices)

@@ -1,0 +1,211 @@
+"""What all pages share: their frame, their colors in light and dark, and the words that say what happens."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.events import DocumentReady
+from bokeh.layouts import column, row
+from bokeh.models import CustomJS, CustomJSTickFormatter, LayoutDOM
+from bokeh.models.widgets import Button, Div, Select, Slider
+from bokeh.plotting import figure
+from jinja2 import Template
+
+from companion.terminal.lesson_list import LESSONS
+
+TITLES = {
+    name: f"{one.activity[:1].upper()}{one.activity[1:]}" for name, one in LESSONS.items() if one.activity
+}
+POWER_STEP = 0.05  # so that 0.1 can be hit, and not only 0.0992
+TICK = 30  # milliseconds between two looks at what is to be done
+
+# Colors that people with any kind of color vision tell apart (Okabe and Ito), for light and dark pages.
+BY_HAND, FIT, NOW = "#0072B2", "#E69F00", "#D55E00"
+CLASSES = ("#5D3A9B", "#E66100")
+
+
+@dataclass(frozen=True)
+class Colors:
+    """The colors of a page, light or dark."""
+
+    ink: str
+    paper: str
+    line: str
+    by_hand: str
+
+
+LIGHT = Colors("#1a1a1a", "#ffffff", "#d0d0d0", BY_HAND)
+DARK = Colors("#e8e8e8", "#16181c", "#44474d", "#56B4E9")
+WIDGETS = """
+    :host { font-size: 1rem; color: inherit; --font-size: 1rem }
+    .bk-input { background: transparent; color: inherit; font-size: 1rem; height: auto }
+    .bk-input option { color: #1a1a1a }
+    .bk-btn { font-size: 1rem; min-height: 2.6rem }
+    .bk-btn:focus-visible, .bk-input:focus-visible, .noUi-handle:focus-visible
+      { outline: 3px solid #D55E00; outline-offset: 2px }
+    .noUi-handle { width: 26px !important; height: 26px !important; right: -13px !important;
+      top: -10px !important }
+"""  # each widget gets a copy, since none may stand on two pages
+PAGE = Template(
+    """
+{% extends base %}
+{% block preamble %}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<script>
+const dark = matchMedia("(prefers-color-scheme: dark)").matches, here = new URL(location);
+if (dark !== here.searchParams.has("dark")) {
+  dark ? here.searchParams.set("dark", "1") : here.searchParams.delete("dark");
+  location.replace(here);
+}
+</script>
+<style>
+:root { color-scheme: {{ "dark" if dark else "light" }} }
+body { background: {{ colors.paper }} }
+.page { font: 16px/1.5 system-ui, sans-serif; color: {{ colors.ink }}; max-width: 100rem; margin: 0 auto;
+  padding: .5rem 1rem 2rem }
+h1 { font-size: 1.4rem; margin: .4rem 0 } nav a, nav b { margin-right: 1rem; white-space: nowrap }
+a { color: {{ colors.by_hand }} }
+#words { font-size: 1.15rem; font-weight: 600; margin: .2rem 0; min-height: 1.7em }
+#verdict { margin: .2rem 0 .6rem; min-height: 1.5em } a:focus-visible { outline: 3px solid #D55E00 }
+footer { margin-top: 1rem }
+</style>
+{% endblock %}
+{% block contents %}
+<div class="page">
+<nav aria-label="activities">{% for name, title in titles.items() %}
+{% if name == lesson %}<b aria-current="page">{{ title }}</b>
+{% else %}<a href="{{ name }}">{{ title }}</a>{% endif %}
+{% endfor %}</nav>
+<h1>Lesson {{ lesson[-1] }}: {{ titles[lesson] }}</h1>
+<p>{{ task }}</p>
+<p id="words" role="status" aria-live="polite"></p>
+<p id="verdict"></p>
+<main>{{ super() }}</main>
+<footer>{{ end }}</footer>
+</div>
+{% endblock %}
+"""
+)
+
+
+class Shell:
+    """The frame of a page: words, verdict, and widgets that look alike.
+
+    Parameters
+    ----------
+    document : Document
+        Of one session.
+    lesson : str
+        Such as "lesson4".
+    task : str
+        What to do, in a sentence or two.
+    end : str
+        What the activity shows, where to find it in the lesson, and what comes next, as HTML.
+    """
+
+    def __init__(self, document: Document, lesson: str, task: str, end: str) -> None:
+        context = document.session_context
+        arguments = getattr(getattr(context, "request", None), "arguments", {})
+        self.document, self.is_dark = document, "dark" in arguments
+        self.colors = DARK if self.is_dark else LIGHT
+        document.title = f"{TITLES[lesson]} (lesson {lesson[-1]})"
+        document.template = PAGE
+        document.template_variables.update(
+            lesson=lesson, titles=TITLES, task=task, end=end, dark=self.is_dark,
+            colors=self.colors,
+        )  # fmt: skip
+        self._texts = {name: Div(visible=False, name=name) for name in ("words", "verdict")}
+        for name, div in self._texts.items():
+            # The page's own paragraphs, since a screen reader does not hear what stands inside a widget.
+            show = CustomJS(
+                args={"div": div}, code=f"document.getElementById('{name}').textContent = div.text"
+            )
+            div.js_on_change("text", show)
+            document.js_on_event(DocumentReady, show)
+
+    def say(self, words: str, verdict: str = "") -> None:
+        """Set the two lines that say what happens."""
+        for name, text in (("words", words), ("verdict", verdict)):
+            if self._texts[name].text != text:
+                self._texts[name].text = text
+
+    def figure(self, title: str, **how: Any) -> Any:
+        """Return a figure that grows and shrinks with the page."""
+        made: Any = figure(
+            title=title, toolbar_location=None, tools="", sizing_mode="stretch_width", min_width=300,
+            background_fill_color=None, border_fill_color=None, outline_line_color=self.colors.line,
+            styles={"flex": "1 1 340px"}, **{"height": 360} | how,
+        )  # fmt: skip
+        made.title.text_color = self.colors.ink
+        for axis in made.axis:
+            axis.axis_label_text_color = axis.major_label_text_color = self.colors.ink
+            axis.axis_line_color = axis.major_tick_line_color = self.colors.line
+            axis.minor_tick_line_color = None
+        made.grid.grid_line_color = self.colors.line
+        made.grid.grid_line_alpha = 0.5
+        return made
+
+    def legend(self, made: Any, place: str = "top_right") -> None:
+        """Let a figure's legend stand at a place inside it."""
+        legend = made.legend
+        legend.location, legend.label_text_color = place, self.colors.ink
+        legend.background_fill_color, legend.background_fill_alpha = self.colors.paper, 0.7
+        legend.border_line_color = None
+
+    def rate(self, ends: tuple[float, float], rate: float, changed: Callable[[float], None]) -> Slider:
+        """Return the dial: a slider over powers of ten that calls `changed` with each new learning rate."""
+        low, high = (float(np.log10(end)) for end in ends)
+        made = self.slider(
+            "learning rate", low, high, float(np.log10(rate)), POWER_STEP,
+            lambda power: changed(float(f"{10 ** min(max(float(power), low), high):.3g}")),
+        )  # fmt: skip
+        made.format = CustomJSTickFormatter(code="return String(Number((10 ** tick).toPrecision(3)))")
+        return made
+
+    def slider(
+        self, title: str, start: float, end: float, value: float, step: float, changed: Callable
+    ) -> Slider:
+        """Return a slider that calls `changed` with each new value."""
+        made = Slider(
+            title=title, start=start, end=end, value=value, step=step, stylesheets=[WIDGETS],
+            sizing_mode="stretch_width", min_width=260, styles={"flex": "2 1 260px"},
+        )  # fmt: skip
+        made.on_change("value", lambda _, old, new: changed(new))
+        return made
+
+    def choice(
+        self, title: str, choices: tuple[int, ...], value: int, changed: Callable[[int], None]
+    ) -> Select:
+        """Return a list to choose a number from."""
+        options: Any = [str(one) for one in choices]
+        made = Select(
+            title=title,
+            options=options,
+            value=str(value),
+            stylesheets=[WIDGETS],
+            width=150,
+        )
+        made.on_change("value", lambda _, old, new: changed(int(new)) if int(new) in choices else None)
+        return made
+
+    def button(self, label: str, pressed: Callable[[], None], *, is_main: bool = False) -> Button:
+        """Return a button."""
+        kind: Literal["default", "primary"] = "primary" if is_main else "default"
+        made = Button(label=label, button_type=kind, stylesheets=[WIDGETS], width=60 + 9 * len(label))
+        made.on_click(pressed)
+        return made
+
+    def row(self, *parts: LayoutDOM, align: str = "end") -> LayoutDOM:
+        """Put parts beside each other, or below where the page is narrow."""
+        return row(
+            *parts,
+            sizing_mode="stretch_width",
+            styles={"flex-wrap": "wrap", "gap": "12px", "align-items": align},
+        )
+
+    def show(self, *parts: LayoutDOM, every_tick: Callable[[], None]) -> None:
+        """Put parts below each other on the page, and call `every_tick` again and again."""
+        self.document.add_root(column(*parts, *self._texts.values(), sizing_mode="stretch_width"))
+        self.document.add_periodic_callback(every_tick, TICK)
