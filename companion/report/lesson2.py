@@ -29,6 +29,10 @@ PREDICTION = "0.1", "-0.1", "-0.05", "-0.25"
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in three ways and report; return 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     options = parse_lesson("lesson2", argv)
+    if options.live:
+        from companion.live.start import run_lesson  # another command, for those who ask for it
+
+        return run_lesson("lesson2", options)
     (x, y), (all_x, all_y) = lesson2.load_data(), lesson2.load_all_images()
     settings = settings_of(options, batch_size=len(x))
     runs, all_runs = (

@@ -80,6 +80,8 @@ LESSONS = {
         batch_size=None,
         shuffle=False,
         loss="MeanSquaredError",
+        activity="the gradient flows",
+        dial=(0.01, 10.0),
     ),
     "lesson3": Lesson(
         title="gradient descent on diabetes",

@@ -11,6 +11,8 @@ from companion import lesson4
 from companion.live.activities import lesson1 as ball_of_lesson1
 from companion.live.activities import lesson3 as inside_of_lesson3
 from companion.live.activities.lesson1 import Ball
+from companion.live.activities.lesson2 import STAGES as STAGES_OF_FLOW
+from companion.live.activities.lesson2 import Flow, names
 from companion.live.activities.lesson3 import STAGES, Inside, code_of
 from companion.live.activities.lesson4 import Dial, network_of
 from companion.live.fits import Failed, Fits, Task
@@ -174,6 +176,33 @@ def test_on_the_line_the_neuron_is_undecided(fits):
     ball.step()
     (w1, w2, bias), points = ball.path[-1], ball.line()
     assert [w1 * a + w2 * b + bias for a, b in zip(*points, strict=True)] == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_each_slope_is_the_product_that_is_told_and_that_of_the_tape(fits):
+    flow = Flow(fits)
+    slopes = np.concatenate([array.ravel() for array in flow.slopes])
+    assert len(names()) == len(slopes) == 31
+    for number, slope in enumerate(slopes):
+        factors = [float(text) for text in re.findall(r"-?\d+\.\d{4}", flow.product(number))]
+        assert np.prod(factors) == pytest.approx(slope, abs=2e-4), names()[number]
+        here, foretold = flow.wiggled(number, 1e-5)
+        assert here == pytest.approx(foretold, abs=1e-9)
+    far = [abs(np.subtract(*flow.wiggled(number, 2.0))) for number in range(31)]
+    assert max(far) > 0.5  # far away the slope foretells nothing
+
+
+def test_the_flow_goes_on_and_its_updates_are_those_of_fit(fits):
+    flow = Flow(fits)
+    words = [flow.words()]
+    while flow.go_on() or len(words) < len(STAGES_OF_FLOW):
+        words.append(flow.words())
+    assert len(set(words)) == len(STAGES_OF_FLOW)
+    assert "Silent: unit" in words[1]
+    for _ in range(3):
+        flow.update(0.1)
+    assert verdict_of(flow) == "identical: 3 of 3 epochs, all 4 weight arrays"
+    flow.update(0.5)  # with another rate, both begin anew
+    assert verdict_of(flow) == "identical: 1 of 1 epochs, all 4 weight arrays"
 
 
 @pytest.mark.parametrize("batch_size", inside_of_lesson3.BATCH_SIZES)

@@ -59,6 +59,20 @@ def test_the_ball_is_stepped_and_trained_and_is_that_of_fit(opened):
     assert "no epoch is over yet" in page.verdict()
 
 
+def test_a_number_is_wiggled_and_the_slope_comes_back(opened):
+    page = opened("lesson2")
+    for word in ("Each hidden unit", "Each output", "The loss is", "Back: ", "Further back: "):
+        page.press("Next")
+        page.wait(word)
+    page.page.get_by_label("one of the 31 numbers").select_option("W2[1,0]")
+    page.page.locator(".noUi-handle").last.focus()
+    page.page.keyboard.press("ArrowRight")
+    page.wait("the slope foretells")
+    page.press("Update")
+    page.wait("1 updates were made")
+    page.wait("identical: 1 of 1 epochs", of="verdict")
+
+
 def test_a_call_of_fit_is_gone_through_and_guesses_are_held_against_it(opened):
     page = opened("lesson3")
     for word in ("Epoch 0 begins", "Batch 0 holds", "Patient 0 is a row", "The network answers"):
@@ -192,7 +206,7 @@ def test_a_port_that_is_taken_is_told_and_the_next_one_serves(capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["lesson2"], "invalid choice: 'lesson2'"),
+        (["lesson9"], "invalid choice: 'lesson9'"),
         (["--port", "70000"], "--port: '70000' is not a whole number from 0 to 65535"),
     ],
 )
