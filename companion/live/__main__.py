@@ -14,7 +14,7 @@ FIRST = "lesson4"
 
 def live_parser() -> argparse.ArgumentParser:
     """Make the parser of the command."""
-    told = "; ".join(f"{name}: {lesson.activity}" for name, lesson in LESSONS.items() if lesson.activity)
+    told = "; ".join(f"{name}: {lesson.activity}" for name, lesson in LESSONS.items())
     parser = OneLineParser(
         prog=NAME,
         description=f"Opens a page in your browser with activities to play. {told}. Each trains a real "
@@ -23,8 +23,7 @@ def live_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    with_one = [name for name, lesson in LESSONS.items() if lesson.activity]
-    add("lesson", nargs="?", default=FIRST, choices=with_one, metavar="LESSON", help=f"which ({FIRST})")
+    add("lesson", nargs="?", default=FIRST, choices=LESSONS, metavar="LESSON", help=f"which ({FIRST})")
     port = whole_number(0, 65535, PORT)
     add("--port", type=port, default=PORT, metavar="N", help=f"of the page ({PORT}); 0 takes any")
     add("--no-browser", action="store_true", help="only print the address")

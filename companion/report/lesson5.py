@@ -43,6 +43,10 @@ DRAWN = 20  # test images
 def main(argv: Sequence[str] | None = None) -> int:
     """Train in two ways and report; return 0 if by hand and ``.fit`` agree bit for bit, else 1."""
     options = parse_lesson("lesson5", argv)
+    if options.live:
+        from companion.live.start import run_lesson  # another command, for those who ask for it
+
+        return run_lesson("lesson5", options)
     (x, y), (x_test, y_test) = digits()
     settings = settings_of(options, lesson5.BATCH_SIZE)
     runs, rate, dtype = Runs(lesson5.build_model, x, y, settings), options.learning_rate, options.dtype

@@ -94,7 +94,7 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
     flag("--exercises", help=told)
     flag("--textbook-fit", help="call model.fit(x, y, ...) on the arrays for all epochs (slower)")
     add_quiet(parser)
-    flag("--live", help=f"play instead: {lesson.activity}, in your browser" if lesson.activity else off)
+    flag("--live", help=f"play instead: {lesson.activity}, in your browser")
     return parser
 
 
@@ -172,9 +172,6 @@ def _open(name: str, options: argparse.Namespace) -> tuple[Report, Guesses]:
 def _check_live(parser: argparse.ArgumentParser, name: str, options: argparse.Namespace) -> None:
     """Refuse what an activity cannot do: options of the report, other rates, other settings."""
     lesson = LESSONS[name]
-    if not lesson.activity:
-        others = " and ".join(other for other, one in LESSONS.items() if one.activity)
-        parser.error(f"--live: {others} have an activity; try python -m companion.live")
     for written in ("plot", "json", "csv", "show", "quiet", "exercises", "textbook_fit", "predict", "brief"):
         if getattr(options, written):
             option = f"--{written.replace('_', '-')}"

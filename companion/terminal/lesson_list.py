@@ -31,7 +31,7 @@ class Lesson:
     exercises_at : mapping of str to value, optional
         The settings with which the exercises of its page are; None where it has none.
     activity : str
-        What can be played in its page of `companion.live`; "" where there is none.
+        What is played in its page of `companion.live`.
     dial : pair of float
         The lowest and the highest learning rate there.
     """
@@ -47,9 +47,9 @@ class Lesson:
     batch_size: int | None
     shuffle: bool
     loss: str
+    activity: str
+    dial: tuple[float, float]
     exercises_at: Mapping[str, Any] | None = None
-    activity: str = ""
-    dial: tuple[float, float] = (0.0, 0.0)
 
 
 LESSONS = {
@@ -126,6 +126,8 @@ LESSONS = {
         batch_size=32,
         shuffle=True,
         loss="SparseCategoricalCrossentropy",
+        activity="your own digit",
+        dial=(0.001, 10.0),
     ),
 }
 FIRST_TO_LAST = f"{min(LESSONS)} to {max(LESSONS)}"

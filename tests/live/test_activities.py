@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from marks import a_few, only
 
-from companion import lesson4
+from companion import lesson4, lesson5
 from companion.live.activities import lesson1 as ball_of_lesson1
 from companion.live.activities import lesson3 as inside_of_lesson3
 from companion.live.activities.lesson1 import Ball
@@ -15,8 +15,9 @@ from companion.live.activities.lesson2 import STAGES as STAGES_OF_FLOW
 from companion.live.activities.lesson2 import Flow, names
 from companion.live.activities.lesson3 import STAGES, Inside, code_of
 from companion.live.activities.lesson4 import Dial, network_of
+from companion.live.activities.lesson5 import Reader, centered
+from companion.live.activities.lesson5 import test_digits as digits_to_test
 from companion.live.fits import Failed, Fits, Task
-from companion.terminal.lesson_list import LESSONS
 
 pytestmark = pytest.mark.xdist_group("live")  # they share a second process
 
@@ -205,6 +206,45 @@ def test_the_flow_goes_on_and_its_updates_are_those_of_fit(fits):
     assert verdict_of(flow) == "identical: 1 of 1 epochs, all 4 weight arrays"
 
 
+def test_the_reader_learns_as_fit_does_while_it_answers(fits):
+    reader = Reader(fits)
+    before = reader.accuracy()
+    reader.choose(3)
+    while not reader.losses:
+        reader.step(min(7, reader.left_in_epoch()))
+        assert reader.answers()[-1].sum() == pytest.approx(1, rel=1e-5)
+    assert before < 0.3 < 0.6 < reader.accuracy()
+    assert verdict_of(reader) == "identical: 1 of 1 epochs, all 6 weight arrays"
+    assert f"It is a {digits_to_test()[1][3]}." in reader.words()
+    assert reader.drawing.max() == 1
+
+
+def test_the_layers_are_those_of_the_network_and_wrong_answers_come_the_surest_first(fits):
+    reader = Reader(fits)
+    reader.step(20)
+    x, y = digits_to_test()
+    model = lesson5.build_model()
+    model.set_weights(reader.weights)
+    assert np.abs(model.predict(x, verbose=0) - reader.layers(x)[-1]).max() < 1e-5
+    wrong = reader.wrong()
+    assert all(said != y[number] for number, said, _ in wrong)
+    assert [sure for *_, sure in wrong] == sorted((sure for *_, sure in wrong), reverse=True)
+    assert min(reader.lengths) > 0
+
+
+def test_a_drawing_is_moved_to_the_middle(fits):
+    reader = Reader(fits)
+    for up in range(2, 9):
+        reader.draw(3, up)
+    moved = centered(reader.drawing)
+    rows, columns = np.indices(moved.shape)
+    assert moved.sum() == pytest.approx(reader.drawing.sum())
+    for at in (rows, columns):
+        assert float((at * moved).sum() / moved.sum()) == pytest.approx(13.5, abs=0.6)
+    reader.clear()
+    assert "waits for a digit" in reader.words()
+
+
 @pytest.mark.parametrize("batch_size", inside_of_lesson3.BATCH_SIZES)
 def test_the_moments_inside_a_call_are_those_of_fit(fits, batch_size):
     inside = Inside(fits, batch_size=batch_size)
@@ -251,12 +291,3 @@ def test_wishes_are_met_in_turn_and_forgotten_with_their_session(fits):
     broken = Task("lesson1", "float64", (0, (0.1,)))
     wait_for(lambda: fits.result(9, broken))
     assert isinstance(fits.result(9, broken), Failed)
-
-
-def test_each_activity_has_its_page_and_its_dial():
-    from companion.live.pages.shell import TITLES
-
-    assert list(TITLES) == [name for name, lesson in LESSONS.items() if lesson.activity]
-    assert all(
-        LESSONS[name].dial[0] <= LESSONS[name].learning_rate <= LESSONS[name].dial[1] for name in TITLES
-    )

@@ -73,6 +73,26 @@ def test_a_number_is_wiggled_and_the_slope_comes_back(opened):
     page.wait("identical: 1 of 1 epochs", of="verdict")
 
 
+def test_a_digit_is_drawn_and_read_while_the_network_learns(opened):
+    page = opened("lesson5")
+    page.wait("it waits for a digit")
+    box = page.page.locator(".bk-Figure").first.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.page.mouse.move(middle[0], middle[1] - 80)
+    page.page.mouse.down()
+    page.page.mouse.move(middle[0], middle[1] + 80, steps=8)
+    page.page.mouse.up()
+    page.wait("After 0 epochs and 0 batches it says")
+    page.press("Train")
+    page.wait("After 1 epochs")
+    page.press("Pause")
+    page.wait("identical: ", of="verdict")
+    page.press("Clear the sheet")
+    page.wait("it waits for a digit")
+    page.page.get_by_label("or a test digit").select_option("7")  # for those who do not draw
+    page.wait("It is a ")
+
+
 def test_a_call_of_fit_is_gone_through_and_guesses_are_held_against_it(opened):
     page = opened("lesson3")
     for word in ("Epoch 0 begins", "Batch 0 holds", "Patient 0 is a row", "The network answers"):

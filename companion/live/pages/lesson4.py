@@ -11,7 +11,7 @@ from contourpy import contour_generator
 
 from companion.live.activities.lesson4 import Dial
 from companion.live.fits import Fits
-from companion.live.pages.shell import CLASSES, FIT, NOW, Shell
+from companion.live.pages.shell import CLASSES, FIT, NOW, Shell, between
 from companion.terminal.lesson_list import LESSONS
 
 BATCH_SIZES = (8, 16, 32, 64, 200)
@@ -68,7 +68,7 @@ class DialPage:
         self.points = np.column_stack([side.ravel() for side in np.meshgrid(self.across, self.up)])
         self.moons = self.shell.figure("", x_range=(left, right), y_range=(low, high))
         self.answers = ColumnDataSource({"image": [np.zeros((GRID, GRID), "float32")]})
-        colors = LinearColorMapper(palette=_between(*CLASSES), low=0, high=1)
+        colors = LinearColorMapper(palette=between(*CLASSES), low=0, high=1)
         self.moons.image(
             "image", source=self.answers, x=left, y=low, dw=right - left, dh=high - low, color_mapper=colors,
             alpha=0.55,
@@ -234,16 +234,6 @@ def _drawn(losses: Any) -> np.ndarray:
     return np.clip(
         np.nan_to_num(np.array(losses, dtype="float64"), nan=HIGHEST, posinf=HIGHEST), LOWEST, HIGHEST
     )
-
-
-def _between(first: str, last: str, count: int = 64) -> list[str]:
-    """Return colors from one over white to another."""
-    ends = [np.array([int(color[n : n + 2], 16) for n in (1, 3, 5)]) for color in (first, last)]
-    white = np.array([255, 255, 255])
-    half = count // 2
-    mixed = [ends[0] + (white - ends[0]) * k / half for k in range(half)]
-    mixed += [white + (ends[1] - white) * k / half for k in range(half)]
-    return ["#" + "".join(f"{int(part):02x}" for part in color) for color in mixed]
 
 
 def open_page(document: Document, fits: Fits, choices: dict[str, Any]) -> None:

@@ -15,9 +15,7 @@ from jinja2 import Template
 
 from companion.terminal.lesson_list import LESSONS
 
-TITLES = {
-    name: f"{one.activity[:1].upper()}{one.activity[1:]}" for name, one in LESSONS.items() if one.activity
-}
+TITLES = {name: f"{one.activity[:1].upper()}{one.activity[1:]}" for name, one in LESSONS.items()}
 POWER_STEP = 0.05  # so that 0.1 can be hit, and not only 0.0992
 TICK = 30  # milliseconds between two looks at what is to be done
 
@@ -88,6 +86,16 @@ footer { margin-top: 1rem }
 {% endblock %}
 """
 )
+
+
+def between(first: str, last: str, count: int = 64) -> list[str]:
+    """Return colors from one over white to another."""
+    ends = [np.array([int(color[n : n + 2], 16) for n in (1, 3, 5)]) for color in (first, last)]
+    white = np.array([255, 255, 255])
+    half = count // 2
+    mixed = [ends[0] + (white - ends[0]) * k / half for k in range(half)]
+    mixed += [white + (ends[1] - white) * k / half for k in range(half)]
+    return ["#" + "".join(f"{int(part):02x}" for part in color) for color in mixed]
 
 
 class Shell:

@@ -1,0 +1,193 @@
+"""Lesson 5: a network that learns to read, and a digit of one's own."""
+
+import functools
+
+import keras
+import numpy as np
+
+from companion import lesson5
+from companion.batches import batches_of_fit
+from companion.comparison.history import Comparison
+from companion.datasets import digits
+from companion.live.fits import Failed, Fits, Task
+from companion.live.updates import Updates, Weights
+from companion.precision import precision
+
+DTYPE = "float32"
+ROWS = 6400  # of the 60,000: an epoch takes about a second
+SIDE = 28  # pixels
+BRUSH = 1.1  # pixels: the radius of the pen
+MOST_SHOWN = 12  # wrong answers
+
+
+@functools.cache
+def updates() -> Updates:
+    """Return the network's updates, the same for all sessions."""
+    with precision(DTYPE):
+        model = lesson5.build_model()  # sets the seed, on which the order depends
+        batches = batches_of_fit(*_rows(), lesson5.BATCH_SIZE, shuffle=True)
+        return Updates(model, keras.losses.SparseCategoricalCrossentropy(), batches)
+
+
+@functools.cache
+def _rows() -> tuple[np.ndarray, np.ndarray]:
+    x, y = lesson5.load_data()
+    return x[:ROWS], y[:ROWS]
+
+
+@functools.cache
+def test_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels of digits that no training has seen, and which digit each is."""
+    return digits()[1]
+
+
+def by_hand_and_fit(rate: float, epochs: int) -> tuple[list[float], list[float], str]:
+    """Train by hand and by ``model.fit``; return both histories and the verdict."""
+    reader = Reader(Fits(), rate=rate)
+    while len(reader.losses) < epochs:
+        reader.step()
+    model = lesson5.build_model()
+    x, y = _rows()
+    size = lesson5.BATCH_SIZE
+    fit = lesson5.train_with_fit(model, x, y, learning_rate=rate, batch_size=size, epochs=epochs)
+    compared = Comparison(reader.losses, fit, reader.weights, model.get_weights(), dtype=DTYPE)
+    return reader.losses, fit, compared.verdict()
+
+
+class Reader:
+    """A network that learns to read, and the digit that is drawn for it.
+
+    Attributes
+    ----------
+    weights : list of ndarray
+        As they are now.
+    losses : list of float
+        Of the epochs that are done, as ``.fit`` reports them.
+    batches : int
+        How many batches of the present epoch are done.
+    lengths : list of float
+        The gradient's length in the last update, by layer.
+    drawing : ndarray of shape (28, 28)
+        From 0 to 1.
+    verdict : str
+        Whether by hand and ``.fit`` are identical; "" while that is not known.
+    """
+
+    def __init__(self, fits: Fits, *, rate: float = lesson5.LEARNING_RATE) -> None:
+        self.fits, self.rate = fits, rate
+        self.drawing = np.zeros((SIDE, SIDE))
+        self.truth: int | None = None  # of a digit that was not drawn, but chosen
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the initial weights; the drawing stays."""
+        self.weights: Weights = updates().start
+        self.losses: list[float] = []
+        self.lengths = [0.0, 0.0, 0.0]
+        self.verdict = ""
+        self._seen: list[float] = []
+        self._rate = self.rate
+
+    @property
+    def batches(self) -> int:
+        """Return how many batches of the present epoch are done."""
+        return len(self._seen)
+
+    def step(self, count: int = 1) -> None:
+        """Make some updates."""
+        for _ in range(count):
+            done = updates().update(self.weights, len(self._seen), self._rate)
+            self.weights = done.weights
+            self._seen.append(done.loss)
+        pairs = zip(done.gradients[::2], done.gradients[1::2], strict=True)
+        self.lengths = [float(np.hypot(np.linalg.norm(w), np.linalg.norm(b))) for w, b in pairs]
+        if len(self._seen) == len(updates().batches):
+            self.losses.append(updates().loss_of_epoch(self._seen))
+            self._seen, self.verdict = [], ""
+
+    def left_in_epoch(self) -> int:
+        """Return how many batches are left in the present epoch."""
+        return len(updates().batches) - len(self._seen)
+
+    def layers(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """Return the units of both hidden layers and the ten answers, for rows of pixels."""
+        w1, b1, w2, b2, w3, b3 = self.weights
+        first = np.maximum(pixels @ w1 + b1, 0)
+        second = np.maximum(first @ w2 + b2, 0)
+        sums = second @ w3 + b3
+        powers = np.exp(sums - sums.max(axis=1, keepdims=True))
+        return [first, second, powers / powers.sum(axis=1, keepdims=True)]
+
+    def answers(self) -> list[np.ndarray]:
+        """Return the same for the drawing, moved to the middle as the digits of the data are."""
+        return [layer[0] for layer in self.layers(centered(self.drawing).reshape(1, -1).astype(DTYPE))]
+
+    def draw(self, across: float, up: float) -> None:
+        """Put the pen down at a place, counted in pixels from the lower left."""
+        rows, columns = np.indices((SIDE, SIDE)) + 0.5
+        distance = np.hypot(columns - across, (SIDE - rows) - up)
+        self.drawing = np.maximum(self.drawing, np.clip(1.6 - distance / BRUSH, 0, 1))
+        self.truth = None
+
+    def clear(self) -> None:
+        """Take a new sheet."""
+        self.drawing, self.truth = np.zeros((SIDE, SIDE)), None
+
+    def choose(self, number: int) -> None:
+        """Take a digit of the test data in place of a drawing."""
+        x, y = test_digits()
+        self.drawing, self.truth = x[number].reshape(SIDE, SIDE).astype("float64"), int(y[number])
+
+    def accuracy(self) -> float:
+        """Return the share of the test digits that are read rightly now."""
+        x, y = test_digits()
+        return float(np.mean(self.layers(x)[-1].argmax(axis=1) == y))
+
+    def wrong(self) -> list[tuple[int, int, float]]:
+        """Return the test digits that are read wrongly, the surest first: number, answer, probability."""
+        x, y = test_digits()
+        probabilities = self.layers(x)[-1]
+        said = probabilities.argmax(axis=1)
+        sure = probabilities.max(axis=1)
+        numbers = np.flatnonzero(said != y)
+        numbers = numbers[np.argsort(-sure[numbers], kind="stable")][:MOST_SHOWN]
+        return [(int(n), int(said[n]), float(sure[n])) for n in numbers]
+
+    def ask_fit(self) -> bool:
+        """Take what ``.fit`` gives for the epochs that are done; return whether there is news."""
+        if not self.losses or self.verdict:
+            return False
+        done = self.fits.result(self, Task("lesson5", DTYPE, (self._rate, len(self.losses))))
+        if isinstance(done, Failed):
+            self.verdict = f"not compared: .fit, in the second process, failed ({done.why})"
+        elif done is not None:
+            same = np.array_equal(done[1], self.losses)
+            self.verdict = done[2] if same else "not identical: the losses here differ from those of .fit"
+        return done is not None
+
+    def words(self) -> str:
+        """Return a line: what the network makes of the drawing."""
+        told = f"After {len(self.losses)} epochs and {self.batches} batches"
+        if not self.drawing.any():
+            return f"{told} it waits for a digit: draw one, or choose one."
+        answers = self.answers()[-1]
+        said, second = np.argsort(-answers)[:2]
+        sure = (
+            f"{told} it says {said}, with {answers[said]:.0%}; next is {second}, with {answers[second]:.0%}."
+        )
+        return sure if self.truth is None else f"{sure} It is a {self.truth}."
+
+
+def centered(drawing: np.ndarray) -> np.ndarray:
+    """Return a drawing whose center of mass is in the middle."""
+    total = drawing.sum()
+    if not total:
+        return drawing
+    rows, columns = np.indices(drawing.shape)
+    down, right = (round((SIDE - 1) / 2 - float((at * drawing).sum() / total)) for at in (rows, columns))
+    moved = np.zeros_like(drawing)
+    source = drawing[max(0, -down) : SIDE - max(0, down), max(0, -right) : SIDE - max(0, right)]
+    moved[max(0, down) : max(0, down) + source.shape[0], max(0, right) : max(0, right) + source.shape[1]] = (
+        source
+    )
+    return moved
