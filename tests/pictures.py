@@ -46,6 +46,7 @@ def draw_dial(path):
         page.press("Show the future")
         page.wait("identical", of="verdict")
         page.page.screenshot(path=path, full_page=True)
+        return page.words(), page.verdict()
 
 
 def draw_check(path):

@@ -2,8 +2,11 @@
 
 import configparser
 import os
+import re
+import signal
 import subprocess
 import sys
+import urllib.request
 import zipfile
 
 import pytest
@@ -68,7 +71,7 @@ def test_the_installed_command_is_the_index(installed, tmp_path):
     assert "lesson3" in done.stdout
 
 
-@pytest.mark.parametrize("name", only(TOOLS, "notebooks"))
+@pytest.mark.parametrize("name", only([name for name in TOOLS if name != "live"], "notebooks"))
 def test_every_command_runs_from_it(installed, tmp_path, name):
     """Loops, questions, stubs, walkthroughs and processes of its own are found without the checkout."""
     loop = (installed / "companion" / "lessons" / "right_loop.py").read_text()
@@ -125,6 +128,19 @@ def test_the_archive_for_gradescope_holds_the_wheel_of_what_is_running(
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", "there"]
     subprocess.run([*pip, wheel.name], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "there" / "companion" / "lessons" / "lesson5" / "quiz.toml").is_file()
+
+
+@pytest.mark.full
+def test_the_activities_are_served_from_it(installed, tmp_path):
+    command = [sys.executable, "-u", "-m", "companion.live", "lesson5", "--no-browser", "--port", "0"]
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as server:
+        address = re.search(r"http://\S+", server.stdout.readline())[0]
+        assert b"Your own digit" in urllib.request.urlopen(address, timeout=90).read()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(20) == 0
 
 
 def test_the_course_comes_with_it(installed):

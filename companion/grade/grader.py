@@ -8,7 +8,8 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import metadata
 
@@ -192,9 +193,20 @@ def _exercises(here: Machine, job: Job) -> tuple[ExerciseResult, ...]:
     names = list(dict.fromkeys(name for name, *_ in here.exercise_calls(job.task)))
     done, ended = _called(here, job, names)
     if ended and len(names) > 1:  # one of them used too much: run each alone, for the others
-        short = replace(job.limits, seconds=max(1.0, job.limits.seconds / 2))
-        done = [one for name in names for one in _called(here, replace(job, limits=short), [name])[0]]
+        done = list(_called_alone(here, job, names))
     return tuple(done)
+
+
+def _called_alone(here: Machine, job: Job, names: Sequence[str]) -> Iterator[ExerciseResult]:
+    """Run and judge each exercise alone; all together have twice the time of a submission."""
+    end = time.monotonic() + 2 * job.limits.seconds
+    for name in names:
+        left = end - time.monotonic()
+        if left < 1:
+            yield ExerciseResult(name, ERROR, "not run: the other exercises took all the time")
+            continue
+        limits = replace(job.limits, seconds=min(job.limits.seconds, left))
+        yield from _called(here, replace(job, limits=limits), [name])[0]
 
 
 def _called(here: Machine, job: Job, names: list[str]) -> tuple[list[ExerciseResult], bool]:

@@ -191,7 +191,9 @@ def kill(options):
 
 
 def without_seconds(path):
-    return [row[:-1] for row in csv.reader(io.StringIO(path.read_text()))]
+    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    at = rows[0].index("seconds")
+    return [row[:at] + row[at + 1 :] for row in rows]
 
 
 def main():

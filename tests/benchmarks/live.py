@@ -34,7 +34,7 @@ def main():
         print(f"first page after {time.perf_counter() - begun:.1f} s, the browser's start included")
         page.press("Show the future")
         page.wait("identical", of="verdict")  # .fit, in the second process, has been trained once
-        page.page.evaluate(WATCH)
+        page.page.evaluate(f"() => {{ {WATCH} }}")
         page.page.locator(".noUi-handle").first.focus()
         times = []
         for move in range(moves):

@@ -126,7 +126,7 @@ def test_an_exercise_that_hangs_costs_no_loop_and_no_grader(tmp_path):
     told = (tmp_path / "out" / "feedback" / "s1.md").read_text().replace("\\_", "_")
     assert "loss_of_one: wrong" in told
     assert "final_losses: right" in told
-    assert "train_longer: error: not done after 4 s" in told
+    assert "train_longer: error: not done after 8 s" in told
 
 
 def test_of_some_exercises_only_these_are_judged():
