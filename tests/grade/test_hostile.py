@@ -60,7 +60,7 @@ ENDS = {
     "keras_step_under_a_tape": {"graded"},
     "keras_step_in_another_file": {"graded"},
     "kill_parent_and_group": {"ended"},
-    "left_behind": {"graded"},
+    "left_behind": {"graded", "error"},
     "long_to_judge": {"error", "timeout", "graded"},
     "lying_objects": {"graded"},
     "many_files": {"disk"},
