@@ -2,8 +2,10 @@
 
 import importlib
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from companion.live.worker_process import WorkerProcess
 from companion.precision import precision
@@ -49,14 +51,20 @@ class Fits:
         self._begin()
         return None
 
+    def verdict(self, session: Hashable, task: Task, losses: Sequence[float]) -> str:
+        """Return whether by hand, ``.fit`` and these losses are identical; "" while that is not known."""
+        done = self.result(session, task)
+        if isinstance(done, Failed):
+            return f"not compared: .fit, in the second process, failed ({done.why})"
+        if done is None:
+            return ""
+        _, fit, verdict = done
+        same = np.array_equal(fit, losses, equal_nan=True)
+        return verdict if same else "not identical: the losses here differ from those of .fit"
+
     def forget(self, session: Hashable) -> None:
         """Forget the wish of a session."""
         self._wishes.pop(session, None)
-
-    def again(self, task: Task) -> None:
-        """Forget that a task has failed, so that it is tried again."""
-        if isinstance(self._results.get(task), Failed):
-            del self._results[task]
 
     def _look(self) -> None:
         """Take what the second process has done."""

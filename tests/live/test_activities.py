@@ -1,10 +1,12 @@
 """What the activities compute: each training is that of ``.fit``, and the words are true."""
 
+import importlib
 import re
 import time
 
 import numpy as np
 import pytest
+from bokeh.document import Document
 from marks import a_few, only
 
 from companion import lesson4, lesson5
@@ -22,6 +24,13 @@ from companion.live.fits import Failed, Fits, Task
 pytestmark = pytest.mark.xdist_group("live")  # they share a second process
 
 X, Y = lesson4.load_data()
+ACTIVITIES = {
+    "lesson1": "Ball",
+    "lesson2": "Flow",
+    "lesson3": "Inside",
+    "lesson4": "Dial",
+    "lesson5": "Reader",
+}
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +289,29 @@ def test_a_second_process_that_is_killed_is_told_and_the_next_wish_starts_anothe
     dial.turn(1.0)
     assert verdict_of(dial) == "identical: 5 of 5 epochs, all 4 weight arrays"
     fits.close()
+
+
+@pytest.mark.parametrize(("lesson", "activity"), ACTIVITIES.items())
+def test_what_a_page_that_is_closed_has_wished_for_is_forgotten(lesson, activity, monkeypatch):
+    fits, document = Fits(), Document()
+    monkeypatch.setattr(fits, "_begin", lambda: None)
+    page, made = importlib.import_module(f"companion.live.pages.{lesson}"), []
+    kind = getattr(page, activity)
+    monkeypatch.setattr(page, activity, lambda *words, **more: made.append(kind(*words, **more)) or made[-1])
+    page.open_page(document, fits, {})
+    fits.result(made[0], Task(lesson, "float64", ()))
+    assert list(fits._wishes) == made
+    for forget in document.callbacks.session_destroyed_callbacks:
+        forget(None)
+    assert not fits._wishes
+
+
+def test_a_training_that_ends_as_no_number_is_equal_too(fits):
+    task = Task("lesson2", "float64", (1e200, 3))
+    wait_for(lambda: fits.result("nan", task))
+    losses = fits.result("nan", task)[1]
+    assert np.isnan(losses[-1])
+    assert not fits.verdict("nan", task, losses).startswith("not identical: the losses here")
 
 
 def test_wishes_are_met_in_turn_and_forgotten_with_their_session(fits):

@@ -10,7 +10,7 @@ import numpy as np
 from companion import lesson1
 from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
-from companion.live.fits import Failed, Fits, Task
+from companion.live.fits import Fits, Task
 from companion.live.updates import Updates, Weights
 from companion.precision import precision
 
@@ -133,14 +133,8 @@ class Ball:
         if not epochs or self.verdict:
             return False
         task = Task("lesson1", DTYPE, (self.batch_size, tuple(self.rates[:epochs])))
-        done = self.fits.result(self, task)
-        if isinstance(done, Failed):
-            self.verdict = f"not compared: .fit, in the second process, failed ({done.why})"
-        elif done is not None:
-            _, fit, verdict = done
-            same = np.array_equal(fit, self.losses[:epochs], equal_nan=True)
-            self.verdict = verdict if same else "not identical: the losses here differ from those of .fit"
-        return done is not None
+        self.verdict = self.fits.verdict(self, task, self.losses[:epochs])
+        return bool(self.verdict)
 
     def line(self) -> tuple[list[float], list[float]]:
         """Return two points of the line of study and sleep at which the neuron is undecided."""

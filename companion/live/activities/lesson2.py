@@ -8,7 +8,7 @@ import numpy as np
 from companion import lesson2
 from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
-from companion.live.fits import Failed, Fits, Task
+from companion.live.fits import Fits, Task
 from companion.live.updates import Updates, Weights
 from companion.precision import precision
 from companion.report.landscape import names_of
@@ -143,13 +143,9 @@ class Flow:
         """Take what ``.fit`` gives for the updates that were made; return whether there is news."""
         if not self.losses or self.verdict:
             return False
-        done = self.fits.result(self, Task("lesson2", DTYPE, (self._rate, len(self.losses))))
-        if isinstance(done, Failed):
-            self.verdict = f"not compared: .fit, in the second process, failed ({done.why})"
-        elif done is not None:
-            same = np.array_equal(done[1], self.losses)
-            self.verdict = done[2] if same else "not identical: the losses here differ from those of .fit"
-        return done is not None
+        task = Task("lesson2", DTYPE, (self._rate, len(self.losses)))
+        self.verdict = self.fits.verdict(self, task, self.losses)
+        return bool(self.verdict)
 
     def words(self) -> str:
         """Return a line: what happens in this stage."""

@@ -11,7 +11,7 @@ import numpy as np
 from companion import lesson3, loop
 from companion.batches import batches_of_fit
 from companion.comparison.history import Comparison
-from companion.live.fits import Failed, Fits, Task
+from companion.live.fits import Fits, Task
 from companion.live.updates import Updates, Weights
 from companion.precision import precision
 
@@ -225,14 +225,8 @@ class Inside:
         if not self.losses or self.verdict:
             return False
         task = Task("lesson3", DTYPE, (self.batch_size, tuple(self.rates[: len(self.losses)])))
-        done = self.fits.result(self, task)
-        if isinstance(done, Failed):
-            self.verdict = f"not compared: .fit, in the second process, failed ({done.why})"
-        elif done is not None:
-            _, fit, verdict = done
-            same = np.array_equal(fit, self.losses, equal_nan=True)
-            self.verdict = verdict if same else "not identical: the losses here differ from those of .fit"
-        return done is not None
+        self.verdict = self.fits.verdict(self, task, self.losses)
+        return bool(self.verdict)
 
 
 def code_of(stage: str) -> list[tuple[str, list[tuple[str, bool]]]]:

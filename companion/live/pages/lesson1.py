@@ -43,7 +43,7 @@ class BallPage:
             shell.row(*buttons, self.batch),
             every_tick=self.tick,
         )
-        document.on_session_destroyed(lambda _: fits.forget(self))
+        document.on_session_destroyed(lambda _: fits.forget(self.ball))
         self.update()
 
     def _surface(self) -> Any:

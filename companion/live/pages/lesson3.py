@@ -53,7 +53,7 @@ class InsidePage:
             shell.row(self.rate, self.batch),
             every_tick=self.tick,
         )
-        document.on_session_destroyed(lambda _: fits.forget(self))
+        document.on_session_destroyed(lambda _: fits.forget(self.inside))
         self.update()
 
     def _timeline(self) -> Any:

@@ -58,7 +58,7 @@ class DialPage:
             shell.row(self.epoch),
             every_tick=self.tick,
         )
-        document.on_session_destroyed(lambda _: fits.forget(self))
+        document.on_session_destroyed(lambda _: fits.forget(self.dial))
         self.update()
 
     def _network(self) -> Any:
