@@ -637,7 +637,7 @@ WRONG = {
             ("tape.gradient(loss, net.trainable_variables)", "tape.gradient(loss, weights)"),
             ("zip(slopes, net.trainable_variables)", "zip(slopes, weights)"),
         ),
-        {"frozen-updated": "zip(slopes, weights)"},
+        {"frozen-updated": "weights = net.trainable_variables"},
     ),
     "metric-never-reset": (
         edited(DATA + TWO_HEADS, ("    mean.reset_state()\n", "")),

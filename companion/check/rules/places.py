@@ -27,6 +27,7 @@ SIGNS = {
     "penalty-scaled": (r"l2_loss|\.losses\b|reduce_sum\(.*square",),
     "schedule-late": (r"\.learning_rate(\.assign\(|\s*=[^=])", r"\blr\b.*=[^=]"),
     "schedule-missing": (r"optimizers\.\w+\(",),
+    "frozen-updated": (r"=.*\.(trainable_)?(variables|weights)\b",),
 }
 OF_FIT = re.compile(r"\.(fit|compile)\(")  # what the loop is compared with, if there is another line
 OF_LOSS = (
