@@ -141,11 +141,12 @@ def test_the_dial_trains_hides_the_future_and_shows_it(opened):
 def test_the_dial_is_turned_by_the_keyboard_alone(opened):
     page = opened("lesson4")
     page.press("Show the future")
+    page.wait("0.744 to 0.225")
     page.page.locator(".noUi-handle").first.focus()
     for _ in range(4):
         page.page.keyboard.press("ArrowRight")
-    page.wait("0.744 to 0.2")
-    assert "0.158" in page.page.locator(".bk-slider-title").first.inner_text()
+    page.page.locator(".bk-slider-title", has_text="learning rate: 0.158").wait_for()
+    page.wait("0.744 to 0.162")
     page.page.keyboard.press("Tab")
     assert page.page.evaluate("document.activeElement !== document.body")
 
