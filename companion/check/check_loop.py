@@ -15,6 +15,7 @@ from companion.check.problem import Problem, Train
 from companion.check.problems import lesson_problem, revealing_problem
 from companion.check.result import NOT_DONE, LoopCheck
 from companion.check.rules.findings import Finding
+from companion.check.rules.places import start_of_epoch
 from companion.check.run import run_as_written, run_watched
 from companion.check.verdict import ProblemVerdict
 from companion.errors import UserError
@@ -127,6 +128,8 @@ def _sum_up(check: LoopCheck, train: Train) -> None:
     # What shows on the person's own data comes first.
     for finding, titles in sorted(found.values(), key=lambda pair: own not in pair[1]):
         place = finding.place or line_of_report(train)
+        if finding.name == "metric-never-reset" and place is not None:
+            place = start_of_epoch(place) or place
         check.mistakes.append(mistake(finding.name, finding.evidence, place, text_of(place), titles))
     named = {one.problem.title for one in check.problems if any(finding.name for finding in one.findings)}
     for one in reversed(check.problems):

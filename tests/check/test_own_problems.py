@@ -96,6 +96,14 @@ CASES = {
         ],
         "history.append(total / len(x))",
     ),
+    "metric-never-reset": (
+        {},
+        [
+            ("        mean = keras.metrics.Mean()\n", ""),
+            ("    history = []\n", "    history, mean = [], keras.metrics.Mean()\n"),
+        ],
+        "for i in range(0, len(x), batch_size):",
+    ),
     "means-divided-by-full-batches": (
         {},
         [

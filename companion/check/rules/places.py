@@ -160,6 +160,15 @@ def _scope(tree: ast.Module, line: int) -> ast.AST:
     return max(around, key=lambda node: node.lineno, default=tree)
 
 
+def start_of_epoch(reported: Location) -> Location | None:
+    """Return the first line of the loop that reports a loss: before it a metric would be reset."""
+    tree = _tree(reported.file)
+    loops = [] if tree is None else [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While)]
+    around = [n for n in loops if n.body[0].lineno <= reported.line <= (n.body[-1].end_lineno or 0)]
+    innermost = max(around, key=lambda node: node.lineno, default=None)
+    return None if innermost is None else Location(reported.file, innermost.body[0].lineno)
+
+
 def in_one_loop(one: Location, other: Location) -> bool:
     """Return whether the innermost loop around two lines is the same."""
     tree = _tree(one.file)

@@ -25,7 +25,13 @@ from companion.check.recording.recorder import hooked
 from companion.check.recording.script_watcher import ScriptWatcher, Stopped
 from companion.check.replay import Replay, take
 from companion.check.rules.findings import ROWS, Divergence, Finding
-from companion.check.rules.places import line_of_labels, line_of_list, line_of_return, line_with_sign
+from companion.check.rules.places import (
+    line_of_labels,
+    line_of_list,
+    line_of_return,
+    line_with_sign,
+    start_of_epoch,
+)
 from companion.check.script.reported import Printed, Reported, as_history, reported
 from companion.check.script.result import ScriptCheck, TrainingCheck
 from companion.check.script.training import Given, Training, trainings
@@ -346,6 +352,8 @@ def with_line(finding: Finding, training: Training, shown: Reported | None) -> F
             place = next((one for one in places if one is not None), None)
     if finding.name == "labels-of-other-rows" and place is not None:
         place = line_of_labels(place) or place
+    if finding.name == "metric-never-reset" and place is not None:
+        place = start_of_epoch(place) or place
     return replace(finding, place=place)
 
 
