@@ -1,6 +1,7 @@
 """``.fit`` for all sessions: one process beside this one trains, one task after the other."""
 
 import importlib
+import time
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from companion.live.worker_process import WorkerProcess
 from companion.precision import precision
 
 MOST_KEPT = 200  # results, for all sessions together
+REST = 0.3  # seconds for which a wish must stand: while a dial is dragged, each one is gone at once
 
 
 class Task(NamedTuple):
@@ -30,11 +32,11 @@ class Failed(NamedTuple):
 class Fits:
     """Has trainings done in a second process, and keeps their results.
 
-    Each session has one wish at a time; wishes are met in turn.
+    Each session has one wish at a time; wishes are met in turn, once they stand.
     """
 
     def __init__(self) -> None:
-        self._wishes: OrderedDict[Hashable, Task] = OrderedDict()
+        self._wishes: OrderedDict[Hashable, tuple[Task, float]] = OrderedDict()  # and since when
         self._results: OrderedDict[Task, Any] = OrderedDict()
         self._worker: WorkerProcess | None = None
 
@@ -46,8 +48,8 @@ class Fits:
             self._results.move_to_end(task)
             self._begin()
             return self._results[task]
-        if self._wishes.get(session) != task:
-            self._wishes[session] = task
+        if session not in self._wishes or self._wishes[session][0] != task:
+            self._wishes[session] = task, time.monotonic()
         self._begin()
         return None
 
@@ -93,8 +95,8 @@ class Fits:
             self._worker = WorkerProcess(_work)
         if self._worker.task is not None:
             return
-        for session, task in list(self._wishes.items()):
-            if task in self._results:
+        for session, (task, since) in list(self._wishes.items()):
+            if task in self._results or time.monotonic() < since + REST:
                 continue
             try:
                 self._worker.ask(task)

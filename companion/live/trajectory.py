@@ -33,6 +33,7 @@ class Trajectory:
         of_weights = tf.TensorSpec([model.count_params()], float_type)
         self._as_fit = tf.function(self._train, input_signature=[of_weights, any_epochs])
         self._by_xla = tf.function(self._train, jit_compile=True)
+        self._answer = tf.function(self._predict, reduce_retracing=True)
 
     def weights(self) -> np.ndarray:
         """Return the weights the model has now, one after the other, shape (parameters,)."""
@@ -51,14 +52,27 @@ class Trajectory:
             total += losses[:, batch] * losses.dtype.type(size)
         return (total / losses.dtype.type(self.sizes.sum())).astype("float64"), after
 
-    def _train(self, weights: tf.Tensor, rates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def predict(self, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return what the network answers with these weights; it keeps them."""
+        return self._answer(tf.constant(weights), tf.constant(x, weights.dtype)).numpy()
+
+    def _predict(self, weights: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        self.put(weights)
+        return self.model(x)
+
+    def put(self, weights: tf.Tensor | np.ndarray) -> None:
+        """Let the network have these weights."""
         variables = self.model.trainable_variables
         sizes = [int(np.prod(variable.shape)) for variable in variables]
         for variable, part in zip(variables, tf.split(weights, sizes), strict=True):
             variable.assign(tf.reshape(part, variable.shape))
+
+    def _train(self, weights: tf.Tensor, rates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        self.put(weights)
+        variables = self.model.trainable_variables
         epochs = tf.shape(rates)[0] if rates.shape[0] is None else rates.shape[0]
         losses = tf.TensorArray(weights.dtype, size=epochs, element_shape=[len(self.sizes)])
-        after = tf.TensorArray(weights.dtype, size=epochs, element_shape=[sum(sizes)])
+        after = tf.TensorArray(weights.dtype, size=epochs, element_shape=weights.shape)
         for epoch in tf.range(epochs):
             self.optimizer.learning_rate.assign(rates[epoch])
             losses = losses.write(epoch, self._epoch())

@@ -47,10 +47,17 @@ class WorkerProcess:
         self._here.close()
 
 
+def _let_others_go_first() -> None:
+    """Take only the time that the process which answers the user and the browser leave."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif hasattr(os, "nice"):
+        os.nice(19)
+
+
 def _serve(there: Connection) -> None:
     """Work until nobody asks any more."""
-    if hasattr(os, "nice"):
-        os.nice(10)  # the process that answers the user has priority, also while this one imports TensorFlow
+    _let_others_go_first()
     work = there.recv()  # this imports TensorFlow
     while True:
         try:

@@ -1,7 +1,8 @@
 """How long it takes from a move of the dial to the painted picture, in a browser.
 
 ``python tests/benchmarks/live.py`` presses an arrow key on lesson 4's dial and waits until the canvas of the
-curves is painted anew; it also prints how long the first page takes.
+curves is painted anew; it also prints how long the first page takes. ``--sessions 30`` opens so many pages
+at once instead, six of each lesson, and prints the memory of the server before, with, and after them.
 """
 
 import argparse
@@ -14,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from live_page import Page, browser, serving
 
 MOVES = 60
+LESSONS = [f"lesson{n}" for n in range(1, 6)]
+FORGOTTEN = 15  # seconds after which the server has forgotten the pages that were closed
 WATCH = """
 window.painted = [];
 const paint = CanvasRenderingContext2D.prototype.drawImage;
@@ -24,10 +27,40 @@ CanvasRenderingContext2D.prototype.drawImage = function (...words) {
 """
 
 
+def megabytes(process):
+    """Return the resident memory of a process that is its own: not what is shared with files."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.split("RssAnon:")[1].split()[0]) / 1024
+
+
+def sessions(count):
+    """Open pages of all lessons at once, let each compute, close them, and do so again."""
+    with browser() as started, serving() as (address, process):
+        for lesson in LESSONS:
+            Page(started, address, lesson).page.close()
+        time.sleep(FORGOTTEN)
+        print(f"each page opened once and closed: {megabytes(process):.0f} MB")
+        for turn in range(3):
+            pages = [Page(started, address, LESSONS[n % len(LESSONS)], 500, 500) for n in range(count)]
+            print(f"{count} open, turn {turn + 1}: {megabytes(process):.0f} MB")
+            for page in pages:
+                page.page.close()
+            time.sleep(FORGOTTEN)
+            print(f"closed: {megabytes(process):.0f} MB")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--moves", type=int, default=MOVES)
-    moves = parser.parse_args().moves
+    parser.add_argument("--sessions", type=int, default=0, help="measure memory with so many")
+    options = parser.parse_args()
+    if options.sessions:
+        return sessions(options.sessions)
+    return drag(options.moves)
+
+
+def drag(moves):
+    """Move the dial of lesson 4, and print how long it takes until the picture."""
     begun = time.perf_counter()
     with browser() as started, serving("lesson4") as (address, _):
         page = Page(started, address, "lesson4")

@@ -38,13 +38,7 @@ class Network:
 
     def probabilities(self, weights: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Return what the network with these weights answers, shape (len(points),)."""
-        parts, at = [], 0
-        for variable in self.model.trainable_variables:
-            size = int(np.prod(variable.shape))
-            parts.append(weights[at : at + size].reshape(variable.shape))
-            at += size
-        self.model.set_weights(parts)
-        return self.model(points).numpy()[:, 0]
+        return self.trajectory.predict(weights, points)[:, 0]
 
     def by_hand(self, rates: Sequence[float]) -> list[float]:
         """Train from the start, an epoch a rate; return the losses."""
@@ -52,7 +46,7 @@ class Network:
 
     def with_fit(self, rates: Sequence[float]) -> list[float]:
         """Do the same with ``model.fit``, a callback setting the rate of each epoch."""
-        self.probabilities(self.start, np.zeros((1, self.model.input_shape[1])))  # back to the start
+        self.trajectory.put(self.start)
         self.model.compile(keras.optimizers.SGD(rates[0]), self.loss)
         schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _: float(rates[epoch]))
         how = {"steps_per_epoch": len(self.batches), "epochs": len(rates), "shuffle": False, "verbose": 0}

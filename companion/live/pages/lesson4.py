@@ -1,5 +1,6 @@
 """The page of lesson 4: two moons and the boundary, the loss by hand and by ``.fit``, the dial."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,9 @@ class DialPage:
         self.shell = Shell(document, "lesson4", TASK, END)
         self.training = self.revealed = False
         self.guess: int | None = None
+        # All that is drawn is one row of one source, so that a change is one message and is painted once.
+        columns = ("image", "x", "y", "epochs", "coming", "by_hand", "fit", "epoch", "loss")
+        self.picture = ColumnDataSource({name: [] for name in columns})
         shell = self.shell
         self.rate = shell.rate(LESSONS["lesson4"].dial, self.dial.rate, self.turn)
         self.epoch = shell.slider("look at epoch", 0, self.dial.epochs, 0, 1, self.look)
@@ -67,14 +71,12 @@ class DialPage:
         self.across, self.up = np.linspace(left, right, GRID), np.linspace(low, high, GRID)
         self.points = np.column_stack([side.ravel() for side in np.meshgrid(self.across, self.up)])
         self.moons = self.shell.figure("", x_range=(left, right), y_range=(low, high))
-        self.answers = ColumnDataSource({"image": [np.zeros((GRID, GRID), "float32")]})
         colors = LinearColorMapper(palette=between(*CLASSES), low=0, high=1)
         self.moons.image(
-            "image", source=self.answers, x=left, y=low, dw=right - left, dh=high - low, color_mapper=colors,
+            "image", source=self.picture, x=left, y=low, dw=right - left, dh=high - low, color_mapper=colors,
             alpha=0.55,
         )  # fmt: skip
-        self.boundary = ColumnDataSource({"x": [], "y": []})
-        self.moons.multi_line("x", "y", source=self.boundary, color=self.shell.colors.ink, line_width=2)
+        self.moons.multi_line("x", "y", source=self.picture, color=self.shell.colors.ink, line_width=2)
         for label, marker in ((0, "circle"), (1, "triangle")):
             rows = x[y == label]
             self.moons.scatter(
@@ -89,13 +91,13 @@ class DialPage:
         )  # fmt: skip
         self.curves = page
         hand = self.shell.colors.by_hand
-        self.coming, self.trained, self.fit, self.now = (
-            ColumnDataSource({"x": [], "y": []}) for _ in range(4)
-        )
-        page.line("x", "y", source=self.coming, color=hand, alpha=0.45, line_width=3, legend_label="to come")
-        page.line("x", "y", source=self.trained, color=hand, line_width=5, legend_label="by hand")
-        page.line("x", "y", source=self.fit, color=FIT, line_width=2, line_dash="dashed", legend_label=".fit")
-        page.scatter("x", "y", source=self.now, color=NOW, size=11)
+        for losses, legend, how in (
+            ("coming", "to come", {"color": hand, "alpha": 0.45, "line_width": 3}),
+            ("by_hand", "by hand", {"color": hand, "line_width": 5}),
+            ("fit", ".fit", {"color": FIT, "line_width": 2, "line_dash": "dashed"}),
+        ):
+            page.multi_line("epochs", losses, source=self.picture, legend_label=legend, **how)
+        page.scatter("epoch", "loss", source=self.picture, color=NOW, size=11)
         self.guessed = Span(
             dimension="height", line_color=NOW, line_width=2, line_dash="dotted", visible=False
         )
@@ -120,7 +122,7 @@ class DialPage:
     def look(self, epoch: float) -> None:
         """Look at the network after so many epochs."""
         if not self.training:
-            self.draw_network(int(epoch))
+            self.picture.data = {**self.picture.data, **self._network_at(int(epoch))}
 
     def choose_hidden(self, hidden: int) -> None:
         """Take another network."""
@@ -179,24 +181,28 @@ class DialPage:
         self.start.label = "Pause" if self.training else "Train"
         self.future.label = "Hide the future" if self.revealed else "Show the future"
         losses, last = _drawn(dial.curve), max(dial.epoch - 1, 0)
-        epochs = np.arange(len(losses))
         shown = len(losses) if self.shows_all else dial.epoch
-        self.coming.data = {"x": epochs[last:shown], "y": losses[last:shown]}
-        self.trained.data = {"x": epochs[: dial.epoch], "y": losses[: dial.epoch]}
-        self.now.data = {"x": epochs[last : dial.epoch], "y": losses[last : dial.epoch]}
-        fit = _drawn(dial.fit or [])[:shown]
-        self.fit.data = {"x": epochs[: len(fit)], "y": fit}
-        self.curves.y_range.start = float(np.clip(0.5 * min([0.2, *losses[:shown]]), LOWEST, 0.1))
-        self.curves.y_range.end = float(
-            np.clip(2 * max([dial.network.start_loss, *losses[:shown]]), 2, HIGHEST)
+        epochs, fit = np.arange(len(losses)), _drawn(dial.fit) if dial.fit else losses * np.nan
+        at = dial.epochs if self.revealed else dial.epoch
+        self.picture.data = {
+            **self._network_at(at),
+            "epochs": [epochs],
+            "coming": [np.where((epochs >= last) & (epochs < shown), losses, np.nan)],
+            "by_hand": [np.where(epochs < dial.epoch, losses, np.nan)],
+            "fit": [np.where(epochs < shown, fit, np.nan)],
+            "epoch": [last],
+            "loss": [losses[last] if dial.epoch else np.nan],
+        }
+        # To powers of two: a range that changes at each move is drawn twice.
+        self.curves.y_range.start = _power(0.5 * min([0.2, *losses[:shown]]), np.floor, (LOWEST, 0.1))
+        self.curves.y_range.end = _power(
+            2 * max([dial.network.start_loss, *losses[:shown]]), np.ceil, (2, HIGHEST)
         )
         self._show_guess()
         verdict = dial.verdict or ".fit is still training, in a process beside ..."
         self.shell.say(self._words(), f"by hand and .fit: {verdict}")
-        at = dial.epochs if self.revealed else dial.epoch
         if self.epoch.value != at:
             self.epoch.value = at
-        self.draw_network(at)
 
     def _words(self) -> str:
         dial = self.dial
@@ -218,15 +224,21 @@ class DialPage:
         self.truth.visible = self.guess is not None and self.shows_all
         self.truth.location = self.dial.settles_at()
 
-    def draw_network(self, epoch: int) -> None:
-        """Draw what the network answers after so many epochs."""
+    def _network_at(self, epoch: int) -> dict[str, list[np.ndarray]]:
+        """Return what the network answers after so many epochs, and its boundary: a line with gaps."""
         epoch = min(epoch, self.dial.epochs if self.shows_all else self.dial.epoch)
         values = self.dial.probabilities(self.points, epoch).reshape(GRID, GRID)
-        self.answers.data = {"image": [values.astype("float32")]}
         lines: Any = contour_generator(self.across, self.up, values).lines(0.5)
-        self.boundary.data = {"x": [line[:, 0] for line in lines], "y": [line[:, 1] for line in lines]}
+        gap = np.full((1, 2), np.nan)
+        boundary = np.concatenate([gap, *(part for line in lines for part in (line, gap))])
         right = self.dial.accuracy(epoch)
         self.moons.title.text = f"Epoch {epoch}: right on {right:.1%} of the rows"
+        return {"image": [values.astype("float32")], "x": [boundary[:, 0]], "y": [boundary[:, 1]]}
+
+
+def _power(bound: float, to_whole: Callable[[float], float], limits: tuple[float, float]) -> float:
+    """Return a power of two beside a bound, within limits."""
+    return float(np.clip(np.exp2(to_whole(np.log2(bound))), *limits))
 
 
 def _drawn(losses: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ from bokeh.document import Document
 from bokeh.events import DocumentReady
 from bokeh.layouts import column, row
 from bokeh.models import CustomJS, CustomJSTickFormatter, LayoutDOM
-from bokeh.models.widgets import Button, Div, Select, Slider
+from bokeh.models.widgets import Button, Select, Slider
 from bokeh.plotting import figure
 from jinja2 import Template
 
@@ -87,6 +87,14 @@ footer { margin-top: 1rem }
 """
 )
 
+# Into the page's own paragraphs, since a screen reader does not hear what stands inside a widget.
+SHOW_LINES = """
+["words", "verdict"].forEach((line, n) => {
+  const shown = document.getElementById(line);
+  if (shown.textContent !== root.tags[n]) shown.textContent = root.tags[n];
+});
+"""
+
 
 def between(first: str, last: str, count: int = 64) -> list[str]:
     """Return colors from one over white to another."""
@@ -124,20 +132,16 @@ class Shell:
             lesson=lesson, titles=TITLES, task=task, end=end, dark=self.is_dark,
             colors=self.colors,
         )  # fmt: skip
-        self._texts = {name: Div(visible=False, name=name) for name in ("words", "verdict")}
-        for name, div in self._texts.items():
-            # The page's own paragraphs, since a screen reader does not hear what stands inside a widget.
-            show = CustomJS(
-                args={"div": div}, code=f"document.getElementById('{name}').textContent = div.text"
-            )
-            div.js_on_change("text", show)
-            document.js_on_event(DocumentReady, show)
+        # The two lines are its tags: a change of a widget's text would lay out the whole page again.
+        self._root = column(sizing_mode="stretch_width", tags=["", ""])
+        show = CustomJS(args={"root": self._root}, code=SHOW_LINES)
+        self._root.js_on_change("tags", show)
+        document.js_on_event(DocumentReady, show)
 
     def say(self, words: str, verdict: str = "") -> None:
         """Set the two lines that say what happens."""
-        for name, text in (("words", words), ("verdict", verdict)):
-            if self._texts[name].text != text:
-                self._texts[name].text = text
+        if self._root.tags != [words, verdict]:
+            self._root.tags = [words, verdict]
 
     def figure(self, title: str, **how: Any) -> Any:
         """Return a figure that grows and shrinks with the page."""
@@ -215,5 +219,6 @@ class Shell:
 
     def show(self, *parts: LayoutDOM, every_tick: Callable[[], None]) -> None:
         """Put parts below each other on the page, and call `every_tick` again and again."""
-        self.document.add_root(column(*parts, *self._texts.values(), sizing_mode="stretch_width"))
+        self._root.children = list(parts)
+        self.document.add_root(self._root)
         self.document.add_periodic_callback(every_tick, TICK)
