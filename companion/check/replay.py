@@ -4,7 +4,7 @@ import functools
 import itertools
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -156,6 +156,41 @@ class Replay:
             for target in (loss, penalty)
         )
         return loss, penalty, of_loss, of_penalty
+
+    @functools.cached_property
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """Return the optimizer of ``.fit``, built for the second network."""
+        made = self.problem.optimizer(self.problem.learning_rate)
+        if isinstance(made.get_config()["learning_rate"], dict):  # a schedule, which nobody can set
+            rate = self.problem.learning_rate
+            made = type(made).from_config(made.get_config() | {"learning_rate": rate})
+        made.build(self.twin.trainable_variables)
+        self._unused = [variable.numpy() for variable in made.variables]
+        return made
+
+    @functools.cached_property
+    def _applied(self) -> Any:
+        return tf.function(self._apply, autograph=False)
+
+    def _apply(self, gradients: list[Any]) -> None:
+        pairs = zip(gradients, self.twin.trainable_variables, strict=True)
+        used = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
+        self.optimizer.apply([gradient for gradient, _ in used], [variable for _, variable in used])
+
+    def start_updates(self) -> None:
+        """Let the optimizer have made no update yet."""
+        for variable, value in zip(self.optimizer.variables, self._unused, strict=True):
+            variable.assign(value)
+
+    def updated(self, before: State, gradients: Sequence[np.ndarray | None], rate: float) -> State:
+        """Return the trainable variables after the next update of the optimizer of ``.fit``."""
+        variables = self.twin.trainable_variables
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        self.optimizer.learning_rate = rate
+        apply = self._apply if self.trace_after is None else self._applied  # a graph, for many runs
+        apply([None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients])
+        return [np.array(variable.numpy()) for variable in variables]
 
     def put(self, state: State) -> None:
         """Give the second network these variables."""

@@ -145,9 +145,10 @@ def _grade(here: Machine, job: Job) -> Grade:
             ending = here.run(job.task, job.limits, job.file, job.files)
             if ending.how == FAILED:
                 raise MachineError(ending.told)
-            text = decoded(job.files[job.file], job.file)
             done = ending.how == DONE
-            judgment = _judged(here, job, ending.result, text) if done else None
+            judgment = _judged(here, job, ending.result) if done else None
+            if here.forks and judgment and judgment.compiled and is_right(judgment):
+                ending, judgment = _as_written(here, job, ending)
             exercises = _exercises(here, job) if done else ()
         except MachineError as error:
             told = f"the grader's own process failed ({error}); grade it again with --only {job.id}"
@@ -176,10 +177,26 @@ def _try_canaries(here: Machine, job: Job) -> None:
         here.tried.add(task)
 
 
-def _judged(here: Machine, job: Job, result: bytes, text: str) -> Judgment:
+def is_right(judgment: Judgment) -> bool:
+    """Return whether all criteria hold."""
+    return all(one.state == RIGHT for one in judgment.criteria)
+
+
+def _as_written(here: Machine, job: Job, watched: Ending) -> tuple[Ending, Judgment | None]:
+    """Run a loop that compiles itself, and that was right when it was watched, as it is written."""
+    ending = here.run(job.task, job.limits, job.file, job.files, as_written=True)
+    if ending.how == FAILED:
+        raise MachineError(ending.told)
+    judgment = _judged(here, job, watched.result, ending.result) if ending.how == DONE else None
+    seconds, memory = watched.seconds + ending.seconds, max(watched.memory, ending.memory)
+    return replace(ending, seconds=seconds, memory=memory, printed=watched.printed), judgment
+
+
+def _judged(here: Machine, job: Job, result: bytes, as_written: bytes = b"") -> Judgment:
     """Have the result judged. If it ends the judge, the submission gets no points and no second judge."""
+    text = decoded(job.files[job.file], job.file)
     try:
-        answer = here.judge(job.task, job.reference, result, job.file, text)
+        answer = here.judge(job.task, job.reference, result, job.file, text, as_written)
     except JudgeEndedError:
         told = "judging its result took too long, or crashed the judge"
         return Judgment(status=ERROR, criteria=not_judged(told, told), error=told)

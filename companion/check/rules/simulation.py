@@ -23,23 +23,15 @@ def simulated(
     gradients: list[list[np.ndarray]] | None = None,
 ) -> list[State]:
     """Return the weights after each update as the optimizer of ``.fit`` would make it."""
-    twin = case.replay.twin
-    optimizer = case.problem.optimizer(case.problem.learning_rate)
-    if isinstance(optimizer.get_config()["learning_rate"], dict):  # a schedule, which nobody can set
-        rate = case.problem.learning_rate
-        optimizer = type(optimizer).from_config(optimizer.get_config() | {"learning_rate": rate})
-    optimizer.build(twin.trainable_variables)
-    states: list[State] = []
-    for step in case.steps:
-        for variable, value in zip(twin.trainable_variables, step.updates[0].before, strict=True):
-            variable.assign(value)
-        number = len(states)
-        optimizer.learning_rate = rates[number] if rates else fit_rate(case, step)
-        used = gradients[number] if gradients else step.used
-        pairs = [(g, v) for g, v in zip(used, twin.trainable_variables, strict=True) if g is not None]
-        optimizer.apply([g for g, _ in pairs], [v for _, v in pairs])
-        states.append([np.array(v.numpy()) for v in twin.trainable_variables])
-    return states
+    case.replay.start_updates()
+    return [
+        case.replay.updated(
+            step.updates[0].before,
+            gradients[number] if gradients else step.used,
+            rates[number] if rates else fit_rate(case, step),
+        )
+        for number, step in enumerate(case.steps)
+    ]
 
 
 def is_right_in_all(case: Case) -> bool:

@@ -149,6 +149,8 @@ class Judgment:
         What the run ended in, and its traceback.
     package : str
         The package that it needs and that is not installed.
+    compiled : bool
+        Whether the loop compiles itself: then it may be something else when it is not watched.
     look : tuple of str
         Why somebody should read the submission.
     """
@@ -164,6 +166,7 @@ class Judgment:
     trajectory: str = ""
     error: str = ""
     package: str = ""
+    compiled: bool = False
     shown: str = ""
     look: tuple[str, ...] = ()
 

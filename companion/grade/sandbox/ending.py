@@ -1,10 +1,11 @@
-"""How the run of a submission ended, as the process that watched it says."""
+"""How a submission is run, and how that ended, as the process that watched it says."""
 
 from dataclasses import dataclass
 
 DONE, TIMEOUT, MEMORY, PROCESSES, DISK, OUTPUT, ENDED, FAILED = (
     "done", "timeout", "memory", "processes", "disk", "output", "ended", "failed"
 )  # fmt: skip
+WATCHED, AS_WRITTEN, BOTH = "watched", "as written", "both"  # the loop, in one process
 
 
 @dataclass(frozen=True)

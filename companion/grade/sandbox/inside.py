@@ -21,11 +21,12 @@ from companion.check.exercise_calls import call
 from companion.check.learner.file import TooLongError, find_train, run_up_to_train
 from companion.check.learner.lines import is_library, line_of_report
 from companion.check.learner.traceback import LoopError
-from companion.check.problem import Problem
+from companion.check.problem import Problem, Train
 from companion.check.problems import revealing_problem
 from companion.check.run import LoopRun, run_as_written, run_watched
 from companion.comparison import with_fit
 from companion.errors import UserError
+from companion.grade.sandbox.ending import AS_WRITTEN, BOTH, WATCHED
 from companion.grade.sandbox.monitor import TRAIN_BEGINS
 from companion.grade.sandbox.wire import encode
 
@@ -60,7 +61,7 @@ class Task:
         return revealing_problem(self.lesson, self.seed, self.epochs, self.batch_size)
 
 
-def main(file: str, task: Task, seconds: float, calls: Sequence[Any] | None = None) -> None:
+def main(file: str, task: Task, seconds: float, calls: Sequence[Any] | None = None, how: str = BOTH) -> None:
     """Run the loop of `file`, or call its functions for the exercises, and write the result; end the process.
 
     What the submission prints goes to standard error. The result goes to the standard output that the
@@ -71,7 +72,7 @@ def main(file: str, task: Task, seconds: float, calls: Sequence[Any] | None = No
     _forget_the_answers()
     gc.disable()  # so short a run leaves little to collect, and looking through TensorFlow takes long
     try:
-        content = _run(file, task, seconds, result) if calls is None else _call_all(file, calls, seconds)
+        content = _run(file, task, seconds, result, how) if calls is None else _call_all(file, calls, seconds)
     except LoopError as error:
         content = _error(str(error), error)
     except UserError as error:
@@ -117,23 +118,29 @@ def _not_here() -> Callable[..., None]:
     return space["not_here"]
 
 
-def _run(file: str, task: Task, seconds: float, result: int) -> bytes:
+def _run(file: str, task: Task, seconds: float, result: int, how: str) -> bytes:
     module, left_out = run_up_to_train(file, OUTSIDE * seconds)
     train = find_train(module, file)
     given = task.problem()
     write(result, TRAIN_BEGINS)
+    run = run_as_written(train, given) if how == AS_WRITTEN else _watched(train, given, how)
+    run.report, run.left_out = line_of_report(train), left_out
+    return encode(run)
+
+
+def _watched(train: Train, given: Problem, how: str) -> LoopRun:
+    """Run the loop eagerly and watched; if it compiles itself it may be something else in a graph."""
     try:
         recording = run_watched(train, given, first=True)
     except LoopError as error:
         run = run_as_written(train, given)  # which mostly raises the same
         run.told = error.told
-    else:
-        run = LoopRun(recording.history, recording.end, recording)
-        if recording.compiled:  # then it may be something else in a graph
-            run = run_as_written(train, given, first=False)
-            run.recording = recording
-    run.report, run.left_out = line_of_report(train), left_out
-    return encode(run)
+        return run
+    if not recording.compiled or how == WATCHED:
+        return LoopRun(recording.history, recording.end, recording)
+    run = run_as_written(train, given, first=False)
+    run.recording = recording
+    return run
 
 
 def _call_all(file: str, calls: Sequence[Any], seconds: float) -> bytes:

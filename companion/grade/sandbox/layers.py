@@ -6,6 +6,7 @@ None of the functions knows what is run inside.
 import contextlib
 import ctypes
 import functools
+import importlib
 import importlib.util
 import os
 import sys
@@ -312,6 +313,8 @@ def get_ready() -> None:
     is_open_to_all()
     with contextlib.suppress(Exception):  # inside, it fails again, and that is the reason that is told
         _seccomp()
+    with contextlib.suppress(Exception):
+        importlib.import_module("landlock")
 
 
 def _libc() -> ctypes.CDLL:

@@ -26,7 +26,8 @@ from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.usage import Usage
 
 START_UP = 120  # seconds until a submission's own code runs, where TensorFlow must be imported first
-GLANCE = 0.06  # seconds between two looks at what the submission uses
+GLANCE = 0.06  # seconds between two looks at the memory and the processes of a submission
+LOOK = 0.3  # and between two at what it has written, which takes longer
 PIECE = 1 << 16  # bytes read at once
 MOST_RESULT = 64 << 20  # bytes
 TEXT = codecs.getincrementaldecoder("utf-8")
@@ -98,7 +99,8 @@ class Monitor:
     ) -> None:
         self.limits, self.is_over, self.usage = limits, is_over, usage
         self.started, self.allowed = time.monotonic(), float(START_UP)
-        self.begun, self.looked, self.base, self.memory, self.disk = False, 0.0, 0, 0, 0
+        self.begun, self.base, self.memory, self.disk = False, 0, 0, 0
+        self.glanced = self.looked = 0.0
         self.outside: float | None = None  # seconds, once train has begun
         self.result = PipeReader(result, MOST_RESULT, MOST_RESULT)
         self.output = PipeReader(output, limits.printed << 10, SHOWN)
@@ -136,9 +138,9 @@ class Monitor:
             return TIMEOUT, f"not done after {self.allowed:g} s"
         if self.result.is_over:
             return OUTPUT, f"gave a result of more than {MOST_RESULT >> 20} MB"
-        if now - self.looked < GLANCE or not self.begun:
+        if now - self.glanced < GLANCE or not self.begun:
             return None
-        self.looked = now
+        self.glanced = now
         usage = self.usage()
         own = sum(max(0, memory - self.base) for memory in usage.memory) >> 20
         self.memory = max(self.memory, own)
@@ -146,6 +148,9 @@ class Monitor:
             return MEMORY, f"took more than {limits.memory} MB of memory"
         if usage.threads > limits.processes:
             return PROCESSES, f"made more than {limits.processes} processes and threads"
+        if now - self.looked < LOOK:
+            return None
+        self.looked = now
         if usage.disk - self.disk > limits.file_size << 20:
             return DISK, f"wrote more than {limits.file_size} MB"
         return None

@@ -22,19 +22,27 @@ class Usage:
         Bytes of each of its processes, the first one's first.
     threads : int
         Of all of them.
-    disk : int
-        Bytes that it has written.
+    processes : sequence of Process
+        Themselves.
+    folder : str
+        Where they may write.
     """
 
     memory: list[int]
     threads: int
-    disk: int
+    processes: Sequence[psutil.Process]
+    folder: str
+
+    @property
+    def disk(self) -> int:
+        """Count the bytes that it has written, which takes longer than all the rest."""
+        return disk_usage(self.folder, self.processes)
 
 
 def usage_of(processes: Sequence[psutil.Process], folder: str) -> Usage:
     """Return what processes use, and what they have written to a folder."""
     memory, threads = map(memory_of, processes), map(threads_of, processes)
-    return Usage(list(memory), sum(threads), disk_usage(folder, processes))
+    return Usage(list(memory), sum(threads), processes, folder)
 
 
 def descendants(process: int) -> list[psutil.Process]:

@@ -15,7 +15,7 @@ from typing import Any
 from companion.errors import UserError
 from companion.grade.sandbox.ending import Ending
 from companion.grade.sandbox.limits import Limits
-from companion.grade.workers.channel import ONE_THREAD, PASSED_ON, Channel, MachineError
+from companion.grade.workers.channel import FOR_SMALL_NETWORKS, PASSED_ON, Channel, MachineError
 
 START_UP = 180  # seconds that importing TensorFlow may take
 
@@ -73,7 +73,7 @@ class ForkServer:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "companion.grade.workers.fork_server", str(its.fileno())],
                 pass_fds=[its.fileno()],
-                env={name: os.environ[name] for name in PASSED_ON if name in os.environ} | ONE_THREAD,
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ} | FOR_SMALL_NETWORKS,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the process that the user sees
             )

@@ -129,7 +129,7 @@ def main_of(content: dict) -> Callable[[], None]:
     if content["file"] is None:
         return lambda: probe(content["outside"])
     task, seconds = inside.Task(**content["task"]), content["limits"]["seconds"]
-    return lambda: inside.main(content["file"], task, seconds, content.get("calls"))
+    return lambda: inside.main(content["file"], task, seconds, content["calls"], content["how"])
 
 
 if __name__ == "__main__":

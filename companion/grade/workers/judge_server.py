@@ -69,10 +69,9 @@ def serve(connection: Connection) -> None:
                 done = exercises.judge(task.lesson, task.seed, blob, content["names"])
                 answer, blob = {"done": done}, b""
             else:
-                answer, blob = (
-                    as_json(judge_safely(judges[task], blob, content["file"], content["text"])),
-                    b"",
-                )
+                results = blob[: content["length"]], blob[content["length"] :]
+                judgment = judge_safely(judges[task], *results, content["file"], content["text"])
+                answer, blob = as_json(judgment), b""
         send(connection, answer, blob)
 
 
@@ -87,10 +86,10 @@ def _deadline() -> Iterator[None]:
         timer.cancel()
 
 
-def judge_safely(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
+def judge_safely(judge: Judge, result: bytes, as_written: bytes, file: str, text: str) -> Judgment:
     """Do the same as `judge_one`; an exception goes into the judgment: the result may be its cause."""
     try:
-        return judge_one(judge, result, file, text)
+        return judge_one(judge, result, file, text, as_written)
     except Exception as error:
         told = f"the judge failed on its result: {type(error).__name__}: {str(error)[:LONGEST_LINE]}"
         return _not_run(told, INTERNAL, shown=traceback.format_exc())
@@ -115,13 +114,21 @@ def reference_of(judge: Judge) -> bytes:
     return encode(LoopRun(*judge.compiled, judge.reference.recording))
 
 
-def judge_one(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
-    """Judge what a submission has left. Its text is shown, not run."""
+def judge_one(judge: Judge, result: bytes, file: str, text: str, as_written: bytes = b"") -> Judgment:
+    """Judge what a submission has left when it was watched, and, if it was, when run as it is written.
+
+    Its text is shown, not run.
+    """
     lines = Lines(file, text)
-    if result.startswith(ERROR_HEAD):
-        return _of_error(result[len(ERROR_HEAD) :], lines)
+    for told in (result, as_written):
+        if told.startswith(ERROR_HEAD):
+            return _of_error(told[len(ERROR_HEAD) :], lines)
     try:
         run = decode(result, judge.reference.recording, len(judge.problem.x))
+        if as_written:
+            recording = run.recording
+            run = decode(as_written, judge.reference.recording, len(judge.problem.x))
+            run.recording = recording
         epochs = judge.problem.epochs
         lengths = [len(run.history), *([len(run.recording.history)] if run.recording else [])]
         if any(length != epochs for length in lengths):
@@ -143,6 +150,7 @@ def judge_one(judge: Judge, result: bytes, file: str, text: str) -> Judgment:
     unseen = is_right and not seen and is_unseen(run)
     return Judgment(
         status=UNSEEN if unseen else GRADED,
+        compiled=run.recording is not None and run.recording.compiled,
         error=NOT_SEEN if unseen else "",
         criteria=tuple(criteria),
         mistakes=tuple(mistakes),

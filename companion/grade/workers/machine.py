@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from companion.errors import UserError
-from companion.grade.sandbox.ending import Ending
+from companion.grade.sandbox.ending import AS_WRITTEN, BOTH, WATCHED, Ending
 from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.probe import PROTECTIONS
 from companion.grade.workers.channel import Channel, JudgeEndedError, MachineError
@@ -42,6 +42,8 @@ class Machine:
         The layers of protection that are on.
     off : dict of str to str
         Those that could not be turned on, each with the reason.
+    forks : bool
+        Whether processes are forked from one that has imported TensorFlow.
     tried : set of str
         The tasks on which loops that are known were graded as they must be.
     """
@@ -51,7 +53,8 @@ class Machine:
         self._references: dict[str, bytes] = {}
         self._calls: dict[str, list[Any]] = {}
         self._judges: SimpleQueue[JudgeProcess] = SimpleQueue()
-        if forks and CAN_FORK:
+        self.forks = forks and CAN_FORK
+        if self.forks:
             from companion.grade.workers.fork_client import ForkClient  # which Windows cannot import
 
             self._processes: Any = ForkClient()
@@ -116,9 +119,15 @@ class Machine:
         file: str,
         files: dict[str, bytes],
         calls: list[Any] | None = None,
+        *,
+        as_written: bool = False,
     ) -> Ending:
-        """Run a submission in a sandbox."""
-        content = {"file": file, "task": task, "calls": calls}
+        """Run a submission in a sandbox: its functions for the exercises, or its loop.
+
+        A loop is watched; where a process costs little, it is run as it is written by another call.
+        """
+        how = AS_WRITTEN if as_written else WATCHED if self.forks else BOTH
+        content = {"file": file, "task": task, "calls": calls, "how": how}
         return self._processes.run(content, files, limits, self.layers)
 
     def exercise_calls(self, task: dict[str, int]) -> list[Any]:
@@ -147,15 +156,22 @@ class Machine:
             raise
 
     def judge(
-        self, task: dict[str, int], reference: bytes, result: bytes, file: str, text: str
+        self,
+        task: dict[str, int],
+        reference: bytes,
+        result: bytes,
+        file: str,
+        text: str,
+        as_written: bytes = b"",
     ) -> dict[str, Any]:
-        """Judge what a submission has left; as JSON of a `Judgment`."""
+        """Judge what a submission has left, watched and as it is written, as JSON of a `Judgment`."""
         reference = self.reference(task, reference)
         judge, key = self._free_judge(), json.dumps(task, sort_keys=True)
         if key != judge.prepared:
             judge.channel.ask({"what": "prepare", "task": task}, reference)
             judge.prepared = key
-        answer = self._ask(judge, {"what": "judge", "task": task, "file": file, "text": text}, result)
+        content = {"what": "judge", "task": task, "file": file, "text": text, "length": len(result)}
+        answer = self._ask(judge, content, result + as_written)
         self._judges.put(judge)
         return answer
 

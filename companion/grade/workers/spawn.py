@@ -21,7 +21,7 @@ from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.monitor import Monitor
 from companion.grade.sandbox.runner import lay_out, remove
 from companion.grade.sandbox.usage import Usage, family, usage_of
-from companion.grade.workers.channel import ONE_THREAD, PASSED_ON, Channel
+from companion.grade.workers.channel import FOR_SMALL_NETWORKS, PASSED_ON, Channel
 
 
 class SpawnClient:
@@ -49,7 +49,9 @@ class SpawnClient:
 
     def _run(self, wish: dict[str, Any], scratch: str, limits: Limits) -> Ending:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= ONE_THREAD | dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), scratch)
+        environment |= FOR_SMALL_NETWORKS | dict.fromkeys(
+            ("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), scratch
+        )
         pipe = subprocess.PIPE
         process = subprocess.Popen(
             [sys.executable, "-m", "companion.grade.workers.spawned"],
@@ -78,11 +80,12 @@ class SpawnClient:
     def judge(self) -> Channel:
         """Start a judge."""
         words = ["-m", "companion.grade.workers.judge_server"]
+        environment = os.environ | FOR_SMALL_NETWORKS
         mine, its = socket.socketpair()
         with its:
             if sys.platform == "win32":
                 # In a virtual environment python.exe starts another; the socket is for that one.
-                environment = os.environ | {"__PYVENV_LAUNCHER__": sys.executable}
+                environment |= {"__PYVENV_LAUNCHER__": sys.executable}
                 process = subprocess.Popen(
                     [sys._base_executable, *words], stdin=subprocess.PIPE, stdout=2, env=environment,
                     creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
@@ -92,7 +95,7 @@ class SpawnClient:
             else:
                 process = subprocess.Popen(
                     [sys.executable, *words, str(its.fileno())], pass_fds=[its.fileno()],
-                    stdin=subprocess.DEVNULL, stdout=2,
+                    stdin=subprocess.DEVNULL, stdout=2, env=environment,
                     start_new_session=True,  # Ctrl-C is for the process that the user sees
                 )  # fmt: skip
         self._judges.append(process)
