@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from classes import RIGHT, graded_now, lay, rows, run, wrong
 from marks import only
+from mistaken_loops import source
 
 from companion.grade import class_run
 from companion.grade.grader import Job, close_machines, grade, reference_for
@@ -99,6 +100,19 @@ def test_where_a_loop_that_is_known_gets_other_marks_nothing_is_graded(
     assert (status, graded_now(out)) == (2, [])
     assert f"nothing was graded: {told}" in err
     assert "s1" not in (tmp_path / "out" / "journal.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changed", "score"), [("", 10), ("loss = loss if tf.executing_eagerly() else 2 * loss", None)]
+)
+def test_a_loop_that_compiles_itself_is_also_run_as_it_is_written(capsys, tmp_path, changed, score):
+    before = "            total = loss + sum(model.losses)\n"
+    right = source("compiled", [])
+    assert before in right
+    lay(tmp_path / "in", {"s1.py": right.replace(before, f"            {changed}\n{before}")})
+    assert run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seed", 5)[0] == 0
+    row = rows(tmp_path / "out")["s1"]
+    assert float(row["score"]) == score if score else float(row["score"]) < 10
 
 
 def test_overrides_that_come_while_submissions_run_do_not_count(capsys, tmp_path, monkeypatch):
