@@ -23,6 +23,7 @@ from companion.live.fits import Failed, Fits, Task
 
 pytestmark = pytest.mark.xdist_group("live")  # they share a second process
 
+NOISE = 1e-12  # of a number that would be 0 without rounding
 X, Y = lesson4.load_data()
 ACTIVITIES = {
     "lesson1": "Ball",
@@ -176,7 +177,7 @@ def test_the_ball_tells_that_it_climbs_and_turns(fits):
     for _ in range(30):
         ball.step()
     assert max(ball.losses_here) == pytest.approx(7.98, abs=0.01)
-    assert "it climbed to 7.98 after update 2; it turned back in " in ball.words()
+    assert "it climbed to 7.98 after update 2; it went back against the step before in " in ball.words()
     # With all rows in a batch, what an epoch reports is the loss of the place where it began.
     assert ball.losses == pytest.approx(ball.losses_here[:-1], rel=1e-12)
 
@@ -323,3 +324,22 @@ def test_wishes_are_met_in_turn_and_forgotten_with_their_session(fits):
     broken = Task("lesson1", "float64", (0, (0.1,)))
     wait_for(lambda: fits.result(9, broken))
     assert isinstance(fits.result(9, broken), Failed)
+
+
+def test_the_picture_of_the_network_shows_each_slope_as_its_product(fits):
+    page = importlib.import_module("companion.live.pages.lesson2").FlowPage(Document(), fits, {})
+    while page.flow.go_on():
+        pass
+    page.update()
+    products = [eval(text) for text in page.products.data["text"]]
+    slopes = [slope for array in (0, 2) for slope in page.flow.slopes[array].ravel() if abs(slope) > NOISE]
+    assert len(slopes) == 7  # the others come from a silent unit or a dark pixel
+    assert sorted(products) == pytest.approx(sorted(slopes), abs=0.005)  # as two decimals
+
+
+def test_a_number_whose_slope_is_zero_has_a_flat_line_in_the_middle(fits):
+    page = importlib.import_module("companion.live.pages.lesson2").FlowPage(Document(), fits, {})
+    page.choose("W1[1,0]")  # its pixel is dark
+    assert len(set(page.curve.data["y"])) == 1
+    ends = page.slope.y_range.start, page.slope.y_range.end
+    assert ends == pytest.approx((page.flow.loss - 0.05, page.flow.loss + 0.05))

@@ -69,8 +69,18 @@ def test_a_number_is_wiggled_and_the_slope_comes_back(opened):
     page.page.keyboard.press("ArrowRight")
     page.wait("the slope foretells")
     page.press("Update")
-    page.wait("1 updates were made")
+    page.wait("Update 1 has moved the loss from 0.89625 to ")
     page.wait("identical: 1 of 1 epochs", of="verdict")
+
+
+def test_a_click_on_a_line_of_the_network_chooses_its_weight(opened):
+    page = opened("lesson2")
+    box = page.page.locator(".bk-Figure").first.bounding_box()
+    chosen = page.page.get_by_label("one of the 31 numbers")
+    assert chosen.input_value() == "W2[2,0]"
+    page.page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.25 * box["height"])
+    page.page.wait_for_function("at => at.value !== 'W2[2,0]'", arg=chosen.element_handle(), timeout=10_000)
+    assert chosen.input_value().startswith("W1[0,")
 
 
 def test_a_digit_is_drawn_and_read_while_the_network_learns(opened):

@@ -144,11 +144,16 @@ class Ball:
             return [-bias / w1] * 2 if w1 else [np.nan] * 2, [0.0, 10.0]
         return study, [-(bias + w1 * hours) / w2 for hours in study]
 
+    def answers(self, study: np.ndarray, sleep: np.ndarray) -> np.ndarray:
+        """Return what the neuron says of students with these hours: from 0, fail, to 1, pass."""
+        w1, w2, bias = self.path[-1]
+        return 0.5 * (1 + np.tanh(0.5 * (w1 * study + w2 * sleep + bias)))
+
     def words(self) -> str:
         """Return a line: what is happening."""
         now, first, done = self.losses_here[-1], self.losses_here[0], len(self.path) - 1
         if not done:
-            return f"The ball stands where the loss is {now:.3f}. Press Step: it goes against the slope."
+            return f"The ball stands where the loss is {now:.3f}. Press Step: it goes down the slope."
         highest = max(self.losses_here)
         told = f"After {done} update{'s' if done > 1 else ''} the loss is {now:.3f}"
         if highest > first * 1.05:
@@ -156,8 +161,19 @@ class Ball:
             told += f"; it climbed to {highest:.2f} after update {at}"
         turns = self.turns()
         if done > 5 and turns > done / 3:
-            told += f"; it turned back in {turns} of {done - 1} steps"
-        return told + "."
+            told += f"; it went back against the step before in {turns} of {done - 1} steps"
+        return told + self._seen() + "."
+
+    def _seen(self) -> str:
+        """Return which students the last update has seen, if not all: for the others it may be wrong."""
+        count = len(self.updates.batches)
+        if count == 1:
+            return ""
+        batch = (len(self.path) - 2) % count
+        first = batch * self.batch_size + 1
+        last = first + self.batch_size - 1
+        students = f"student {first}" if first == last else f"students {first} and {last}"
+        return f". The last update went down the slope of {students} only"
 
     def turns(self) -> int:
         """Count the steps that go back against the one before."""

@@ -23,6 +23,7 @@ STAGES = (
     "slopes of the first layer",
 )
 FARTHEST = 2.0  # of a wiggle
+EXPLODED = 100  # times the loss at first
 
 
 @functools.cache
@@ -63,6 +64,8 @@ class Flow:
         The four arrays, and the loss's slope along each of their numbers, by the tape.
     losses : list of float
         Before each update that was made.
+    begun_anew : bool
+        Whether the last update began anew, since the rate had been changed.
     verdict : str
         Whether by hand and ``.fit`` are identical; "" while that is not known.
     """
@@ -77,6 +80,7 @@ class Flow:
         self.weights: Weights = updates().start
         self.losses: list[float] = []
         self._rate: float | None = None  # of the updates so far
+        self.begun_anew = False
         self._look()
 
     def _look(self) -> None:
@@ -97,7 +101,8 @@ class Flow:
 
     def update(self, rate: float) -> None:
         """Make an update, and begin the next way through."""
-        if self._rate is not None and rate != self._rate:
+        self.begun_anew = self._rate is not None and rate != self._rate
+        if self.begun_anew:
             self.losses = []
             self.weights = updates().start  # .fit has one rate: with another, both begin anew
             self._look()
@@ -118,10 +123,18 @@ class Flow:
         slope = float(self.slopes[at].flat[flat])
         return float(lesson2.mean_squared_error(moved, self.x, self.y)), self.loss + slope * by
 
+    def back(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the slopes of the loss along the outputs and along the sums of the hidden units."""
+        d_outputs = 2 * (self.outputs - self.y[0]) / self.y.size
+        return d_outputs, (self.weights[2] @ d_outputs) * (self.z1 > 0)
+
+    def value(self, number: int) -> float:
+        """Return one of the 31 numbers."""
+        return float(np.concatenate([array.ravel() for array in self.weights])[number])
+
     def product(self, number: int) -> str:
         """Return the product that makes the slope of one of the 31 numbers, by the chain rule."""
-        d_outputs = 2 * (self.outputs - self.y[0]) / self.y.size
-        d_hidden = (self.weights[2] @ d_outputs) * (self.z1 > 0)
+        d_outputs, d_hidden = self.back()
         sizes = [array.size for array in self.weights]
         if number < sizes[0]:
             row, column = divmod(number, len(self.a1))
@@ -151,14 +164,29 @@ class Flow:
         """Return a line: what happens in this stage."""
         dead = [str(unit) for unit, value in enumerate(self.z1) if value <= 0]
         silent = f" Silent: unit {' and '.join(dead)}, whose sum is not above 0." if dead else ""
+        if len(dead) == len(self.z1):
+            silent = " All are silent: no slope comes back to the first layer. Press Reset."
+        outputs = self.y.size
         return (
-            f"The image waits at the left. {len(self.losses)} updates were made.",
+            f"The four pixels wait at the left. {self._updates()}",
             f"Each hidden unit adds up pixel times weight, and keeps what is above 0.{silent}",
             f"Each output adds up unit times weight: {_told(self.outputs)}. Wanted: {_told(self.y[0])}.",
-            f"The loss is the mean of the squared errors: {self.loss:.6f}.",
-            "Back: the slope of a weight is the value that came in, times the slope at the output behind it.",
+            f"The loss is the mean of the squared errors: {self.loss:.6g}. Its slope along an output is 2 "
+            f"times the error, over {outputs}: {_told(self.back()[0])}.",
+            "Back: the slope of a weight is the value that came in, times the slope at the end of its line.",
             "Further back: a hidden unit collects the slopes of all outputs. A silent one passes on nothing.",
         )[self.stage]
+
+    def _updates(self) -> str:
+        """Return what the updates have done to the loss."""
+        count = len(self.losses)
+        if not count:
+            return "No update was made yet."
+        told = f"Update {count} has moved the loss from {self.losses[-1]:.6g} to {self.loss:.6g}."
+        if not self.loss < EXPLODED * self.losses[0]:
+            told += " It has exploded: press Reset, and take a smaller rate."
+        anew = "Both began anew, since .fit has one rate for all updates. " if self.begun_anew else ""
+        return anew + told
 
 
 def _product(one: str, value: float, other: str, slope: float) -> str:

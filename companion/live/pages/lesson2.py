@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.document import Document
+from bokeh.events import Tap
 from bokeh.models import ColumnDataSource
 from bokeh.models.widgets import Select
 
@@ -16,8 +17,8 @@ FIRST = "W2[2,0]"  # which number is chosen: it comes from a unit that is not si
 COLUMNS = ("pixels", "hidden units", "outputs", "wanted")
 HEIGHTS = ((3, 2, 1, 0), (2.5, 1.5, 0.5), (3, 2, 1, 0), (3, 2, 1, 0))
 TASK = (
-    "Press Next: the image goes forward through the network, and then the slopes come back. Choose one of "
-    "the 31 numbers and wiggle it: does the loss move as its slope foretells?"
+    "Press Next: four pixels go forward through the network, and then the slopes come back. Click a line, "
+    "or choose one of the 31 weights (W) and biases (b), and wiggle it: does the loss do as its slope says?"
 )
 END = (
     "A slope is a product along the way back, and it holds for small steps only. In lesson2.py: "
@@ -59,11 +60,20 @@ class FlowPage:
         self.network = made
         self.edges = ColumnDataSource({"x": [], "y": [], "width": [], "color": [], "alpha": []})
         self.nodes = ColumnDataSource({"x": [], "y": [], "text": [], "color": []})
+        made.on_event(Tap, self.on_tap)
+        self.chosen = ColumnDataSource({"x": [], "y": []})
+        made.line("x", "y", source=self.chosen, color=NOW, line_width=14, alpha=0.6, line_cap="round")
         made.multi_line("x", "y", source=self.edges, line_width="width", color="color", alpha="alpha")
         made.scatter("x", "y", source=self.nodes, size=44, color="color", line_color=self.shell.colors.ink)
         made.text(
             "x", "y", "text", source=self.nodes, text_align="center", text_baseline="middle",
             text_color="#1a1a1a", text_font_size="13px",
+        )  # fmt: skip
+        self.products = ColumnDataSource({"x": [], "y": [], "text": []})
+        made.text(
+            "x", "y", "text", source=self.products, text_align="center", text_baseline="middle",
+            text_color=self.shell.colors.ink, text_font_size="11px",
+            background_fill_color=self.shell.colors.paper, background_fill_alpha=0.85,
         )  # fmt: skip
         made.text(
             [0, 1, 2, 3], [3.45] * 4, COLUMNS, text_align="center", text_color=self.shell.colors.ink,
@@ -72,7 +82,9 @@ class FlowPage:
         return made
 
     def _curve(self) -> Any:
-        made = self.shell.figure("", height=420, x_axis_label="the number is moved by", y_axis_label="loss")
+        made = self.shell.figure(
+            "", height=420, x_axis_label="the number is moved by", y_axis_label="loss", y_range=(0, 1)
+        )
         self.curve, self.foretold, self.at = (ColumnDataSource({"x": [], "y": []}) for _ in range(3))
         made.line(
             "x", "y", source=self.curve, color=self.shell.colors.by_hand, line_width=4, legend_label="loss"
@@ -127,9 +139,12 @@ class FlowPage:
     def update(self) -> None:
         """Show how everything is now."""
         flow = self.flow
-        self.network.title.text = f"{STAGES[flow.stage]}; {len(flow.losses)} updates"
+        shown = "slope" if flow.stage >= 4 else "weight"
+        self.network.title.text = f"{STAGES[flow.stage]}. Blue: {shown} above 0; orange: below; wide: large"
         self._draw_nodes()
         self._draw_edges()
+        self._draw_products()
+        self._draw_chosen()
         offsets = np.linspace(-FARTHEST, FARTHEST, 81)
         losses, foretold = np.array([flow.wiggled(self.number, by) for by in offsets]).T
         self.curve.data = {"x": offsets, "y": losses}
@@ -138,7 +153,12 @@ class FlowPage:
         self.at.data = {"x": [self.by], "y": [now]}
         name, words = names()[self.number], flow.words()
         slope = (foretold[-1] - foretold[0]) / (2 * FARTHEST)
-        self.slope.title.text = f"{name}: its slope is {slope:.4f}"
+        self.slope.title.text = f"{name} is {flow.value(self.number):.4g}; its slope is {slope:.4f}"
+        middle, half = (
+            flow.loss,
+            max(0.05, 1.1 * float(np.abs(np.concatenate([losses, foretold]) - flow.loss).max())),
+        )
+        self.slope.y_range.start, self.slope.y_range.end = middle - half, middle + half
         if flow.stage >= 4:
             words += f" For {name}: {flow.product(self.number)}."
         if self.by:
@@ -156,7 +176,7 @@ class FlowPage:
                 is_dead = column == 1 and is_known and flow.z1[unit] <= 0
                 drawn["x"].append(column)
                 drawn["y"].append(height)
-                drawn["text"].append(f"{number:.2f}" if is_known else "?")
+                drawn["text"].append(_short(number) if is_known else "?")
                 drawn["color"].append(gray if is_dead or not is_known else lit)
         self.nodes.data = dict(drawn)
 
@@ -176,6 +196,58 @@ class FlowPage:
                 drawn["color"].append(CLASSES[1] if shown[row, column] < 0 else self.shell.colors.by_hand)
                 drawn["alpha"].append(0.95 if lit[array] else 0.35)
         self.edges.data = dict(drawn)
+
+    def _draw_chosen(self) -> None:
+        """Mark the number that is chosen."""
+        (left, right), (start, end) = self._strokes()[self.number]
+        self.chosen.data = {"x": [left, right], "y": [start, end]}
+
+    def _strokes(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+        """Return where each of the 31 numbers is: a weight on its line, a bias below its unit."""
+        found: list[tuple[tuple[float, float], tuple[float, float]]] = []
+        for layer, array in enumerate(self.flow.weights):
+            left = layer // 2
+            for place in np.ndindex(array.shape):
+                end = HEIGHTS[left + 1][place[-1]]
+                if array.ndim == 2:
+                    found.append(((left, left + 1), (HEIGHTS[left][place[0]], end)))
+                else:
+                    found.append(((left + 0.88, left + 1.12), (end - 0.3, end - 0.3)))
+        return found
+
+    def on_tap(self, event: Tap) -> None:
+        """Choose the number whose line is nearest."""
+        if event.x is None or event.y is None:
+            return
+        at = np.array([event.x, event.y])
+        away = []
+        for x, y in self._strokes():
+            start, way = np.array([x[0], y[0]]), np.array([x[1] - x[0], y[1] - y[0]])
+            part = np.clip((at - start) @ way / (way @ way), 0, 1)
+            away.append(float(np.linalg.norm(start + part * way - at)))
+        self.which.value = names()[int(np.argmin(away))]
+
+    def _draw_products(self) -> None:
+        """Write the product that makes its slope on each line over which one has come back."""
+        flow = self.flow
+        d_outputs, d_hidden = flow.back()
+        drawn: dict[str, list[Any]] = {"x": [], "y": [], "text": []}
+        # Where no two of a layer's lines are at the same height.
+        layers = ((0, 0.4, flow.x[0], d_hidden), (1, 0.6, flow.a1, d_outputs))
+        for left, part, values, slopes in layers[2 - max(flow.stage - 3, 0) :]:
+            for row, column in np.ndindex(len(values), len(slopes)):
+                if not values[row] * slopes[column]:
+                    continue
+                start, end = HEIGHTS[left][row], HEIGHTS[left + 1][column]
+                drawn["x"].append(left + part)
+                drawn["y"].append(start + part * (end - start))
+                drawn["text"].append(f"{_short(float(values[row]))} * {_short(float(slopes[column]))}")
+        self.products.data = dict(drawn)
+
+
+def _short(number: float) -> str:
+    """Return a number as it fits into a circle."""
+    return f"{number:.2f}" if abs(number) < 1000 else f"{number:.0e}"
 
 
 def open_page(document: Document, fits: Fits, choices: dict[str, Any]) -> None:

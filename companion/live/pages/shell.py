@@ -20,7 +20,7 @@ POWER_STEP = 0.05  # so that 0.1 can be hit, and not only 0.0992
 TICK = 30  # milliseconds between two looks at what is to be done
 
 # Colors that people with any kind of color vision tell apart (Okabe and Ito), for light and dark pages.
-BY_HAND, FIT, NOW = "#0072B2", "#E69F00", "#D55E00"
+BY_HAND, FIT, NOW = "#0072B2", "#E69F00", "#009E73"
 CLASSES = ("#5D3A9B", "#E66100")
 
 
@@ -32,14 +32,20 @@ class Colors:
     paper: str
     line: str
     by_hand: str
+    high: str
 
 
-LIGHT = Colors("#1a1a1a", "#ffffff", "#d0d0d0", BY_HAND)
-DARK = Colors("#e8e8e8", "#16181c", "#44474d", "#56B4E9")
+LIGHT = Colors("#1a1a1a", "#ffffff", "#d0d0d0", BY_HAND, "#8f8f8f")
+DARK = Colors("#e8e8e8", "#16181c", "#44474d", "#56B4E9", "#7d828c")
 WIDGETS = """
-    :host { font-size: 1rem; color: inherit; --font-size: 1rem }
+    :host { font-size: 1rem; color: inherit; color-scheme: inherit; --font-size: 1rem }
     .bk-input { background: transparent; color: inherit; font-size: 1rem; height: auto }
     .bk-input option { color: #1a1a1a }
+    select.bk-input { appearance: auto !important; background-image: none !important }
+    .bk-btn-default, .bk-btn-default:hover, .bk-btn-default:active, .bk-btn-default:focus
+      { background: transparent; color: inherit }
+    .bk-btn-default:hover { background: #8a8a8a44 }
+    .noUi-target { background: #8a8a8a66 !important } .noUi-connect { background: #8a8a8a !important }
     .bk-btn { font-size: 1rem; min-height: 2.6rem }
     .bk-btn:focus-visible, .bk-input:focus-visible, .noUi-handle:focus-visible
       { outline: 3px solid #D55E00; outline-offset: 2px }
@@ -65,8 +71,11 @@ body { background: {{ colors.paper }} }
   padding: .5rem 1rem 2rem }
 h1 { font-size: 1.4rem; margin: .4rem 0 } nav a, nav b { margin-right: 1rem; white-space: nowrap }
 a { color: {{ colors.by_hand }} }
-#words { font-size: 1.15rem; font-weight: 600; margin: .2rem 0; min-height: 1.7em }
-#verdict { margin: .2rem 0 .6rem; min-height: 1.5em } a:focus-visible { outline: 3px solid #D55E00 }
+#words { font-size: 1.15rem; font-weight: 600; margin: .2rem 0; min-height: 3em; position: sticky; top: 0;
+  z-index: 10; background: {{ colors.paper }} }
+@media (max-width: 600px) { #words { font-size: 1rem; min-height: 6em } }
+#verdict { margin: .2rem 0 0; min-height: 1.5em } details { margin-bottom: .6rem; font-size: .9rem }
+a:focus-visible, summary:focus-visible { outline: 3px solid #D55E00 }
 footer { margin-top: 1rem }
 </style>
 {% endblock %}
@@ -80,6 +89,9 @@ footer { margin-top: 1rem }
 <p>{{ task }}</p>
 <p id="words" role="status" aria-live="polite"></p>
 <p id="verdict"></p>
+<details><summary>What is compared?</summary>By hand: the loop of lesson{{ lesson[-1] }}.py, which you watch.
+.fit: Keras' own <code>model.fit</code>, which a second process runs with the same settings. Identical means
+that all losses and weights are equal, to the last bit.</details>
 <main>{{ super() }}</main>
 <footer>{{ end }}</footer>
 </div>
@@ -98,11 +110,13 @@ SHOW_LINES = """
 
 def between(first: str, last: str, count: int = 64) -> list[str]:
     """Return colors from one over white to another."""
+    return shades(first, "#ffffff", count // 2) + shades("#ffffff", last, count // 2)
+
+
+def shades(first: str, last: str, count: int = 64) -> list[str]:
+    """Return colors from one to another."""
     ends = [np.array([int(color[n : n + 2], 16) for n in (1, 3, 5)]) for color in (first, last)]
-    white = np.array([255, 255, 255])
-    half = count // 2
-    mixed = [ends[0] + (white - ends[0]) * k / half for k in range(half)]
-    mixed += [white + (ends[1] - white) * k / half for k in range(half)]
+    mixed = [ends[0] + (ends[1] - ends[0]) * k / (count - 1) for k in range(count)]
     return ["#" + "".join(f"{int(part):02x}" for part in color) for color in mixed]
 
 
@@ -147,7 +161,8 @@ class Shell:
         """Return a figure that grows and shrinks with the page."""
         made: Any = figure(
             title=title, toolbar_location=None, tools="", sizing_mode="stretch_width", min_width=300,
-            background_fill_color=None, border_fill_color=None, outline_line_color=self.colors.line,
+            background_fill_color=self.colors.paper, border_fill_color=self.colors.paper,
+            outline_line_color=self.colors.line,
             styles={"flex": "1 1 340px"}, **{"height": 360} | how,
         )  # fmt: skip
         made.title.text_color = self.colors.ink
