@@ -63,7 +63,7 @@ class Judge:
             if findings and run.recording is not None:
                 findings, note = self._compiled_otherwise(run, findings)
                 unwatched = unwatched + note
-        if not run.history:
+        if not run.history and not run.returned:
             unwatched = [*unwatched, "the losses were not judged: train returned none"]
         same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(run.end, variables, strict=True)]
         identical = np.array_equal(run.history, losses, equal_nan=True) and all(same)

@@ -40,6 +40,8 @@ class LoopRun:
         The line that puts the returned losses together.
     left_out : list of str
         What of its file was left out, in sentences.
+    returned : str
+        What is wrong with what it returned, which is then not judged as losses.
     """
 
     history: list[float]
@@ -49,39 +51,57 @@ class LoopRun:
     fits: int = 0
     report: Location | None = None
     left_out: list[str] = field(default_factory=list)
+    returned: str = ""
 
 
 def run_as_written(
-    train: Train, problem: Problem, *, first: bool = True, may_be_none: bool = False
+    train: Train, problem: Problem, *, first: bool = True, may_be_none: bool = False, any_return: bool = False
 ) -> LoopRun:
-    """Call the learner's function on a new network."""
+    """Call the learner's function on a new network; `any_return` notes a wrong return, and raises nothing."""
     model = problem.start()
     try:
         with contextlib.nullcontext() if first else silence(), counted_fits() as fits:
-            history = _call(train, problem, model, first=first, may_be_none=may_be_none)
+            history, returned = _call(
+                train, problem, model, first=first, may_be_none=may_be_none, any_return=any_return
+            )
     except LoopError as error:
         _look_closer(train, problem, error)
         raise
-    return LoopRun(
-        history or [], [np.array(variable.numpy()) for variable in model.variables], fits=len(fits)
-    )
+    end = [np.array(variable.numpy()) for variable in model.variables]
+    return LoopRun(history or [], end, fits=len(fits), returned=returned)
 
 
 def run_watched(
-    train: Train, problem: Problem, *, first: bool = False, may_be_none: bool = False
+    train: Train,
+    problem: Problem,
+    *,
+    first: bool = False,
+    may_be_none: bool = False,
+    any_return: bool = False,
 ) -> Recording:
-    """Run the loop eagerly, on a new network, and watch it."""
+    """Run the loop eagerly, on a new network, and watch it; `any_return` as above."""
     model = problem.start()
     with contextlib.nullcontext() if first else silence(), watch(model, problem.x) as recording:
-        history = _call(train, problem, model, first=first, may_be_none=may_be_none)
+        history, recording.returned = _call(
+            train, problem, model, first=first, may_be_none=may_be_none, any_return=any_return
+        )
     recording.history, recording.reported = history or [], None if history else []
     return recording
 
 
 def _call(
-    train: Train, problem: Problem, model: Any, *, first: bool, may_be_none: bool = False
-) -> list[float] | None:
-    """Call the learner's function; restore the global state that it may change."""
+    train: Train,
+    problem: Problem,
+    model: Any,
+    *,
+    first: bool,
+    may_be_none: bool = False,
+    any_return: bool = False,
+) -> tuple[list[float] | None, str]:
+    """Call the learner's function; restore the global state that it may change.
+
+    Return its losses, and what is wrong with them if they may be anything.
+    """
     try:
         with unchanged():
             result = problem.train(train, model)
@@ -91,8 +111,10 @@ def _call(
         raise LoopError(error, f"while train runs on {problem.title}") from None
     try:
         stops = bool(list(problem.callbacks()))
-        return history_of(result, problem.epochs, may_be_none=may_be_none, may_stop=stops)
+        return history_of(result, problem.epochs, may_be_none=may_be_none, may_stop=stops), ""
     except UserError as error:
+        if any_return:
+            return None, str(error)
         if first:
             raise
         raise UserError(f"{error}; the first call was right: does train keep data between calls?") from None

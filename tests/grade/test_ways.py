@@ -1,6 +1,7 @@
 """Other ways to grade: in a Gradescope container, without forking, by any executor, with less protection."""
 
 import argparse
+import html
 import json
 import re
 import subprocess
@@ -100,6 +101,28 @@ def test_where_a_loop_that_is_known_gets_other_marks_nothing_is_graded(
     assert (status, graded_now(out)) == (2, [])
     assert f"nothing was graded: {told}" in err
     assert "s1" not in (tmp_path / "out" / "journal.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        (
+            "None",
+            "train returned None: return a list of 3 floats, one loss per epoch; is the return missing?",
+        ),
+        ("history * 3", "train returned 9 losses, too many: return a list of 3 floats, one loss per epoch"),
+        ("model", "train returned a Sequential: return a list of 3 floats, one loss per epoch"),
+    ],
+)
+@pytest.mark.parametrize("style", ["arithmetic", "compiled"])
+def test_a_wrong_return_costs_the_reports_and_no_more(capsys, tmp_path, style, returned, told):
+    right = source(style, []).replace("return history", f"return {returned}")
+    lay(tmp_path / "in", {"s1.py": right})
+    status, _, err = run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seed", 5)
+    row = rows(tmp_path / "out")["s1"]
+    lost = [name for name in CRITERIA if float(row[name]) == 0]
+    assert (status, err, row["status"], lost) == (0, "", "graded", ["reports"])
+    assert told in html.unescape((tmp_path / "out" / "feedback" / "s1.html").read_text())
 
 
 @pytest.mark.parametrize(

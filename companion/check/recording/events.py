@@ -172,6 +172,7 @@ class Recording:
     frozen: list[int] = field(default_factory=list)
     resolution: float = 0.0
     reported: list[int] | None = None
+    returned: str = ""
 
     def trained(self, state: State) -> State:
         """Return the trainable ones of `state`."""

@@ -25,6 +25,16 @@ OF_STAGE = {
 
 def judge_criteria(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[CriterionMark]:
     """Return for each criterion, in the order of `CRITERIA`, whether it holds."""
+    judged = _judge_run(one, run, judge)
+    if not run.returned or judged[0].state != RIGHT:
+        return judged
+    return [
+        CriterionMark("reports", WRONG, run.returned) if mark.name == "reports" else mark for mark in judged
+    ]
+
+
+def _judge_run(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence[CriterionMark]:
+    """Judge all but what a wrong return hides."""
     copied = next((finding for finding in one.findings if finding.name == "fit-called-inside"), None)
     if copied is not None:
         return not_judged(f"no loop by hand: {copied.evidence}")
@@ -136,7 +146,7 @@ def _by_result_only(one: ProblemVerdict, run: LoopRun, judge: Judge) -> Sequence
     """Judge a loop of which only the result is known."""
     told = "only the result could be compared"
     states = dict.fromkeys(CRITERIA, NOT_JUDGED) | {"runs": RIGHT}
-    reported = all(judge.near(a, b) for a, b in zip(one.learner, one.fit, strict=True))
+    reported = all(judge.near(a, b) for a, b in zip(one.learner, one.fit, strict=not run.returned))
     states["reports"] = RIGHT if reported else WRONG
     states["final_weights"] = RIGHT if judge.has_same_end(run) else WRONG
     return [CriterionMark(name, state, "" if state == RIGHT else told) for name, state in states.items()]

@@ -123,7 +123,7 @@ def _run(file: str, task: Task, seconds: float, result: int, how: str) -> bytes:
     train = find_train(module, file)
     given = task.problem()
     write(result, TRAIN_BEGINS)
-    run = run_as_written(train, given) if how == AS_WRITTEN else _watched(train, given, how)
+    run = run_as_written(train, given, any_return=True) if how == AS_WRITTEN else _watched(train, given, how)
     run.report, run.left_out = line_of_report(train), left_out
     return encode(run)
 
@@ -131,14 +131,14 @@ def _run(file: str, task: Task, seconds: float, result: int, how: str) -> bytes:
 def _watched(train: Train, given: Problem, how: str) -> LoopRun:
     """Run the loop eagerly and watched; if it compiles itself it may be something else in a graph."""
     try:
-        recording = run_watched(train, given, first=True)
+        recording = run_watched(train, given, first=True, any_return=True)
     except LoopError as error:
-        run = run_as_written(train, given)  # which mostly raises the same
+        run = run_as_written(train, given, any_return=True)  # which mostly raises the same
         run.told = error.told
         return run
     if not recording.compiled or how == WATCHED:
-        return LoopRun(recording.history, recording.end, recording)
-    run = run_as_written(train, given, first=False)
+        return LoopRun(recording.history, recording.end, recording, returned=recording.returned)
+    run = run_as_written(train, given, first=False, any_return=True)
     run.recording = recording
     return run
 

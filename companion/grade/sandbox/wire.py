@@ -73,6 +73,7 @@ def encode(run: LoopRun) -> bytes:
 
     header: dict[str, Any] = {"history": run.history, "end": state(run.end)}
     header |= {"told": run.told, "fits": run.fits, "left_out": run.left_out[:MOST_LEFT_OUT]}
+    header["returned"] = run.returned[:LONGEST_TEXT]
     header["report"] = None if run.report is None else [run.report.file, run.report.line]
     recording = run.recording
     if recording is not None:
@@ -156,7 +157,8 @@ class _Reader:
         told, fits = a_text(header["told"]), an_int(header["fits"], MOST_EVENTS)
         left_out = [a_text(one) for one in a_list(header["left_out"], MOST_LEFT_OUT)]
         report = a_place(header["report"])
-        return LoopRun(floats(header["history"]), end, recording, told, fits, report, left_out)
+        returned = a_text(header["returned"])
+        return LoopRun(floats(header["history"]), end, recording, told, fits, report, left_out, returned)
 
     def recording(self, content: dict) -> Recording:
         most = TIMES_AS_MANY * len(self.like.events) or MOST_EVENTS  # if this is the reference itself
