@@ -43,7 +43,7 @@ def draw_dial(path):
             page.page.keyboard.press("ArrowRight")
         for _ in range(35):
             page.press("Step")
-        page.press("Show the future")
+        page.press("Show / hide the future")
         page.wait("identical", of="verdict")
         page.page.screenshot(path=path, full_page=True)
         return page.words(), page.verdict()

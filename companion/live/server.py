@@ -15,10 +15,12 @@ from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
+from tornado.web import RedirectHandler
 
 from companion.live.fits import Fits
 from companion.live.pages.shell import TITLES
 
+FIRST = "lesson1"  # for those who leave the lesson out of the address
 GONE = 5000  # milliseconds after which a session whose page is closed is forgotten
 ORIGINS = ("localhost:*", "127.0.0.1:*")  # any port, since SSH may forward another one
 
@@ -43,7 +45,8 @@ def serve(sockets: list[socket.socket], choices: Mapping[str, Mapping[str, Any]]
     }
     application = BokehTornado(
         pages, extra_websocket_origins=ORIGINS, unused_session_lifetime_milliseconds=GONE,
-        check_unused_sessions_milliseconds=GONE, websocket_max_message_size_bytes=1 << 20,
+        check_unused_sessions_milliseconds=GONE, websocket_max_message_size_bytes=1 << 20, use_index=False,
+        extra_patterns=[("/", RedirectHandler, {"url": f"/{FIRST}", "permanent": False})],
     )  # fmt: skip
     http = HTTPServer(application)
     for one in sockets:

@@ -65,7 +65,7 @@ def drag(moves):
     with browser() as started, serving("lesson4") as (address, _):
         page = Page(started, address, "lesson4")
         print(f"first page after {time.perf_counter() - begun:.1f} s, the browser's start included")
-        page.press("Show the future")
+        page.press("Show / hide the future")
         page.wait("identical", of="verdict")  # .fit, in the second process, has been trained once
         page.page.evaluate(f"() => {{ {WATCH} }}")
         page.page.locator(".noUi-handle").first.focus()

@@ -15,9 +15,9 @@ from companion.live.activities import lesson3 as inside_of_lesson3
 from companion.live.activities.lesson1 import Ball
 from companion.live.activities.lesson2 import STAGES as STAGES_OF_FLOW
 from companion.live.activities.lesson2 import Flow, names
-from companion.live.activities.lesson3 import STAGES, Inside, code_of
+from companion.live.activities.lesson3 import STAGES, Inside, Moment, code_of
 from companion.live.activities.lesson4 import Dial, network_of
-from companion.live.activities.lesson5 import Reader, centered
+from companion.live.activities.lesson5 import SIDE, Reader, centered
 from companion.live.activities.lesson5 import test_digits as digits_to_test
 from companion.live.fits import Failed, Fits, Task
 
@@ -126,9 +126,9 @@ def test_the_boundary_of_an_epoch_to_come_is_that_of_the_epoch_when_it_has_come(
 @pytest.mark.parametrize(
     ("rate", "words"),
     [
-        (0.001, "crawls: 0.744 to 0.715 only"),
-        (1.0, "learns: 0.744 to "),
-        (5.0, "bounces: up in 12 of 29 steps, 0.744 to 0.375"),
+        (0.001, "It crawls: from 0.744 to 0.715 only."),
+        (1.0, "It learns: from 0.744 to "),
+        (5.0, "It bounces: up in 12 of 29 steps, from 0.744 to 0.375."),
     ],
 )
 def test_the_words_say_what_happens(dial, rate, words):
@@ -141,9 +141,10 @@ def test_the_words_say_when_it_blew_up(dial):
         dial.step()
     assert dial.words_so_far() == f"Epoch 5: the loss went from 0.744 to {dial.losses[4]:.3f}."
     dial.turn(100.0)
-    assert dial.words() == f"epoch 5, loss {dial.losses[4]:.3g}: blows up at epoch 5: above 0.744, its start"
+    told = "up at epoch 5: above 0.744, its start."
+    assert dial.words() == f"At epoch 5 the loss is {dial.losses[4]:.3g}. It blows {told}"
     dial.step()
-    assert dial.words() == f"epoch 6, loss {dial.losses[5]:.3g}: blew up at epoch 5: above 0.744, its start"
+    assert dial.words() == f"At epoch 6 the loss is {dial.losses[5]:.3g}. It blew {told}"
     assert dial.words_so_far().endswith("It has blown up: it began at 0.744.")
 
 
@@ -275,9 +276,38 @@ def test_the_moments_inside_a_call_are_those_of_fit(fits, batch_size):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_line_is_lit_for_each_stage(stage):
-    lit = {name: [line for line, is_lit in lines if is_lit] for name, lines in code_of(stage)}
+    lines_of = dict(code_of(Moment(stage, 0, 0, "")))
+    lit = {name: [line for line, is_lit in lines if is_lit] for name, lines in lines_of.items()}
     signs = dict(zip(lit, STAGES[stage], strict=True))
     assert {name: len(lines) for name, lines in lit.items()} == {name: bool(signs[name]) for name in lit}
+
+
+def test_at_the_end_of_an_epoch_the_line_that_records_its_loss_is_lit(fits):
+    inside = Inside(fits)
+    inside.go_to("record")
+    by_hand = dict(code_of(inside.now))["by hand"]
+    assert [line.strip()[:15] for line, is_lit in by_hand if is_lit] == ["history.append("]
+
+
+def test_a_stroke_is_drawn_without_gaps(fits):
+    one, other = Reader(fits), Reader(fits)
+    one.draw(5, 5)
+    one.draw(20, 20, goes_on=True)  # a fast pointer is seen at few places
+    for at in np.linspace(5, 20, 200):
+        other.draw(at, at)
+    assert np.abs(one.drawing - other.drawing).max() < 0.2
+    one.draw(25, 5)  # set down anew
+    assert one.drawing[SIDE - 10, 22] == 0
+
+
+def test_a_rate_counts_from_the_next_epoch_on_as_in_fit(fits):
+    reader = Reader(fits, rate=0.1)
+    reader.step(3)
+    reader.rate = 1.0
+    reader.step(reader.left_in_epoch())
+    reader.step(reader.left_in_epoch())
+    assert reader.rates == [0.1, 1.0]
+    assert verdict_of(reader) == "identical: 2 of 2 epochs, all 6 weight arrays"
 
 
 def test_a_second_process_that_is_killed_is_told_and_the_next_wish_starts_another():

@@ -37,6 +37,8 @@ class Moment(NamedTuple):
         What can be predicted before this moment is shown; "" if nothing.
     answer : float
         The number to predict.
+    at_work : str
+        What stands in the line of the loop by hand, if that is not the line of `STAGES`.
     """
 
     stage: str
@@ -45,6 +47,7 @@ class Moment(NamedTuple):
     words: str
     asked: str = ""
     answer: float = np.nan
+    at_work: str = ""
 
 
 # The stages of a call, in order, and what stands in their lines: of the loop by hand, of the call of .fit,
@@ -177,14 +180,14 @@ class Inside:
                 yield Moment(
                     "forward", epoch, batch,
                     f"The network answers with a probability for each row: {told}, ...",
-                    f"the probability for patient {first}", float(shown[0]),
+                    f"the probability that patient {first} has diabetes, 0 to 1", float(shown[0]),
                 )  # fmt: skip
                 done = updates.update(self.weights, batch, rate)
                 losses.append(done.loss)
                 yield Moment(
                     "loss", epoch, batch,
                     f"The mean of the batch's losses is {done.loss:.6f}, with the weights as they are now.",
-                    "the loss of this batch", done.loss,
+                    "the loss of this batch; to answer 0.5 to all costs 0.693", done.loss,
                 )  # fmt: skip
                 yield Moment(
                     "tape", epoch, batch,
@@ -213,7 +216,8 @@ class Inside:
                         "record", epoch, batch,
                         f"Epoch {epoch} is over. Its loss, {self.losses[-1]:.6f}, is the mean over its rows, "
                         "each measured before the update of its batch.",
-                        f"the loss of epoch {epoch}", self.losses[-1],
+                        f"the loss of epoch {epoch}" if steps > 1 else "", self.losses[-1],
+                        "history.append(",
                     )  # fmt: skip
                 else:
                     yield Moment(
@@ -229,14 +233,16 @@ class Inside:
         return bool(self.verdict)
 
 
-def code_of(stage: str) -> list[tuple[str, list[tuple[str, bool]]]]:
-    """Return the three pieces of code, by name, with each line and whether it is at work in a stage."""
+def code_of(moment: Moment) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """Return the three pieces of code, by name, with each line and whether it is at work in a moment."""
     functions: dict[str, Callable[..., object]] = {
         "by hand": lesson3.train_by_hand, "with .fit": lesson3.train_with_fit, "inside .fit": loop.train_step
     }  # fmt: skip
+    by_hand, *others = STAGES[moment.stage]
+    signs = moment.at_work or by_hand, *others
     return [
         (name, [(line, bool(sign) and sign in line) for line in _code(function)])
-        for (name, function), sign in zip(functions.items(), STAGES[stage], strict=True)
+        for (name, function), sign in zip(functions.items(), signs, strict=True)
     ]
 
 

@@ -215,15 +215,14 @@ class Dial:
         """Return a line: what is happening."""
         first, curve = self.network.start_loss, self.curve
         kind, at = behavior(first, curve, len(curve) * len(self.network.batches)), blew_up_at(first, curve)
-        # Short, for it is drawn at each move of the dial, and text is what takes longest to draw.
-        down = f"{first:.3f} to {curve[-1]:.3f}"
+        way = f"from {first:.3f} to {curve[-1]:.3f}"
         told = {
-            "crawls": f"crawls: {down} only",
-            "stuck": f"stuck: {down} only",
-            "learns": f"learns: {down}",
-            "bounces": f"bounces: up in {steps_up(curve)} of {self.epochs - 1} steps, {down}",
-        }.get(kind, kind)
+            "crawls": f"It crawls: {way} only.",
+            "stuck": f"It is stuck: {way} only.",
+            "learns": f"It learns: {way}.",
+            "bounces": f"It bounces: up in {steps_up(curve)} of {self.epochs - 1} steps, {way}.",
+        }.get(kind, f"It {kind}.")
         if kind == "blows up" and at is not None:
             verb = "blew" if at < self.epoch else "blows"
-            told = f"{verb} up at epoch {at}: above {first:.3f}, its start"
-        return f"epoch {self.epoch}, loss {self.losses[-1]:.3g}: {told}" if self.epoch else told
+            told = f"It {verb} up at epoch {at}: above {first:.3f}, its start."
+        return f"At epoch {self.epoch} the loss is {self.losses[-1]:.3g}. {told}" if self.epoch else told

@@ -1,6 +1,7 @@
 """Lesson 5: a network that learns to read, and a digit of one's own."""
 
 import functools
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -41,15 +42,17 @@ def test_digits() -> tuple[np.ndarray, np.ndarray]:
     return digits()[1]
 
 
-def by_hand_and_fit(rate: float, epochs: int) -> tuple[list[float], list[float], str]:
-    """Train by hand and by ``model.fit``; return both histories and the verdict."""
-    reader = Reader(Fits(), rate=rate)
-    while len(reader.losses) < epochs:
-        reader.step()
+def by_hand_and_fit(rates: Sequence[float]) -> tuple[list[float], list[float], str]:
+    """Train by hand and by ``model.fit``, an epoch a rate; return both histories and the verdict."""
+    reader = Reader(Fits())
+    for rate in rates:
+        reader.rate = rate
+        reader.step(reader.left_in_epoch())
     model = lesson5.build_model()
-    x, y = _rows()
-    size = lesson5.BATCH_SIZE
-    fit = lesson5.train_with_fit(model, x, y, learning_rate=rate, batch_size=size, epochs=epochs)
+    model.compile(keras.optimizers.SGD(rates[0]), keras.losses.SparseCategoricalCrossentropy())
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _: float(rates[epoch]))
+    how = {"batch_size": lesson5.BATCH_SIZE, "shuffle": True, "epochs": len(rates), "verbose": 0}
+    fit = model.fit(*_rows(), callbacks=[schedule], **how).history["loss"]
     compared = Comparison(reader.losses, fit, reader.weights, model.get_weights(), dtype=DTYPE)
     return reader.losses, fit, compared.verdict()
 
@@ -76,6 +79,7 @@ class Reader:
     def __init__(self, fits: Fits, *, rate: float = lesson5.LEARNING_RATE) -> None:
         self.fits, self.rate = fits, rate
         self.drawing = np.zeros((SIDE, SIDE))
+        self._pen = (0.0, 0.0)  # where it was last
         self.truth: int | None = None  # of a digit that was not drawn, but chosen
         self.reset()
 
@@ -85,8 +89,8 @@ class Reader:
         self.losses: list[float] = []
         self.lengths = [0.0, 0.0, 0.0]
         self.verdict = ""
+        self.rates: list[float] = []
         self._seen: list[float] = []
-        self._rate = self.rate
 
     @property
     def batches(self) -> int:
@@ -96,7 +100,9 @@ class Reader:
     def step(self, count: int = 1) -> None:
         """Make some updates."""
         for _ in range(count):
-            done = updates().update(self.weights, len(self._seen), self._rate)
+            if not self._seen:
+                self.rates.append(self.rate)  # .fit keeps a rate for a whole epoch
+            done = updates().update(self.weights, len(self._seen), self.rates[-1])
             self.weights = done.weights
             self._seen.append(done.loss)
         pairs = zip(done.gradients[::2], done.gradients[1::2], strict=True)
@@ -122,12 +128,16 @@ class Reader:
         """Return the same for the drawing, moved to the middle as the digits of the data are."""
         return [layer[0] for layer in self.layers(centered(self.drawing).reshape(1, -1).astype(DTYPE))]
 
-    def draw(self, across: float, up: float) -> None:
-        """Put the pen down at a place, counted in pixels from the lower left."""
+    def draw(self, across: float, up: float, *, goes_on: bool = False) -> None:
+        """Put the pen down at a place, or move it there; places are pixels from the lower left."""
         rows, columns = np.indices((SIDE, SIDE)) + 0.5
-        distance = np.hypot(columns - across, (SIDE - rows) - up)
-        self.drawing = np.maximum(self.drawing, np.clip(1.6 - distance / BRUSH, 0, 1))
-        self.truth = None
+        start, end = np.array(self._pen if goes_on else (across, up)), np.array((across, up))
+        steps = 1 + int(2 * np.linalg.norm(end - start))
+        for part in np.linspace(0, 1, steps + 1):
+            x, y = start + part * (end - start)
+            distance = np.hypot(columns - x, (SIDE - rows) - y)
+            self.drawing = np.maximum(self.drawing, np.clip(1.6 - distance / BRUSH, 0, 1))
+        self.truth, self._pen = None, (across, up)
 
     def clear(self) -> None:
         """Take a new sheet."""
@@ -157,13 +167,14 @@ class Reader:
         """Take what ``.fit`` gives for the epochs that are done; return whether there is news."""
         if not self.losses or self.verdict:
             return False
-        task = Task("lesson5", DTYPE, (self._rate, len(self.losses)))
+        task = Task("lesson5", DTYPE, (tuple(self.rates[: len(self.losses)]),))
         self.verdict = self.fits.verdict(self, task, self.losses)
         return bool(self.verdict)
 
     def words(self) -> str:
         """Return a line: what the network makes of the drawing."""
-        told = f"After {len(self.losses)} epochs and {self.batches} batches"
+        epochs, batches = len(self.losses), self.batches
+        told = f"After {epochs} epoch{'s' * (epochs != 1)} and {batches} batch{'es' * (batches != 1)}"
         if not self.drawing.any():
             return f"{told} it waits for a digit: draw one, or choose one."
         answers = self.answers()[-1]

@@ -10,7 +10,7 @@ from contourpy import contour_generator
 from companion import lesson1
 from companion.live.activities.lesson1 import BATCH_SIZES, Ball, loss_at
 from companion.live.fits import Fits
-from companion.live.pages.shell import CLASSES, NOW, Shell, between, shades
+from companion.live.pages.shell import CLASSES, NOW, TRAIN, Shell, between, shades
 from companion.terminal.lesson_list import LESSONS
 
 GRID = 80
@@ -23,7 +23,7 @@ TASK = (
 END = (
     "An update goes straight down the slope, as far as the rate times the slope. Too far, and the ball "
     "climbs the other side. In lesson1.py: <code>optimizer.apply_gradients(...)  # [7] update</code>. Next: "
-    "<a href='lesson3'>inside one call of .fit</a>."
+    "<a href='lesson2'>the gradient flows</a>."
 )
 
 
@@ -35,8 +35,8 @@ class BallPage:
         self.shell = shell = Shell(document, "lesson1", TASK, END)
         self.rate = shell.rate(LESSONS["lesson1"].dial, self.ball.rate, self.turn)
         self.batch = shell.choice("batch size", BATCH_SIZES, self.ball.batch_size, self.choose)
-        self.start = shell.button("Train", self.train, is_main=True)
-        buttons = self.start, shell.button("Step", self.step), shell.button("Reset", self.reset)
+        start = shell.button(TRAIN, self.train, is_main=True)
+        buttons = start, shell.button("Step", self.step), shell.button("Reset", self.reset)
         shell.show(
             shell.row(*buttons, self.batch, self.rate),
             shell.row(self._surface(), self._students()),
@@ -128,7 +128,6 @@ class BallPage:
     def update(self) -> None:
         """Show how everything is now."""
         ball = self.ball
-        self.start.label = "Pause" if self.training else "Train"
         path = np.array(ball.path)
         self._draw_surface(path)
         self.path.data = {"x": path[:, 0], "y": path[:, 1]}

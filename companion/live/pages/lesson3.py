@@ -4,6 +4,7 @@ import html
 from typing import Any
 
 from bokeh.document import Document
+from bokeh.events import ValueSubmit
 from bokeh.models import ColumnDataSource
 from bokeh.models.widgets import Div, TextInput
 
@@ -12,8 +13,12 @@ from companion.live.fits import Fits
 from companion.live.pages.shell import NOW, WIDGETS, Shell
 from companion.terminal.lesson_list import LESSONS
 
-CODE = "font: .82rem/1.45 ui-monospace, monospace; overflow-x: auto; margin: 0; padding: .4rem 0"
-LIT = "background: #E69F00; color: #1a1a1a; display: inline-block; min-width: 100%"
+STYLE = """<style>
+pre { font: .82rem/1.45 ui-monospace, monospace; margin: 0; padding: .4rem 0; white-space: pre-wrap }
+span { display: block; min-height: 1.45em } .lit { background: #E69F00; color: #1a1a1a }
+@media (max-width: 600px) { .far { display: none } }
+</style>"""
+NEAR = 2  # lines beside the one that is lit: a narrow page has no room for more
 TASK = (
     "Press Next again and again: each press is one thing that happens inside one call of model.fit. The "
     "line that is at work is lit. Where a number comes next, guess it first."
@@ -32,8 +37,10 @@ class InsidePage:
         self.shell = shell = Shell(document, "lesson3", TASK, END)
         self.told = ""  # what became of the last guess
         self.rate = shell.rate(LESSONS["lesson3"].dial, self.inside.rate, self.turn)
+        self.rate.title = "learning rate, from the next epoch on"
         self.batch = shell.choice("batch size", BATCH_SIZES, self.inside.batch_size, self.choose)
         self.guess = TextInput(title="your guess", value="", stylesheets=[WIDGETS], width=340)
+        self.guess.on_event(ValueSubmit, lambda _: self.go_on())  # Enter
         buttons = (
             shell.button("Next", self.go_on, is_main=True), shell.button("Next update", self.next_update),
             shell.button("Next epoch", self.next_epoch), shell.button("Reset", self.reset),
@@ -41,7 +48,7 @@ class InsidePage:
         self.codes = [
             Div(
                 sizing_mode="stretch_width",
-                styles={"flex": "1 1 340px", "min-width": "0", "max-width": "100%", "overflow-x": "auto"},
+                styles={"flex": "1 1 340px", "min-width": "0", "max-width": "100%"},
             )
             for _ in range(3)
         ]
@@ -142,15 +149,22 @@ class InsidePage:
         asked = coming.asked if coming is not None else ""
         self.guess.title = f"your guess: {asked}" if asked else "nothing to guess here: press Next"
         self.guess.disabled = not asked
-        for div, (name, lines) in zip(self.codes, code_of(moment.stage), strict=True):
-            shown = "".join(
-                f"<span style='{LIT}'>{html.escape(line)}</span>\n" if lit else f"{html.escape(line)}\n"
-                for line, lit in lines
-            )
-            div.text = f"<b>{name}</b><pre tabindex='0' style='{CODE}'>{shown}</pre>"
+        for div, (name, lines) in zip(self.codes, code_of(moment), strict=True):
+            div.text = f"{STYLE}<b>{name}</b><pre>{_shown(lines)}</pre>"
         self.losses.data = {"x": list(range(len(inside.losses))), "y": list(inside.losses)}
         told = inside.verdict or ("waiting for .fit ..." if inside.losses else "no epoch is over yet")
         self.shell.say(moment.words + self.told, f"by hand and .fit: {told}")
+
+
+def _shown(lines: list[tuple[str, bool]]) -> str:
+    """Return lines of code as HTML; those that are at work are lit."""
+    lit = [number for number, (_, is_lit) in enumerate(lines) if is_lit]
+    shown = []
+    for number, (line, is_lit) in enumerate(lines):
+        is_near = any(abs(number - other) <= NEAR for other in lit)
+        kind = "lit" if is_lit else "near" if is_near else "far"
+        shown.append(f"<span class='{kind}'>{html.escape(line)}</span>")
+    return "".join(shown)
 
 
 def open_page(document: Document, fits: Fits, choices: dict[str, Any]) -> None:

@@ -6,28 +6,29 @@ from typing import Any
 import numpy as np
 from bokeh.document import Document
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource, LinearColorMapper
+from bokeh.models import BasicTickFormatter, ColumnDataSource, LinearColorMapper
 from bokeh.models.annotations import Span
 from contourpy import contour_generator
 
 from companion.live.activities.lesson4 import Dial
 from companion.live.fits import Fits
-from companion.live.pages.shell import CLASSES, FIT, NOW, Shell, between
+from companion.live.pages.shell import CLASSES, FIT, NOW, TRAIN, Shell, between
 from companion.terminal.lesson_list import LESSONS
 
 BATCH_SIZES = (8, 16, 32, 64, 200)
 HIDDEN_UNITS = (1, 2, 4, 8, 16, 32)
 GRID = 60  # points along each side of the picture of the network's answers
-EPOCHS_A_TICK = 2  # fast enough not to wait, slow enough to watch
+EPOCHS_A_TICK = 1  # fast enough not to wait, slow enough to watch and to drag
+TICKS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100]
 LOWEST, HIGHEST = 1e-3, 1e2  # of the losses that are drawn
 TASK = (
-    "Guess first: click into the right picture where the loss will stop falling. Then press Train, and "
-    "drag the learning rate while it learns. Break it on purpose."
+    "Guess first: click on the picture of the loss, at the epoch where it will stop falling. Press Train, "
+    "and drag the learning rate while it learns. Break it on purpose."
 )
 END = (
     "A small rate crawls, a large one is thrown about: the step is the rate times the slope. In lesson4.py: "
-    "<code>optimizer.apply_gradients(...)  # [7] update</code>. Next: <a href='lesson3'>inside one call of "
-    ".fit</a>."
+    "<code>optimizer.apply_gradients(...)  # [7] update</code>. Next: <a href='lesson5'>your own "
+    "digit</a>."
 )
 
 
@@ -47,19 +48,17 @@ class DialPage:
         self.epoch = shell.slider("look at epoch", 0, self.dial.epochs, 0, 1, self.look)
         self.hidden = shell.choice("hidden units", HIDDEN_UNITS, self.dial.hidden, self.choose_hidden)
         self.batch = shell.choice("batch size", BATCH_SIZES, self.dial.batch_size, self.choose_batch)
-        self.start = shell.button("Train", self.train, is_main=True)
-        self.future = shell.button("Show the future", self.reveal)
         buttons = [
-            self.start,
+            shell.button(TRAIN, self.train, is_main=True),
             shell.button("Step", self.step),
             shell.button("Reset", self.reset),
-            self.future,
+            shell.button("Show / hide the future", self.reveal),
         ]
         shell.show(
-            shell.row(self._network(), self._curves()),
+            shell.row(*buttons),
             shell.row(self.rate),
-            shell.row(*buttons, self.hidden, self.batch),
-            shell.row(self.epoch),
+            shell.row(self._network(), self._curves()),
+            shell.row(self.epoch, self.hidden, self.batch),
             every_tick=self.tick,
         )
         document.on_session_destroyed(lambda _: fits.forget(self.dial))
@@ -70,26 +69,34 @@ class DialPage:
         (left, low), (right, high) = x.min(axis=0) - 0.4, x.max(axis=0) + 0.4
         self.across, self.up = np.linspace(left, right, GRID), np.linspace(low, high, GRID)
         self.points = np.column_stack([side.ravel() for side in np.meshgrid(self.across, self.up)])
-        self.moons = self.shell.figure("", x_range=(left, right), y_range=(low, high))
+        self.moons = self.shell.figure(
+            "", x_range=(left, right), y_range=(low, high), x_axis_label="a point's first number",
+            y_axis_label="its second",
+        )  # fmt: skip
         colors = LinearColorMapper(palette=between(*CLASSES), low=0, high=1)
         self.moons.image(
             "image", source=self.picture, x=left, y=low, dw=right - left, dh=high - low, color_mapper=colors,
             alpha=0.55,
         )  # fmt: skip
         self.moons.multi_line("x", "y", source=self.picture, color=self.shell.colors.ink, line_width=2)
+        # The key to colors and markers is above the picture, where it hides no point.
         for label, marker in ((0, "circle"), (1, "triangle")):
             rows = x[y == label]
             self.moons.scatter(
-                rows[:, 0], rows[:, 1], marker=marker, size=8, fill_color=CLASSES[label], line_color="white"
-            )
+                rows[:, 0], rows[:, 1], marker=marker, size=8, fill_color=CLASSES[label], line_color="white",
+                legend_label=f"moon {label}",
+            )  # fmt: skip
+        self.shell.legend(self.moons, "top_right")
         return self.moons
 
     def _curves(self) -> Any:
         page = self.shell.figure(
             "The loss, by hand and by .fit", y_axis_type="log", x_range=(-2, self.dial.epochs + 1),
-            y_range=(LOWEST, 2), x_axis_label="epoch", y_axis_label="loss",
+            y_range=(LOWEST, 2), x_axis_label="epoch, counted from 0", y_axis_label="loss",
         )  # fmt: skip
         self.curves = page
+        page.yaxis.ticker = TICKS
+        page.yaxis.formatter = BasicTickFormatter()
         hand = self.shell.colors.by_hand
         for losses, legend, how in (
             ("coming", "to come", {"color": hand, "alpha": 0.45, "line_width": 3}),
@@ -122,7 +129,10 @@ class DialPage:
     def look(self, epoch: float) -> None:
         """Look at the network after so many epochs."""
         if not self.training:
-            self.picture.data = {**self.picture.data, **self._network_at(int(epoch))}
+            seen = min(int(epoch), self.dial.epochs if self.shows_all else self.dial.epoch)
+            loss = _drawn(self.dial.curve)[seen - 1] if seen else np.nan
+            at: dict[str, Any] = {"epoch": [max(seen - 1, 0)], "loss": [loss]}
+            self.picture.data = {**self.picture.data, **self._network_at(seen), **at}
 
     def choose_hidden(self, hidden: int) -> None:
         """Take another network."""
@@ -178,8 +188,6 @@ class DialPage:
     def update(self) -> None:
         """Show how everything is now."""
         dial = self.dial
-        self.start.label = "Pause" if self.training else "Train"
-        self.future.label = "Hide the future" if self.revealed else "Show the future"
         losses, last = _drawn(dial.curve), max(dial.epoch - 1, 0)
         shown = len(losses) if self.shows_all else dial.epoch
         epochs, fit = np.arange(len(losses)), _drawn(dial.fit) if dial.fit else losses * np.nan
@@ -199,8 +207,8 @@ class DialPage:
             2 * max([dial.network.start_loss, *losses[:shown]]), np.ceil, (2, HIGHEST)
         )
         self._show_guess()
-        verdict = dial.verdict or ".fit is still training, in a process beside ..."
-        self.shell.say(self._words(), f"by hand and .fit: {verdict}")
+        verdict = dial.verdict or ".fit still trains, in a second process"
+        self.shell.say(self._words(), f"by hand and .fit, all {dial.epochs} epochs at these rates: {verdict}")
         if self.epoch.value != at:
             self.epoch.value = at
 
@@ -213,7 +221,10 @@ class DialPage:
                 f"The loss is {dial.network.start_loss:.3f} before any update. Where will it stop falling?"
             )
         if self.guess is not None and self.shows_all:
-            words += f". You guessed epoch {self.guess}; it falls until epoch {dial.settles_at()}."
+            words += (
+                f" You guessed epoch {self.guess}. From epoch {dial.settles_at()} on, no more than 1% of the "
+                "whole fall was left."
+            )
         elif self.guess is not None:
             words += f" Your guess: epoch {self.guess}."
         return words
@@ -226,13 +237,12 @@ class DialPage:
 
     def _network_at(self, epoch: int) -> dict[str, list[np.ndarray]]:
         """Return what the network answers after so many epochs, and its boundary: a line with gaps."""
-        epoch = min(epoch, self.dial.epochs if self.shows_all else self.dial.epoch)
         values = self.dial.probabilities(self.points, epoch).reshape(GRID, GRID)
         lines: Any = contour_generator(self.across, self.up, values).lines(0.5)
         gap = np.full((1, 2), np.nan)
         boundary = np.concatenate([gap, *(part for line in lines for part in (line, gap))])
         right = self.dial.accuracy(epoch)
-        self.moons.title.text = f"Epoch {epoch}: right on {right:.1%} of the rows"
+        self.moons.title.text = f"After {epoch} epochs: {right:.1%} of the points are right"
         return {"image": [values.astype("float32")], "x": [boundary[:, 0]], "y": [boundary[:, 1]]}
 
 

@@ -1,19 +1,29 @@
 """The page of lesson 5: a digit of one's own, and a network that learns to read it."""
 
+import functools
 from typing import Any
 
 import numpy as np
 from bokeh.document import Document
 from bokeh.events import Pan, PanStart, Tap
 from bokeh.models import ColumnDataSource, LinearColorMapper
+from bokeh.models.annotations import Span
+from bokeh.models.widgets import Select
 from bokeh.palettes import Greys256
 
 from companion.live.activities.lesson5 import MOST_SHOWN, SIDE, Reader, test_digits
 from companion.live.fits import Fits
-from companion.live.pages.shell import CLASSES, NOW, Shell, between
+from companion.live.pages.shell import CLASSES, NOW, TRAIN, WIDGETS, Shell, between
 from companion.terminal.lesson_list import LESSONS
 
 UPDATES_A_TICK = 6
+SQUARE: dict[str, Any] = {
+    "sizing_mode": "fixed",
+    "width": 340,
+    "height": 365,
+    "styles": {"flex": "0 0 340px"},
+}
+A_ROW, HIGH = 6, SIDE + 12  # wrong answers: how many, and how many pixels with their words
 HIDDEN = 16
 TEST_DIGITS = tuple(range(1, 21))  # that can be chosen, for those who do not draw
 TASK = (
@@ -34,18 +44,22 @@ class ReaderPage:
         self.reader, self.training = Reader(fits, **choices), False
         self.shell = shell = Shell(document, "lesson5", TASK, END)
         self.rate = shell.rate(LESSONS["lesson5"].dial, self.reader.rate, self.turn)
-        self.start = shell.button("Train", self.train, is_main=True)
+        self.rate.title = "learning rate, from the next epoch on"
+        start = shell.button(TRAIN, self.train, is_main=True)
         buttons = (
-            self.start, shell.button("Clear the sheet", self.clear),
+            start, shell.button("Clear the sheet", self.clear),
             shell.button("Reset the network", self.reset),
         )  # fmt: skip
-        self.which = shell.choice("or a test digit", TEST_DIGITS, TEST_DIGITS[0], self.choose)
+        labels = test_digits()[1]
+        options: Any = [("", "none"), *((str(n), f"{n}: a {labels[n]}") for n in TEST_DIGITS)]
+        self.which = Select(
+            title="or a test digit", options=options, value="", stylesheets=[WIDGETS], width=150
+        )
+        self.which.on_change("value", lambda _, old, new: self.choose(new))
         shell.show(
-            shell.row(*buttons, self.which),
+            shell.row(*buttons, self.which, self.rate),
             shell.row(self._sheet(), self._answers()),
-            shell.row(self._weights(), self._lengths()),
-            shell.row(self._mistakes()),
-            shell.row(self.rate),
+            shell.row(self._mistakes(), self._weights(), self._lengths()),
             every_tick=self.tick,
         )
         document.on_session_destroyed(lambda _: fits.forget(self.reader))
@@ -62,14 +76,20 @@ class ReaderPage:
 
     def _sheet(self) -> Any:
         gray = list(Greys256) if self.shell.is_dark else list(reversed(Greys256))
-        sheet, self.pixels = self._image("Draw here", SIDE, gray, height=380, match_aspect=True)
-        for event in (PanStart, Pan, Tap):
+        sheet, self.pixels = self._image("Draw here", SIDE, gray, **SQUARE)
+        # A finger draws, and does not move the page.
+        sheet.styles = {
+            **SQUARE["styles"],
+            "touch-action": "none",
+        }
+        for event in (PanStart, Tap):
             sheet.on_event(event, self.draw)
+        sheet.on_event(Pan, functools.partial(self.draw, goes_on=True))
         return sheet
 
     def _answers(self) -> Any:
         made = self.shell.figure(
-            "Ten answers, and the 32 hidden units above them", height=380, x_range=(-0.7, 9.7),
+            "Ten answers; above them 32 hidden units", height=380, x_range=(-0.7, 9.7),
             y_range=(0, 1.5), y_axis_label="probability",
         )  # fmt: skip
         self.bars = ColumnDataSource({"x": list(range(10)), "top": [0.0] * 10, "color": [CLASSES[0]] * 10})
@@ -88,26 +108,30 @@ class ReaderPage:
 
     def _weights(self) -> Any:
         made, self.images = self._image(
-            "What the first 16 hidden units look for", 4 * SIDE, between(*CLASSES, count=128), height=380
+            "16 hidden units: purple wants ink", 4 * SIDE, between(*CLASSES, count=128), **SQUARE
         )
+        for at in (SIDE, 2 * SIDE, 3 * SIDE):
+            for dimension in ("width", "height"):
+                made.add_layout(Span(location=at, dimension=dimension, line_color=self.shell.colors.line))
         return made
 
     def _lengths(self) -> Any:
         layers = ["first layer", "second layer", "answers"]
         made = self.shell.figure(
-            "The gradient's length, by layer", height=380, x_range=layers, y_range=(0, 2)
+            "The gradient's length: how steep it is", height=365, x_range=layers, y_range=(0, 2)
         )
         self.lengths = ColumnDataSource({"x": layers, "top": [0.0] * 3})
         made.vbar(x="x", top="top", width=0.6, color=self.shell.colors.by_hand, source=self.lengths)
         return made
 
     def _mistakes(self) -> Any:
-        made = self.shell.figure("", height=210, x_range=(0, MOST_SHOWN * SIDE), y_range=(0, SIDE + 14))
+        width, height = A_ROW * SIDE, MOST_SHOWN // A_ROW * HIGH
+        made = self.shell.figure("", height=270, max_width=500, x_range=(0, width), y_range=(0, height))
         made.axis.visible = made.grid.visible = False
-        self.wrong = ColumnDataSource({"image": [np.zeros((SIDE, MOST_SHOWN * SIDE), "float32")]})
+        self.wrong = ColumnDataSource({"image": [np.zeros((height, width), "float32")]})
         gray = list(Greys256) if self.shell.is_dark else list(reversed(Greys256))
         mapper = LinearColorMapper(palette=gray, low=0, high=1)
-        made.image("image", source=self.wrong, x=0, y=0, dw=MOST_SHOWN * SIDE, dh=SIDE, color_mapper=mapper)
+        made.image("image", source=self.wrong, x=0, y=0, dw=width, dh=height, color_mapper=mapper)
         self.told = ColumnDataSource({"x": [], "y": [], "text": []})
         made.text(
             "x", "y", "text", source=self.told, text_align="center", text_color=self.shell.colors.ink,
@@ -116,26 +140,28 @@ class ReaderPage:
         self.mistakes = made
         return made
 
-    def draw(self, event: Any) -> None:
-        """Draw where the pointer is."""
+    def draw(self, event: Any, *, goes_on: bool = False) -> None:
+        """Draw where the pointer is, or from where it was."""
         if all(isinstance(at, int | float) and np.isfinite(at) for at in (event.x, event.y)):
-            self.reader.draw(float(event.x), float(event.y))
+            self.reader.draw(float(event.x), float(event.y), goes_on=goes_on)
             self.update()
 
     def clear(self) -> None:
         """Take a new sheet."""
+        self.which.value = ""
         self.reader.clear()
         self.update()
 
-    def choose(self, number: int) -> None:
+    def choose(self, chosen: str) -> None:
         """Take a digit of the test data."""
-        self.reader.choose(number)
-        self.update()
+        if chosen in map(str, TEST_DIGITS):
+            self.reader.choose(int(chosen))
+            self.update()
 
     def turn(self, rate: float) -> None:
-        """Set the rate; the network begins anew, since ``.fit`` has one rate."""
+        """Set the rate, which counts from the next epoch on."""
         self.reader.rate = rate
-        self.reset()
+        self.update()
 
     def reset(self) -> None:
         """Go back to the initial weights."""
@@ -163,7 +189,6 @@ class ReaderPage:
     def update(self) -> None:
         """Show how everything is now."""
         reader = self.reader
-        self.start.label = "Pause" if self.training else "Train"
         self.pixels.data = {"image": [reader.drawing[::-1].astype("float32")]}
         first, second, answers = reader.answers()
         best = int(answers.argmax())
@@ -174,25 +199,26 @@ class ReaderPage:
         self.units.patch({"alpha": [(slice(None), np.concatenate(lit) * (not is_blank))]})
         self.images.data = {"image": [_side_by_side(reader.weights[0])]}
         self.lengths.patch({"top": [(slice(None), np.minimum(reader.lengths, 2))]})
-        told = reader.verdict or ("waiting for .fit ..." if reader.losses else "no epoch is over yet")
+        waiting = "compared as soon as it rests" if self.training else ".fit trains, in a second process"
+        told = reader.verdict or (waiting if reader.losses else "no epoch is over yet")
         self.shell.say(reader.words(), f"by hand and .fit: {told}")
 
     def update_mistakes(self) -> None:
         """Show which test digits are read wrongly, the surest first."""
         x, y = test_digits()
         shown = self.reader.wrong()
-        images = [x[number].reshape(SIDE, SIDE)[::-1] for number, _, _ in shown]
-        images += [np.zeros((SIDE, SIDE))] * (MOST_SHOWN - len(images))
-        self.wrong.data = {"image": [np.concatenate(images, axis=1).astype("float32")]}
-        self.told.data = {
-            "x": [(place + 0.5) * SIDE for place in range(len(shown))],
-            "y": [SIDE + 3] * len(shown),
-            "text": [f"{y[number]} as {said}" for number, said, _ in shown],
-        }
-        right = self.reader.accuracy()
-        self.mistakes.title.text = (
-            f"Right on {right:.1%} of the test digits; wrong on these, the surest first"
-        )
+        rows = MOST_SHOWN // A_ROW
+        picture = np.zeros((rows * HIGH, A_ROW * SIDE), "float32")
+        told: dict[str, list[Any]] = {"x": [], "y": [], "text": []}
+        for place, (number, said, _) in enumerate(shown):
+            row, column = divmod(place, A_ROW)
+            low, left = (rows - 1 - row) * HIGH, column * SIDE
+            picture[low : low + SIDE, left : left + SIDE] = x[number].reshape(SIDE, SIDE)[::-1]
+            told["x"].append(left + SIDE / 2)
+            told["y"].append(low + SIDE)
+            told["text"].append(f"{y[number]} as {said}")
+        self.wrong.data, self.told.data = {"image": [picture]}, dict(told)
+        self.mistakes.title.text = f"Right: {self.reader.accuracy():.1%}. Wrong, the surest first:"
 
 
 def _side_by_side(weights: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ from companion.terminal.lesson_list import LESSONS
 
 TITLES = {name: f"{one.activity[:1].upper()}{one.activity[1:]}" for name, one in LESSONS.items()}
 POWER_STEP = 0.05  # so that 0.1 can be hit, and not only 0.0992
+GROWING: dict[str, Any] = {"sizing_mode": "stretch_width", "height": 360, "styles": {"flex": "1 1 340px"}}
+TRAIN = "Train / pause"  # always the same: a button whose label changes loses the focus
 TICK = 30  # milliseconds between two looks at what is to be done
 
 # Colors that people with any kind of color vision tell apart (Okabe and Ito), for light and dark pages.
@@ -160,10 +162,10 @@ class Shell:
     def figure(self, title: str, **how: Any) -> Any:
         """Return a figure that grows and shrinks with the page."""
         made: Any = figure(
-            title=title, toolbar_location=None, tools="", sizing_mode="stretch_width", min_width=300,
+            title=title, toolbar_location=None, tools="", min_width=300,
             background_fill_color=self.colors.paper, border_fill_color=self.colors.paper,
             outline_line_color=self.colors.line,
-            styles={"flex": "1 1 340px"}, **{"height": 360} | how,
+            **{**GROWING, **how},
         )  # fmt: skip
         made.title.text_color = self.colors.ink
         for axis in made.axis:
