@@ -187,7 +187,7 @@ def test_only_what_has_changed_is_graded_again(graded, capsys, tmp_path):
     assert sorted(graded_now(run(capsys, *words, "--seed", 6)[1])) == ["s1", "s2", "s3"]
     assert graded_now(run(capsys, *words, "--seed", 6)[1]) == []
 
-    other = lesson_file(3, "assignment.toml").read_text().replace("epochs = 3", "epochs = 2")
+    other = lesson_file(3, "assignment.toml").read_text().replace("epochs = 2", "epochs = 3")
     (tmp_path / "own.toml").write_text(other)
     assert len(graded_now(run(capsys, *words, "--assignment", tmp_path / "own.toml")[1])) == 3
     assert {row["score"] for row in rows(tmp_path / "out").values()} == {"10"}

@@ -58,7 +58,7 @@ def test_each_lesson_has_an_assignment(lesson):
     ("old", "new", "line", "told"),
     [
         (
-            "epochs = 3",
+            "epochs = 2",
             "epoch = 3",
             "epoch = 3",
             "epoch is no key here: there are batch_size, epochs",
@@ -78,13 +78,13 @@ def test_each_lesson_has_an_assignment(lesson):
         ),
         ("rows = 1", "rows = -1", "rows = -1", "rows is -1: it must be a number from 0 to"),
         (
-            "epochs = 3",
+            "epochs = 2",
             "epochs = 2.5",
             "epochs = 2.5",
             "epochs is 2.5: it must be a whole number from 1 to 20",
         ),
-        ("epochs = 3", 'epochs = "three"', 'epochs = "three"', "epochs is 'three': it must be"),
-        ("epochs = 3", "epochs = true", "epochs = true", "epochs is True: it must be"),
+        ("epochs = 2", 'epochs = "three"', 'epochs = "three"', "epochs is 'three': it must be"),
+        ("epochs = 2", "epochs = true", "epochs = true", "epochs is True: it must be"),
         (
             "batch_size = 8",
             "batch_size = 11",

@@ -108,10 +108,10 @@ def test_where_a_loop_that_is_known_gets_other_marks_nothing_is_graded(
     [
         (
             "None",
-            "train returned None: return a list of 3 floats, one loss per epoch; is the return missing?",
+            "train returned None: return a list of 2 floats, one loss per epoch; is the return missing?",
         ),
-        ("history * 3", "train returned 9 losses, too many: return a list of 3 floats, one loss per epoch"),
-        ("model", "train returned a Sequential: return a list of 3 floats, one loss per epoch"),
+        ("history * 3", "train returned 6 losses, too many: return a list of 2 floats, one loss per epoch"),
+        ("model", "train returned a Sequential: return a list of 2 floats, one loss per epoch"),
     ],
 )
 @pytest.mark.parametrize("style", ["arithmetic", "compiled"])

@@ -115,17 +115,18 @@ def _content(code: CodeType) -> Any:
 
 def is_library(file: str) -> bool:
     """Return whether a file is none of the learner's: Python's, an installed package's, the companion's."""
-    # These two may be installed elsewhere; they are not imported here, as reading a file needs neither.
-    loaded = [sys.modules[name].__file__ for name in ("keras", "tensorflow") if name in sys.modules]
     if file in _own_files:
         return False
-    folders = (
-        _COMPANION,
-        *_PYTHON,
-        *_PACKAGES,
-        *(str(Path(path).parent) + os.sep for path in loaded if path),
-    )
-    return file.startswith((*folders, "<frozen")) or _CONVERTED in file
+    # These two may be installed elsewhere; they are not imported here, as reading a file needs neither.
+    loaded = [sys.modules[name].__file__ for name in ("keras", "tensorflow") if name in sys.modules]
+    return file.startswith(_folders(*loaded)) or _CONVERTED in file
+
+
+@functools.cache
+def _folders(*loaded: str | None) -> tuple[str, ...]:
+    """Return how the paths of libraries begin."""
+    elsewhere = (str(Path(path).parent) + os.sep for path in loaded if path)
+    return (_COMPANION, *_PYTHON, *_PACKAGES, *elsewhere, "<frozen")
 
 
 def own_frames() -> Iterator[FrameType]:
