@@ -1,8 +1,9 @@
 """How fast the grader is, whether it stays so, and whether it can be killed.
 
 ``python tests/benchmarks/grade.py speed``: submissions a minute with the sandbox on, against one Python
-process a submission, in one run. ``... class --count 1000``: a generated class of right, mistaken and
-hostile submissions: all graded, memory and time a submission over the run. ``... kill --times 20``: as
+process a submission, in one run, and in core-seconds against imports of TensorFlow.
+``... class --count 1000``: a generated class of right, mistaken and hostile submissions: all graded, memory
+and time a submission over the run. ``... kill --times 20``: as
 many kill -9 at random moments, each followed by --resume; then the gradebook is compared with that of an
 undisturbed run.
 """
@@ -15,12 +16,15 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+
+import psutil
 
 TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "helpers"))
@@ -88,15 +92,29 @@ def speed(options):
         few = sorted(folder.iterdir())[:: max(1, options.count // options.alone)]
         half = len(few) // 2
         alone = one_process_each(few[:half])
+        lay(Path(name, "two"), 2)
+        imports = [core_seconds([sys.executable, "-c", "import tensorflow"]) for _ in range(3)]
+        start = core_seconds(grader(Path(name, "two"), Path(name, "out of two"), "--quiet"))
         started = time.perf_counter()
-        subprocess.run(grader(folder, Path(name, "out"), "--quiet"), check=True)
+        cores = core_seconds(grader(folder, Path(name, "out"), "--quiet"))
         whole = time.perf_counter() - started
+        imports += [core_seconds([sys.executable, "-c", "import tensorflow"]) for _ in range(3)]
         alone += one_process_each(few[half:])
     mine, theirs = 60 * options.count / whole, 60 * len(few) / alone
     print(f"{'':<34}{'submissions':>12}{'seconds':>9}{'a minute':>10}")
     print(f"{'grader, sandbox on, start included':<34}{options.count:>12}{whole:>9.0f}{mine:>10.0f}")
     print(f"{'one Python process a submission':<34}{len(few):>12}{alone:>9.0f}{theirs:>10.1f}")
     print(f"ratio {mine / theirs:.1f}")
+    each, one = (cores - start) / (options.count - 2), statistics.median(imports)
+    print(f"each, beyond the start: {each:.2f} core-seconds, {each / one:.3f} of an import of {one:.1f}")
+
+
+def core_seconds(command):
+    """Run a command; give what all processors of the machine did meanwhile: nothing else may run."""
+    before = psutil.cpu_times()
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    after = psutil.cpu_times()
+    return sum(getattr(after, kind) - getattr(before, kind) for kind in ("user", "system"))
 
 
 def one_process_each(files):
