@@ -339,5 +339,5 @@ def _finding(name: str, case: Case, right: list[float], told: str) -> Finding:
     epoch = wrong.index(True) if True in wrong else 0
     at = Divergence("report", epoch, None, None, float(mine[epoch]), float(right[epoch]))
     texts = told_apart(mine[epoch], right[epoch])
-    numbers = f" (you report {texts[0]}; the running mean of your run is {texts[1]})"
+    numbers = f" (you report {texts[0]}; .fit reports {texts[1]} of the same batches)"
     return Finding(name, REPORT, at, f"epoch {epoch}: {told}{numbers}", None)

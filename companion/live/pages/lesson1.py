@@ -137,7 +137,8 @@ class BallPage:
         sides = np.linspace(0, 10, GRID)
         self.answers.data = {"image": [ball.answers(*np.meshgrid(sides, sides)).astype("float32")]}
         self.students.title.text = f"What the neuron says, and the line between (bias {path[-1, 2]:.2f})"
-        told = ball.verdict or ("compared as soon as it rests" if ball.losses else "no epoch is over yet")
+        waiting = "compared as soon as it rests" if self.training else ".fit trains, in a second process"
+        told = ball.verdict or (waiting if ball.losses else "no epoch is over yet")
         self.shell.say(ball.words(), f"by hand and .fit: {told}")
 
     def _draw_surface(self, path: np.ndarray) -> None:
