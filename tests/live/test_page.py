@@ -180,7 +180,11 @@ def test_the_dial_is_turned_by_the_keyboard_alone(opened):
     for _ in range(4):
         page.page.keyboard.press("ArrowRight")
     page.page.locator(".bk-slider-title", has_text="learning rate: 0.158").wait_for()
+    page.page.locator('.noUi-handle[aria-label="learning rate"][aria-valuetext="0.158"]').wait_for()
     page.wait("from 0.744 to 0.162")
+    page.page.locator('.noUi-handle[aria-label^="your guess"]').focus()
+    page.page.keyboard.press("ArrowRight")
+    page.wait("You guessed epoch 1.")
     page.page.keyboard.press("Tab")
     assert page.page.evaluate("document.activeElement !== document.body")
 

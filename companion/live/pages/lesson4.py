@@ -22,8 +22,8 @@ EPOCHS_A_TICK = 1  # fast enough not to wait, slow enough to watch and to drag
 TICKS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100]
 LOWEST, HIGHEST = 1e-3, 1e2  # of the losses that are drawn
 TASK = (
-    "Guess first: click on the picture of the loss, at the epoch where it will stop falling. Press Train, "
-    "and drag the learning rate while it learns. Break it on purpose."
+    "Guess first, by a click on the picture of the loss or by the slider below it: at which epoch will it "
+    "stop falling? Press Train, and drag the learning rate while it learns. Break it on purpose."
 )
 END = (
     "A small rate crawls, a large one is thrown about: the step is the rate times the slope. In lesson4.py: "
@@ -46,6 +46,9 @@ class DialPage:
         shell = self.shell
         self.rate = shell.rate(LESSONS["lesson4"].dial, self.dial.rate, self.turn)
         self.epoch = shell.slider("look at epoch", 0, self.dial.epochs, 0, 1, self.look)
+        self.guessing = shell.slider(
+            "your guess, an epoch", 0, max(self.dial.epochs - 1, 1), 0, 1, self.take_guess
+        )
         self.hidden = shell.choice("hidden units", HIDDEN_UNITS, self.dial.hidden, self.choose_hidden)
         self.batch = shell.choice("batch size", BATCH_SIZES, self.dial.batch_size, self.choose_batch)
         buttons = [
@@ -58,7 +61,7 @@ class DialPage:
             shell.row(*buttons),
             shell.row(self.rate),
             shell.row(self._network(), self._curves()),
-            shell.row(self.epoch, self.hidden, self.batch),
+            shell.row(self.guessing, self.epoch, self.hidden, self.batch),
             every_tick=self.tick,
         )
         document.on_session_destroyed(lambda _: fits.forget(self.dial))
@@ -118,8 +121,15 @@ class DialPage:
     def on_guess(self, event: Tap) -> None:
         """Take a guess at the epoch where the loss stops falling."""
         if event.x is not None and np.isfinite(event.x):
-            self.guess = int(np.clip(round(event.x), 0, self.dial.epochs - 1))
-            self.update()
+            at = int(np.clip(round(event.x), 0, self.dial.epochs - 1))
+            if self.guessing.value == at:
+                self.take_guess(at)
+            self.guessing.value = at  # which takes it, if it is another
+
+    def take_guess(self, epoch: float) -> None:
+        """Take a guess, from the keyboard too."""
+        self.guess = int(epoch)
+        self.update()
 
     def turn(self, rate: float) -> None:
         """Turn the dial."""

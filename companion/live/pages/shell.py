@@ -108,6 +108,14 @@ SHOW_LINES = """
   if (shown.textContent !== root.tags[n]) shown.textContent = root.tags[n];
 });
 """
+# A slider's handle says to a screen reader what it sets and how it stands: by itself it says a bare number.
+NAME_HANDLES = """
+for (const slider of sliders) {
+  const view = Bokeh.index.find_one(slider), handle = view.shadow_el.querySelector(".noUi-handle");
+  handle.setAttribute("aria-label", slider.title);
+  handle.setAttribute("aria-valuetext", view.title_el.textContent.split(": ").at(-1));
+}
+"""
 
 
 def between(first: str, last: str, count: int = 64) -> list[str]:
@@ -141,6 +149,7 @@ class Shell:
         context = document.session_context
         arguments = getattr(getattr(context, "request", None), "arguments", {})
         self.document, self.is_dark = document, "dark" in arguments
+        self._sliders: list[Slider] = []
         self.colors = DARK if self.is_dark else LIGHT
         document.title = f"{TITLES[lesson]} (lesson {lesson[-1]})"
         document.template = PAGE
@@ -202,6 +211,7 @@ class Shell:
             sizing_mode="stretch_width", min_width=260, styles={"flex": "2 1 260px"},
         )  # fmt: skip
         made.on_change("value", lambda _, old, new: changed(new))
+        self._sliders.append(made)
         return made
 
     def choice(
@@ -237,5 +247,9 @@ class Shell:
     def show(self, *parts: LayoutDOM, every_tick: Callable[[], None]) -> None:
         """Put parts below each other on the page, and call `every_tick` again and again."""
         self._root.children = list(parts)
+        name = CustomJS(args={"sliders": self._sliders}, code=NAME_HANDLES)
+        self.document.js_on_event(DocumentReady, name)
+        for slider in self._sliders:
+            slider.js_on_change("value", name)
         self.document.add_root(self._root)
         self.document.add_periodic_callback(every_tick, TICK)
