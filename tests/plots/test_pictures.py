@@ -40,7 +40,7 @@ def test_the_curves_of_a_lesson_are_current(lesson, path, whole_run):
 def test_the_picture_of_the_dial_is_drawn_from_a_real_run(tmp_path):
     """Browsers have other fonts: the words are compared, and the width of the picture."""
     words, verdict = draw_dial(tmp_path / "dial.png")
-    assert words.startswith("epoch 75, loss 0.197: learns: 0.744 to 0.095")
+    assert words == "At epoch 75 the loss is 0.197. It learns: from 0.744 to 0.095."
     assert verdict.endswith("identical: 200 of 200 epochs, all 4 weight arrays")
     assert Image.open(tmp_path / "dial.png").width == Image.open(DIAL).width
 
