@@ -324,7 +324,7 @@ FURTHER: dict[str, Known] = {
         ONE_OPTIMIZER,
     ),
     "gradients-not-applied": Known(
-        "Gradients are computed, but the optimizer gets only the last of them",
+        "Fewer updates are made than gradients are computed",
         "Call optimizer.apply_gradients once per batch, inside the loop over the batches.",
         ONE_OPTIMIZER,
     ),

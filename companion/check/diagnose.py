@@ -12,6 +12,7 @@ from companion.check.rules.findings import (
     FORWARD,
     REPORT,
     START,
+    UPDATE,
     Case,
     Divergence,
     Finding,
@@ -80,9 +81,12 @@ def _diagnose(problem: Problem, reference: Reference, recording: Recording, repl
             for key, own, fits in other_settings(case)
         ]
         return Diagnosis(optimizer_counts(case), case.unwatched, case.steps)
-    thrown = _thrown_away(case) or _not_applied(case)
+    fewer = _fewer_updates(case)
+    thrown = None if fewer else _thrown_away(case) or _not_applied(case)
     if thrown is not None:  # it explains all that follows
         return Diagnosis([thrown], case.unwatched, case.steps)
+    if fewer is not None:  # each gradient stands for the update that it should have had
+        case.steps = steps_of(recording, case.epochs, each_gradient=True).steps
     put_back = _put_back(case)
     found = _start(case, taken, warm_up, ready_made) + put_back
     if any(not step.forwards or any(f.rows is None for f in step.forwards) for step in case.steps):
@@ -90,7 +94,10 @@ def _diagnose(problem: Problem, reference: Reference, recording: Recording, repl
     rows = row_findings(case)
     found += rows
     in_order = all(finding.name for finding in rows)  # else steps do not follow each other as in .fit
-    if is_right_in_all(case):
+    if fewer is not None:
+        gradients, explained = gradient_findings(case)
+        found += [*gradients, fewer]
+    elif is_right_in_all(case):
         explained: list[Explanation] | None = None
         found += (_passes(case, []) if in_order else []) + optimizer_counts(case) + frozen_updated(case)
     else:
@@ -127,6 +134,23 @@ def _thrown_away(case: Case) -> Finding | None:
     return Finding("tape-thrown-away", FORWARD, at, told, thrown[0].place)
 
 
+def _fewer_updates(case: Case) -> Finding | None:
+    """Find that the loop takes the gradients of all batches of ``.fit``, but makes fewer updates."""
+    if case.replay.optimizer.gradient_accumulation_steps:
+        return None
+    each = steps_of(case.recording, case.epochs, each_gradient=True).steps
+    fit = [rows for epoch in case.batches_of_fit for rows in epoch]
+    if not len(case.steps) < len(each) == len(fit):
+        return None
+    if not all(np.array_equal(step.rows, rows) for step, rows in zip(each, fit, strict=True)):
+        return None
+    most = max(len(step.forwards) for step in case.steps)
+    told = f"{len(each)} gradients are computed, but {len(case.steps)} updates are made"
+    told += f", some of them from {most} batches" if most > 1 else ""
+    at = Divergence("update", 0, 0, None, len(case.steps), len(each))
+    return Finding("gradients-not-applied", UPDATE, at, told, case.steps[0].updates[0].place)
+
+
 def _not_applied(case: Case) -> Finding | None:
     """Find gradients on rows of their own that no update is made with, one or more a step."""
     events, own = case.recording.events, set(case.recording.own_tapes)
@@ -146,7 +170,7 @@ def _not_applied(case: Case) -> Finding | None:
         f"{gradients} gradients are computed, but {len(case.steps)} updates are made, each with one of them"
     )
     at = Divergence("update", 0, 0, None, len(case.steps), gradients)
-    return Finding("gradients-not-applied", FORWARD, at, told, case.steps[0].updates[0].place)
+    return Finding("gradients-not-applied", UPDATE, at, told, case.steps[0].updates[0].place)
 
 
 def _put_back(case: Case) -> list[Finding]:
@@ -262,11 +286,21 @@ def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) 
         ends = zip(case.recording.end, case.recording.start, strict=True)
         told += "; the given model stays unchanged" if all((a == b).all() for a, b in ends) else ""
         found.append(Finding("another-model-trained", START, at, told, place))
-    variable, a, b = largest_difference(case.names, mine, fit)
-    if a == b:
-        return found
     others = [n for n in range(len(given)) if n not in case.recording.trainable]
     moved = any((begins[n] != given[n]).any() for n in others)
+    variable, a, b = largest_difference(case.names, mine, fit)
+    called = next((event for event in taken.leading if isinstance(event, Forward) and event.training), None)
+    if a == b and moved and called is not None and not warm_up:
+        parts = ([state[n] for n in others] for state in (begins, given))
+        variable, a, b = largest_difference([case.recording.variables[n] for n in others], *parts)
+        at = Divergence("weights", 0, 0, variable, a, b)
+        told = (
+            f"before the first step the network is called in training mode: `{variable}` is {a:.6g}, "
+            f"but {b:.6g} with .fit"
+        )
+        return [*found, Finding("extra-training-pass", FORWARD, at, told, called.place)]
+    if a == b:
+        return found
     at = Divergence("weights", 0, 0, variable, a, b)
     numbers = f"`{variable}` is {a:.6g} before the first update, but {b:.6g} with .fit"
     if warm_up:

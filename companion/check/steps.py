@@ -123,14 +123,17 @@ def _repeats(rows: list[np.ndarray], length: int) -> bool:
     return all(np.array_equal(mine, rows[number % length]) for number, mine in enumerate(rows))
 
 
-def steps_of(recording: Recording, epochs: int) -> Steps:
-    """Take a recording apart; an epoch has as many steps as any other, as far as that is possible."""
+def steps_of(recording: Recording, epochs: int, each_gradient: bool = False) -> Steps:
+    """Take a recording apart; an epoch has as many steps as any other, as far as that is possible.
+
+    A step ends with an update; with `each_gradient` it ends with a gradient, and no update counts.
+    """
     found = Steps([], [])
     waiting: list[Forward] = []  # forward passes since the last update
     pending: list[tuple[Gradient, list[Forward]]] = []  # gradients since then, with their forward passes
     of_tape: dict[int, list[Forward]] = {}  # the forward passes of its last gradient
     kinds = [type(event) for event in recording.events]
-    updates = Gradient in kinds and Update in kinds[kinds.index(Gradient) :]
+    updates = not each_gradient and Gradient in kinds and Update in kinds[kinds.index(Gradient) :]
     for event in recording.events:
         if isinstance(event, Forward):
             waiting.append(event)
@@ -143,7 +146,7 @@ def steps_of(recording: Recording, epochs: int) -> Steps:
                 forgotten = Update(weights, weights, None, None, {}, {}, event.place)
                 _add(found, waiting, pending, forgotten)
                 waiting, pending = [], []
-        elif isinstance(event, Update):
+        elif isinstance(event, Update) and not each_gradient:
             _add(found, waiting, pending, event)
             waiting, pending = [], []
     _keep(found, waiting)

@@ -221,10 +221,18 @@ def test_mixed_precision_has_the_noise_of_its_type():
     assert check.verdict in ("identical", "close"), repr(check)
 
 
-def test_a_package_that_is_missing_is_named_with_its_command(tmp_path, capsys):
+# As tf.summary.scalar says it where TensorBoard is not installed.
+NO_TENSORBOARD = "raise type('TBNotInstalledError', (Exception,), {})('TensorBoard is not installed')"
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [("import tensorflow_datasets", "tensorflow-datasets"), (NO_TENSORBOARD, "tensorboard")],
+)
+def test_a_package_that_is_missing_is_named_with_its_command(tmp_path, capsys, line, package):
     from companion.check.__main__ import main
 
     file = tmp_path / "my_loop.py"
-    file.write_text("import tensorflow_datasets\n" + LOOP)
+    file.write_text(f"{line}\n{LOOP}")
     assert main(["lesson3", str(file)]) == 2
-    assert "pip install tensorflow-datasets" in capsys.readouterr().err
+    assert f"pip install {package}" in capsys.readouterr().err

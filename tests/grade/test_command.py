@@ -77,6 +77,7 @@ def test_what_is_not_the_loop_costs_no_points_and_what_is_does(capsys, tmp_path)
         "open_package.py": "import no_such_package\n" + RIGHT,
         "open_top.py": "x = 1 / 0\n" + RIGHT,
         "open_loop.py": "while True:\n    pass\n" + RIGHT,
+        "open_crash.py": f"import ctypes\n{HEAD}\n    ctypes.string_at(0)\n",
         "open_name.py": RIGHT.replace("def train", "def fit"),
         "zero_return.py": wrong_return,
         "zero_exception.py": f"{HEAD}\n    raise ValueError('here')\n",
@@ -87,7 +88,7 @@ def test_what_is_not_the_loop_costs_no_points_and_what_is_does(capsys, tmp_path)
     book, expected = rows(tmp_path / "out"), {"right": "10", "open": "", "zero": "0"}
     scores = {student: row["score"] for student, row in book.items()}
     assert scores == {student: expected[student.partition("_")[0]] for student in book}
-    assert (status, "4 without a score" in out) == (0, True)
+    assert (status, "5 without a score" in out) == (0, True)
     assert "python -m pip install no_such_package, then run this again" in re.sub(r"\s+", " ", out)
     page = (tmp_path / "out" / "feedback" / "right_then_trains.html").read_text()
     assert "took longer than 3 s: left out, with all that follows" in page

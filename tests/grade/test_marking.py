@@ -116,6 +116,57 @@ def test_a_mistake_is_held_against_its_criterion(judges, name, criterion):
     assert [one for one, state in states.items() if state == WRONG] == [criterion]
 
 
+def changed(*pairs):
+    """Make a train of the right loop with some text in the place of other text."""
+    text = right_loop()
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    return from_text(text, "changed.py")
+
+
+APPLIED = "        optimizer.apply(gradients, model.trainable_variables)\n"
+REPORTED = "        history.append("
+AT_END_OF_EPOCH = (REPORTED, f"        optimizer.apply(kept, model.trainable_variables)\n{REPORTED}")
+KEPT = "        kept[:] = gradients if len(losses) == 0 else [a + b for a, b in zip(kept, gradients)]\n"
+START = "    history = []\n"
+TRAINING_CALL = "model(x[:batch_size], training=True)\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs"),
+    [
+        ("extra-training-pass", [(START, START + "    " + TRAINING_CALL)]),
+        (
+            "extra-training-pass",
+            [("        losses, counts", "        " + TRAINING_CALL + "        losses, counts")],
+        ),
+        (
+            "gradients-not-applied",  # those of an epoch together
+            [(APPLIED, KEPT), (START, START + "    kept, losses = [], []\n"), AT_END_OF_EPOCH],
+        ),
+        (
+            "gradients-not-applied",  # only the last of an epoch
+            [(APPLIED, "        kept[:] = gradients\n"), (START, START + "    kept = []\n"), AT_END_OF_EPOCH],
+        ),
+        (
+            "gradients-not-applied",  # none in the first epoch
+            [(APPLIED, "        if history:\n    " + APPLIED)],
+        ),
+        (
+            "gradients-not-applied",  # none for a short batch
+            [(APPLIED, "        if len(xb) == batch_size:\n    " + APPLIED)],
+        ),
+    ],
+)
+def test_a_call_too_many_or_an_update_too_few_costs_the_updates_and_nothing_else(judges, name, pairs):
+    states, judgment = judged(judges(3), changed(*pairs))
+    assert [mistake.name for mistake in judgment.mistakes] == [name]
+    assert judgment.unknown == ()
+    assert [one for one, state in states.items() if state == WRONG] == ["updates"]
+    assert [one for one, state in states.items() if state == NOT_JUDGED] == ["final_weights"]
+
+
 def test_a_new_optimizer_that_remembers_nothing_costs_no_points(judges):
     text = right_loop().replace(
         "        optimizer.apply(", "        keras.optimizers.SGD(learning_rate).apply("

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 
+import psutil
 import pytest
 from classes import RIGHT, graded_now, lay, rows, run, wrong
 from marks import only
@@ -189,6 +190,44 @@ def test_without_forking_one_that_ends_its_process_or_never_ends_is_told(
     assert run(capsys, *words)[0] == 0
     assert rows(tmp_path / "out")["s1"]["score"] == "0"
     assert told in (tmp_path / "out" / "feedback" / "s1.md").read_text()
+
+
+WITHOUT_NAMESPACES = """
+import sys
+import pyseccomp
+rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+rules.add_rule(pyseccomp.ERRNO(1), "unshare")
+rules.load()
+from companion.grade.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("leave", only(["setsid", "setpgrp"], "setpgrp"))
+def test_without_forking_no_process_outlives_its_submission(tmp_path, leave):
+    text = f"""
+import os, time
+
+def train(model, x, y, *, learning_rate, batch_size, epochs):
+    if os.fork() == 0:
+        try:
+            os.{leave}()
+        except OSError:
+            pass
+        if os.fork() == 0:
+            time.sleep(60)
+        os._exit(0)
+    os.wait()
+    time.sleep(1)
+"""
+    lay(tmp_path / "in", {"s1.py": text})
+    words = ["lesson3", tmp_path / "in", "--output", tmp_path / "out", "--no-fork", "--quiet"]
+    subprocess.run([sys.executable, "-c", WITHOUT_NAMESPACES, *words], check=True)
+    every = psutil.process_iter(["cmdline"])
+    left = [one for one in every if "companion.grade.workers.spawned" in (one.info["cmdline"] or [])]
+    for process in left:
+        process.kill()
+    assert not left
 
 
 @pytest.mark.full

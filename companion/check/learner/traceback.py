@@ -41,8 +41,7 @@ class LoopError(UserError):
         self.line: int | None = frames[-1].lineno if frames else None
         if isinstance(error, SyntaxError) and error.filename and not is_library(error.filename):
             self.file, self.line = error.filename, error.lineno
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        self.package = (missing or "").partition(".")[0]
+        self.package = missing_package(error)
         raised = traceback.extract_tb(error.__traceback__)[-1:]
         at = [(frame.filename, frame.lineno) for frame in raised]
         self.not_done = isinstance(error, NotImplementedError) and at == [(self.file, self.line)]
@@ -178,13 +177,20 @@ HINTS = [
 def hint_for(error: BaseException, code: str = "") -> tuple[str, str]:
     """Return the mistake's name and the usual cause of an exception in a line of code; each may be ""."""
     text = f"{type(error).__name__}: {message_of(error)}"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        package = error.name.partition(".")[0]
+    package = missing_package(error)
+    if package:
         return "", f"your file needs this package, and it is not installed: pip install {_on_index(package)}"
     for pattern, name, hint, in_code in HINTS:
         if re.search(pattern, text) and re.search(in_code, code):
             return name, hint
     return "", ""
+
+
+def missing_package(error: BaseException) -> str:
+    """Return the package that is not installed, if that is the cause of an exception; else ""."""
+    if type(error).__name__ == "TBNotInstalledError":  # TensorFlow's own, of tf.summary
+        return "tensorboard"
+    return (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
 
 
 # Packages whose name on the index is another than that which is imported.

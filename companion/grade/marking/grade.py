@@ -20,6 +20,7 @@ CRITERIA = {
 }
 RIGHT, WRONG, NOT_JUDGED = "right", "wrong", "not judged"  # of a criterion
 GRADED, ERROR, UNREADABLE, MISSING, INTERNAL = "graded", "error", "unreadable", "missing", "internal"
+CRASHED = "crashed"  # its process was ended by the system, which may be the fault of a library
 UNSEEN = "unseen"  # its result is right, and how it came about was not seen
 NOT_DONE = "not done yet"
 
@@ -250,7 +251,9 @@ class Grade(Judgment):
         """Return whether an instructor must decide: what kept it from being judged is not the loop."""
         if self.override is not None or self.status in (GRADED, MISSING, NOT_DONE):
             return False
-        return bool(self.package) or not self.in_train or self.status in (UNREADABLE, INTERNAL, UNSEEN)
+        return (
+            bool(self.package) or not self.in_train or self.status in (UNREADABLE, INTERNAL, UNSEEN, CRASHED)
+        )
 
     @property
     def score(self) -> float | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from companion.grade.clean_text import clean, one_line
 from companion.grade.marking.grade import (
+    CRASHED,
     CRITERIA,
     INTERNAL,
     UNREADABLE,
@@ -52,6 +53,11 @@ def next_step(grade: Grade) -> str:
         return (
             "Your losses and weights are right. The grader could not see how your code computes them, so "
             "your instructor reads it."
+        )
+    if grade.status == CRASHED:
+        return (
+            "The system ended the process in which your train ran. A library may be at fault, so your "
+            "instructor looks at it. Try your file with python -m companion.check."
         )
     if grade.status == UNREADABLE:
         return "Hand in one file that defines train, as text in UTF-8."

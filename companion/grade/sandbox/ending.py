@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-DONE, TIMEOUT, MEMORY, PROCESSES, DISK, OUTPUT, ENDED, FAILED = (
-    "done", "timeout", "memory", "processes", "disk", "output", "ended", "failed"
+DONE, TIMEOUT, MEMORY, PROCESSES, DISK, OUTPUT, ENDED, CRASHED, FAILED = (
+    "done", "timeout", "memory", "processes", "disk", "output", "ended", "crashed", "failed"
 )  # fmt: skip
 WATCHED, AS_WRITTEN, BOTH = "watched", "as written", "both"  # the loop, in one process
 
@@ -16,8 +16,9 @@ class Ending:
     ----------
     how : str
         "done": it wrote a result; "timeout", "memory", "processes", "disk", "output": stopped for
-        using more than it may; "ended": it ended without a result; "failed": the sandbox could not be
-        set up, which is not the submission's fault.
+        using more than it may; "ended": it ended without a result; "crashed": the system ended it,
+        which may be TensorFlow's fault; "failed": the sandbox could not be set up, which is not the
+        submission's fault.
     told : str
         The numbers, in words for a student.
     seconds : float

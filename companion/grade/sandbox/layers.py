@@ -38,10 +38,10 @@ REFUSED_CALLS = (
     "io_uring_enter", "io_uring_register", "userfaultfd", "open_by_handle_at", "kexec_load", "init_module",
     "finit_module", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "rt_sigqueueinfo",
     "rt_tgsigqueueinfo", "setpriority", "sched_setaffinity", "mq_open", "msgget", "semget", "shmget",
-    "memfd_create", "memfd_secret", "setsid", "socketpair", "shmat", "shmctl", "msgsnd", "msgrcv", "msgctl",
-    "semop", "semtimedop", "semctl", "inotify_add_watch", "fanotify_init", "fanotify_mark", "utime", "utimes",
-    "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr",
-    "fremovexattr",
+    "memfd_create", "memfd_secret", "setsid", "setpgid", "socketpair", "shmat", "shmctl", "msgsnd", "msgrcv",
+    "msgctl", "semop", "semtimedop", "semctl", "inotify_add_watch", "fanotify_init", "fanotify_mark",
+    "utime", "utimes", "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "removexattr",
+    "lremovexattr", "fremovexattr",
 )  # fmt: skip
 NEWER_CALLS = (463, 466, 469)  # setxattrat, removexattrat, file_setattr: the same number on all processors
 # The flags by which clone makes namespaces.

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from companion.grade.sandbox.ending import (
+    CRASHED,
     DISK,
     DONE,
     ENDED,
@@ -32,6 +33,8 @@ PIECE = 1 << 16  # bytes read at once
 MOST_RESULT = 64 << 20  # bytes
 TEXT = codecs.getincrementaldecoder("utf-8")
 SHOWN = 20_000  # bytes of what is printed that are kept
+# What the system, or a library that gives up, ends a process with.
+CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGILL, -signal.SIGFPE, -getattr(signal, "SIGBUS", 0)}
 TRAIN_BEGINS = b"train\n"  # in the result, where the submission's train is about to be called
 
 
@@ -171,7 +174,7 @@ class Monitor:
         elif how == ENDED and result:
             how = DONE
         elif how == ENDED:
-            told = ending_of(code)
+            how, told = CRASHED if code in CRASHES else ENDED, ending_of(code)
         printed = TEXT("replace").decode(bytes(self.output.kept))  # without half a character at its end
         if self.output.is_over:
             printed += f"\n(cut: it printed {self.output.count >> 10} kB)"
