@@ -94,11 +94,11 @@ def _diagnose(problem: Problem, reference: Reference, recording: Recording, repl
     rows = row_findings(case)
     found += rows
     in_order = all(finding.name for finding in rows)  # else steps do not follow each other as in .fit
+    explained: list[Explanation] | None = None
     if fewer is not None:
         gradients, explained = gradient_findings(case)
         found += [*gradients, fewer]
     elif is_right_in_all(case):
-        explained: list[Explanation] | None = None
         found += (_passes(case, []) if in_order else []) + optimizer_counts(case) + frozen_updated(case)
     else:
         gradients, explained = gradient_findings(case)
