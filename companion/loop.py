@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from companion.fit.graph import Logs, compiled
+from companion.fit.graph import Logs, compiled, own_step
 from companion.fit.keras_private import (
     first_epoch,
     loss_tracker,
@@ -121,11 +121,10 @@ def fit_by_hand(
         )
     batches.reset()
     model.stop_training = False
-    # `update` takes the next batch from an iterator and runs the step on it. Like .fit, it makes
-    # a graph of the step once after compile(...). If a layer is frozen later, without compiling
-    # again, it is still trained.
-    model.make_train_function()
-    update = compiled(model, train_step, like="train_function")
+    # `update` takes the next batch from an iterator and runs the step on it: that below, or the
+    # model's own. Like .fit, it makes a graph of the step once after compile(...). If a layer is
+    # frozen later, without compiling again, it is still trained.
+    update = compiled(model, own_step(model, "train_step") or train_step, "train_function")
     callbacks.on_train_begin()
     logs: Logs = {}
     epoch_logs: Logs | None = None
@@ -169,21 +168,22 @@ def fit_by_hand(
     return model.history  # the History that CallbackList added
 
 
-def train_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
+def train_step(model: keras.Model, batch: Any) -> Logs:
     """Make one update from one batch; return the epoch's running means so far.
 
     Parameters
     ----------
     model : keras.Model
         Compiled.
-    x, y, sample_weight : tensor, or list, tuple or dict of tensors
-        One batch; the latter two may be None.
+    batch : tensor, or tuple of up to three
+        Inputs, targets, sample weights: each a tensor, or a list, tuple or dict of tensors.
 
     Returns
     -------
     dict of str to tensor
         The history's keys.
     """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)  # None for what is not there
     with tf.GradientTape() as tape:
         # training=True: dropout drops, noise is added, BatchNormalization takes the batch's own mean.
         y_pred = model(x, **_training(type(model).call, True))
@@ -230,8 +230,7 @@ def validate(model: keras.Model, batches: Pipeline, callbacks: keras.callbacks.C
         The history's keys, without "val_".
     """
     batches.reset()
-    model.make_test_function()
-    measure = compiled(model, test_step, like="test_function")
+    measure = compiled(model, own_step(model, "test_step") or test_step, "test_function")
     model.stop_evaluating = False
     callbacks.on_test_begin()
     logs: Logs = {}
@@ -248,11 +247,12 @@ def validate(model: keras.Model, batches: Pipeline, callbacks: keras.callbacks.C
     return logs
 
 
-def test_step(model: keras.Model, x: Any, y: Any, sample_weight: Any) -> Logs:
+def test_step(model: keras.Model, batch: Any) -> Logs:
     """Measure one batch: as `train_step`, without dropout, noise, batch statistics and update.
 
     The penalties are in the loss here too, and sample weights count; class weights do not.
     """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     y_pred = model(x, **_training(type(model).call, False))
     loss = model.compute_loss(x, y, y_pred, sample_weight, **_training(type(model).compute_loss, False))
     loss_tracker(model).update_state(loss, sample_weight=_rows(x))

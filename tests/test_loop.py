@@ -140,6 +140,24 @@ def test_by_hand_after_fit_and_fit_after_by_hand_are_two_fits():
     assert (weights[1] == weights[2]).all()
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_layer_thawed_between_by_hand_and_fit_is_not_yet_trained_as_by_two_fits(optimizer):
+    """Both go on with the graph that the first has made."""
+    weights = []
+    for first in (fit_by_hand, keras.Model.fit):
+        keras.utils.set_random_seed(0)
+        model = network(keras.layers.Dense(5, activation="tanh"), optimizer=optimizer)
+        model.layers[0].trainable = False
+        model.compile(optimizer, "mse")
+        first(model, *x_and_y(), verbose=0)
+        model.layers[0].trainable = True
+        before = model.layers[0].kernel.numpy()
+        model.fit(*x_and_y(), epochs=2, verbose=0)
+        assert (model.layers[0].kernel.numpy() == before).all()
+        weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    assert (weights[0] == weights[1]).all()
+
+
 @pytest.mark.parametrize("compile_again", [False, True])
 def test_a_layer_frozen_without_compiling_again_is_still_trained_as_by_fit(compile_again):
     weights = []
@@ -190,31 +208,37 @@ def test_verbose_shows_what_fit_shows(capsys, verbose):
     assert shown[0] == shown[1] != []
 
 
-class OwnTrainStep(keras.Sequential):
-    def train_step(self, data):
-        return super().train_step(data)
-
-
 class OwnFit(keras.Sequential):
     def fit(self, *data, **own):
         return super().fit(*data, **own)
 
 
-@pytest.mark.parametrize(("kind", "name"), [(OwnTrainStep, "train_step"), (OwnFit, "fit")])
-def test_a_model_with_steps_of_its_own_is_refused_before_it_is_trained(kind, name):
-    model = kind([keras.Input((4,)), keras.layers.Dense(1)])
+def test_a_model_with_a_fit_of_its_own_is_refused_before_it_is_trained():
+    model = OwnFit([keras.Input((4,)), keras.layers.Dense(1)])
     model.compile(optimizer="sgd", loss="mse")
     before = model.get_weights()
-    with pytest.raises(ValueError, match=f"has its own {name}, which"):
+    with pytest.raises(ValueError, match="has its own fit, which"):
         fit_by_hand(model, *x_and_y())
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
 
 
-def test_a_step_that_was_put_onto_the_model_itself_is_refused_too():
+def test_steps_that_were_put_onto_the_model_itself_are_run_as_by_fit():
+    """They get the batch as it is: of `x` alone, not in a tuple."""
+    histories = []
+    for train in (fit_by_hand, keras.Model.fit):
+        model, (x, _) = network(), x_and_y()
+        model.train_step = lambda batch: {"sum": tf.reduce_sum(batch)}
+        model.test_step = lambda batch: {"rows": tf.cast(tf.shape(batch)[0], "float32")}
+        histories.append(train(model, x, batch_size=8, validation_data=(x[:3],), verbose=0).history)
+    assert histories[0] == histories[1]
+    assert histories[0]["val_rows"] == [3.0]
+
+
+def test_a_step_that_returns_no_dict_is_told():
     model = network()
-    model.train_step = lambda data: {}
-    with pytest.raises(ValueError, match="has its own train_step"):
-        fit_by_hand(model, *x_and_y())
+    model.train_step = lambda batch: tf.constant(1.0)
+    with pytest.raises(ValueError, match=r"step returned .*: \.fit needs a dict"):
+        fit_by_hand(model, *x_and_y(), verbose=0)
 
 
 def test_a_distribution_strategy_is_refused_in_its_scope_and_for_a_model_made_in_it():

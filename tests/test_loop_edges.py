@@ -196,7 +196,7 @@ def test_a_report_of_nothing_is_refused_before_any_update(kind):
     for train in (fit_by_hand, keras.Model.fit):
         model = network(kind=kind)
         before = model.get_weights()
-        with pytest.raises(ValueError, match=r"compute_metrics gave {}: \.fit needs|Toutput_types"):
+        with pytest.raises(ValueError, match=r"step returned {}: \.fit needs|Toutput_types"):
             train(model, X, Y, verbose=0)
         assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
 

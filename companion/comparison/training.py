@@ -1,11 +1,12 @@
 """What a training leaves behind, written down: history, variables, and every call of a callback."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 CallbackCall = tuple[str, int | None, dict[str, Any]]
 
@@ -92,12 +93,37 @@ def columns(history: Mapping[str, Sequence]) -> dict[str, list[float]]:
 
 
 def variables_of(model: keras.Model) -> dict[str, np.ndarray]:
-    """Read all variables; where two have the same path, the second is numbered."""
+    """Read all variables, also those of attributes; where two have the same path, the second is numbered."""
     optimizer = model.optimizer.variables if model.optimizer is not None else []
+    known = [*model.variables, *model.metrics_variables, *optimizer]
+    held = {id(variable) for variable in known}
+    others = [pair for pair in _variables_in(model, "", set()) if id(pair[1]) not in held]
     found: dict[str, np.ndarray] = {}
-    for variable in [*model.variables, *model.metrics_variables, *optimizer]:
-        path, number = variable.path, 2
+    for whole, variable in [*((variable.path, variable) for variable in known), *others]:
+        path, number = whole, 2
         while path in found:
-            path, number = f"{variable.path} ({number})", number + 1
-        found[path] = variable.numpy()
+            path, number = f"{whole} ({number})", number + 1
+        found[path] = np.array(variable.numpy())
     return found
+
+
+def _variables_in(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield path and variable for all that a model keeps as attributes, such as further optimizers."""
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, tf.Variable | keras.Variable):
+        yield path, part
+        return
+    inside: Iterable[tuple[Any, Any]] = ()
+    if isinstance(part, keras.optimizers.Optimizer):
+        inside = ((variable.path, variable) for variable in part.variables)
+    elif isinstance(part, keras.Layer):
+        # Under a name with an underscore stands what Keras keeps: the same variables, or `model.variables`.
+        inside = ((name, value) for name, value in vars(part).items() if not name.startswith("_"))
+    elif isinstance(part, Mapping):
+        inside = part.items()
+    elif isinstance(part, list | tuple):
+        inside = enumerate(part)
+    for name, value in inside:
+        yield from _variables_in(value, f"{path}/{name}".removeprefix("/"), seen)

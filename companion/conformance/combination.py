@@ -23,6 +23,7 @@ EXECUTIONS: dict[str, dict[str, Any]] = {
 }
 MULTIPLE = ("two inputs and outputs", "inputs and outputs by name")
 STATEFUL = "LSTM, stateful"
+WITHOUT_METRICS = (*MULTIPLE, "own step, two optimizers")
 LOSSES: dict[str, Any] = {
     "three answers": "categorical_crossentropy",
     "three answers, numbered": "sparse_categorical_crossentropy",
@@ -66,7 +67,7 @@ class Combination:
         usual = {
             "optimizer": "adam",
             "loss": LOSSES.get(self.network, "binary_crossentropy"),
-            "metrics": None if self.network in MULTIPLE else ["accuracy"],
+            "metrics": None if self.network in WITHOUT_METRICS else ["accuracy"],
         }
         own = {name: value() if callable(value) else value for name, value in self.compiled.items()}
         model.compile(**{**usual, **own})

@@ -8,6 +8,13 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from companion.conformance.own_steps import (
+    Accumulated,
+    Distilled,
+    SharpnessAware,
+    TwoOptimizers,
+    own_metrics,
+)
 from companion.conformance.small_data import (
     RANDOM_CHANGES,
     XAndY,
@@ -273,6 +280,11 @@ NETWORKS: dict[str, tuple[Callable[[], keras.Model], Callable[[], XAndY]]] = {
     "float64": _of_rows(partial(layers.Dense, 7, dtype="float64")),
     "mixed float16": (partial(mixed, "mixed_float16"), rows),
     "mixed bfloat16": (partial(mixed, "mixed_bfloat16"), rows),
+    "own step, as in the guide": (own_metrics, rows),
+    "own step, two optimizers": (TwoOptimizers, rows),
+    "own step, distillation": (Distilled, rows),
+    "own step, accumulation": (Accumulated, rows),
+    "own step, sharpness-aware": (SharpnessAware, rows),
 }
 
 

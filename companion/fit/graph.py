@@ -6,35 +6,72 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from companion.fit.keras_private import kept_with
-from companion.fit.pipeline import parts_of
+from companion.fit.keras_private import is_of_keras
 
 Logs = dict[str, Any]
-Step = Callable[[keras.Model, Any, Any, Any], Logs]
+Step = Callable[[keras.Model, Any], Logs]
 Steps = Callable[[Any], Logs]
 
 
-def compiled(model: keras.Model, step: Step, like: str) -> Steps:
+def own_step(model: keras.Model, name: str) -> Step | None:
+    """Return the model's own ``train_step`` or ``test_step``; None if it has that of Keras.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Any.
+    name : {"train_step", "test_step"}
+        The method.
+
+    Returns
+    -------
+    callable or None
+        It takes the model and a batch, as the iterator gives it, and returns the logs.
+    """
+    return None if is_of_keras(model, name) else lambda model, batch: getattr(model, name)(batch)
+
+
+def compiled(model: keras.Model, step: Step, name: str) -> Steps:
     """Make the function that takes the next batch from an iterator and runs `step` on it.
 
-    It is made at its first call, and kept by the model as long as that of ``.fit`` would be.
+    It is made at its first call. The model keeps it where ``.fit`` keeps its own, so ``.fit`` goes on
+    with the same graph, and ``compile`` or ``quantize`` makes both forget it.
 
     Parameters
     ----------
     model : keras.Model
         Compiled.
     step : callable
-        ``step(model, x, y, sample_weight)``, which returns the logs.
-    like : {"train_function", "test_function"}
-        The function of ``.fit`` with the same job.
+        ``step(model, batch)``, which returns the logs.
+    name : {"train_function", "test_function"}
+        The attribute of the model that keeps the function.
 
     Returns
     -------
     callable
         It takes a ``tf.data.Iterator`` and returns the logs, those of the last step if it takes
-        several. It raises ``OutOfRangeError`` or ``StopIteration`` if there is no batch left.
+        several. It raises ``OutOfRangeError`` if there is no batch left, and ``TypeError``, as
+        ``.fit`` does, if the model was compiled while it was trained.
     """
-    return lambda iterator: kept_with(model, like, lambda: _compiled(model, step))(iterator)
+    if not is_by_hand(getattr(model, name)):
+        setattr(model, name, _compiled(model, step))
+
+    def run(iterator: Any) -> Logs:
+        kept = getattr(model, name)
+        if kept is None:
+            told = f"model {model.name!r} has no {name} any more: it was compiled while it was trained"
+            raise TypeError(told)
+        if not is_by_hand(kept):  # a callback has called make_train_function: a new graph is wanted
+            kept = _compiled(model, step)
+            setattr(model, name, kept)
+        return kept(iterator)
+
+    return run
+
+
+def is_by_hand(function: Any) -> bool:
+    """Return whether a model's ``train_function`` or ``test_function`` was made by `compiled`."""
+    return getattr(function, "__module__", None) == __name__
 
 
 def _compiled(model: keras.Model, step: Step) -> Steps:
@@ -46,10 +83,11 @@ def _compiled(model: keras.Model, step: Step) -> Steps:
     """
     steps = model.steps_per_execution
 
-    def on_batch(x: Any, y: Any, sample_weight: Any) -> Logs:
-        logs = step(model, x, y, sample_weight)
-        if not logs or not isinstance(logs, dict):
-            raise ValueError(f"compute_metrics gave {logs!r}: .fit needs a dict with at least one metric")
+    def on_batch(batch: Any) -> Logs:
+        logs = step(model, batch)
+        if not isinstance(logs, dict) or not logs:
+            told = f"the model's step returned {logs!r}: .fit needs a dict with at least one metric"
+            raise ValueError(told)
         # As from a graph, numbers become tensors: in the history 0.1 is then the float32 next to it.
         return tf.experimental.Optional.from_value(logs).get_value() if model.run_eagerly else logs
 
@@ -62,21 +100,29 @@ def _compiled(model: keras.Model, step: Step) -> Steps:
     # One function in another, since XLA can compile the step but not the fetching of a batch. Inside, the
     # batch has the shape that the Dataset promises, with an unknown number of rows if the last is short.
     run = graph(on_batch, model.jit_compile)
-    if steps == 1:
-        return graph(lambda iterator: run(*parts_of(iterator.get_next())))
 
-    # Here .fit asks whether there is a batch, and takes a step only then: the last group may be smaller.
-    run_if_any = graph(lambda batch: run(*parts_of(batch.get_value())))
+    def one_or_several_steps(iterator: Any) -> Logs:
+        logs = run(_without_optionals(iterator.get_next()))
+        if steps == 1:
+            return logs
 
-    def several_steps(iterator: Any) -> Logs:
-        logs = None
-        for _ in range(steps):
-            batch = iterator.get_next_as_optional()
-            if not batch.has_value():
-                break
-            logs = run_if_any(batch)
-        if logs is None:
-            raise StopIteration
-        return logs
+        def is_left(step: Any, batch: Any, _: Logs) -> Any:
+            return (step < steps) & batch.has_value()
 
-    return several_steps
+        def one_step(step: Any, batch: Any, _: Logs) -> tuple[Any, Any, Logs]:
+            logs = run(_without_optionals(batch.get_value()))
+            more = tf.cond(step + 1 < steps, iterator.get_next_as_optional, lambda: batch)
+            return step + 1, more, logs
+
+        start = (tf.constant(1), iterator.get_next_as_optional(), logs)
+        return tf.while_loop(is_left, one_step, start)[2]
+
+    whole = graph(one_or_several_steps)
+    return lambda iterator: whole(iterator)
+
+
+def _without_optionals(batch: Any) -> Any:
+    """Put None where Keras has put an empty Optional: a generator gave None, which a Dataset cannot hold."""
+    return keras.tree.map_structure(
+        lambda part: None if isinstance(part, tf.experimental.Optional) else part, batch
+    )

@@ -1,9 +1,9 @@
 """What the loop needs of Keras and Keras does not export: all of it stands here, checked on import."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
 
@@ -12,7 +12,6 @@ from companion.errors import refuse_backend
 refuse_backend(keras.config.backend())
 
 TRIED = "3.8 to 3.15"
-Kept = TypeVar("Kept")
 
 try:
     from keras.src.backend.common import global_state as _global_state
@@ -84,44 +83,17 @@ def loss_weights_of(model: keras.Model) -> Any:
     return getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
 
 
-def kept_with(model: keras.Model, function: str, make: Callable[[], Kept]) -> Kept:
-    """Return what `make` made for the model's present `function`; make it now if there is none.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled.
-    function : {"train_function", "test_function"}
-        The graph of ``.fit``. Keras makes a new one after ``compile``, ``quantize`` and similar
-        calls; then `make` is called again too.
-    make : callable
-        Makes the object that is kept.
-
-    Raises
-    ------
-    TypeError
-        If the model was compiled while it was trained; ``.fit`` raises the same.
-    """
-    current = getattr(model, function)
-    if current is None:
-        raise TypeError(
-            f"model {model.name!r} has no {function} any more: it was compiled while it was trained"
-        )
-    # The model's own __setattr__ would take what is kept for parts of the model.
-    kept = vars(model).setdefault("_kept_by_companion", {})
-    if function not in kept or kept[function][0] is not current:
-        kept[function] = (current, make())
-    return kept[function][1]
+def is_of_keras(model: keras.Model, name: str) -> bool:
+    """Return whether a model has this method from `keras.Model`, and not its own."""
+    return getattr(getattr(model, name), "__func__", None) is getattr(keras.Model, name)
 
 
 def was_frozen_after_fit(model: keras.Model) -> bool:
-    """Return whether layers were frozen or unfrozen after ``.fit`` made its graph.
+    """Return whether layers were frozen or unfrozen after ``.fit`` made the graph that it keeps.
 
     The optimizer remembers what it was built for, when that graph was made.
     """
-    kept = vars(model).get("_kept_by_companion", {}).get("train_function", (None, None))
-    made_by_fit = model.train_function is not None and kept[0] is not model.train_function
-    if not made_by_fit or model.run_eagerly or not getattr(model.optimizer, "built", False):
+    if model.train_function is None or model.run_eagerly or not getattr(model.optimizer, "built", False):
         return False
     built_for = getattr(model.optimizer, "_trainable_variables", model.trainable_variables)
     return [id(variable) for variable in built_for] != [

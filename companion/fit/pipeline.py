@@ -144,26 +144,6 @@ class Pipeline:
             self._adapter.on_epoch_end()
 
 
-def parts_of(batch: Any) -> tuple[Any, Any, Any]:
-    """Take a batch apart.
-
-    Parameters
-    ----------
-    batch : tensor, or tuple of up to three
-        From an iterator of `Pipeline.epoch`.
-
-    Returns
-    -------
-    x, y, sample_weight : tensor, or list, tuple or dict of tensors
-        The latter two None where the data have none.
-    """
-    # Keras puts an empty Optional where a generator gave None, which a Dataset cannot hold.
-    parts = keras.tree.map_structure(
-        lambda part: None if isinstance(part, tf.experimental.Optional) else part, batch
-    )
-    return keras.utils.unpack_x_y_sample_weight(parts)
-
-
 def _limited(steps_per_epoch: int | None) -> int | None:
     most = keras.config.max_steps_per_epoch() if hasattr(keras.config, "max_steps_per_epoch") else None
     if most and (not steps_per_epoch or most < steps_per_epoch):

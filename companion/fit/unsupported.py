@@ -1,16 +1,16 @@
 """Refuse, before anything is trained, what `fit_by_hand` cannot do exactly as ``.fit`` does."""
 
 import warnings
-from types import MethodType
 
 import keras
 import tensorflow as tf
 
-from companion.fit.keras_private import was_frozen_after_fit
+from companion.fit.graph import is_by_hand
+from companion.fit.keras_private import is_of_keras, was_frozen_after_fit
 
 # What .fit runs and the loop does not: a model with its own version of one of these takes other steps.
 OWN_STEPS = (
-    *("fit", "evaluate", "train_step", "test_step", "make_train_function", "make_test_function"),
+    *("fit", "evaluate", "make_train_function", "make_test_function"),
     *("_make_function", "_compute_loss", "_should_eval", "_get_metrics_result_or_logs"),
 )
 
@@ -30,19 +30,20 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
     if not model.compiled:
         raise ValueError(f"model {model.name!r} is not compiled: call model.compile(...) first, as for .fit")
     for name in OWN_STEPS:
-        if hasattr(keras.Model, name) and not _is_that_of_keras(getattr(model, name), name):
+        if hasattr(keras.Model, name) and not is_of_keras(model, name):
             raise ValueError(
                 f"model {model.name!r} has its own {name}, which .fit would run and this loop would not: "
-                "the two could not be equal; override compute_loss or compute_metrics instead, or use .fit"
+                "the two could not be equal; override train_step or compute_loss instead, or use .fit"
             )
     for name in ("train_function", "test_function"):
         function = getattr(model, name)
-        if function is not None and not function.__module__.startswith("keras."):
+        is_known = is_by_hand(function) or getattr(function, "__module__", "").startswith("keras.")
+        if function is not None and not is_known:
             raise ValueError(
                 f"model {model.name!r} has its own {name}, which .fit would run and this loop would not: set "
                 "it to None, or use .fit"
             )
-    if was_frozen_after_fit(model):
+    if not is_by_hand(model.train_function) and was_frozen_after_fit(model):
         raise ValueError(
             f"layers of model {model.name!r} were frozen or unfrozen since .fit trained it, but .fit would "
             "still use its old graph: call model.compile(...) again, then both train the layers that are "
@@ -59,10 +60,6 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
             "keras.distribution is set: .fit divides data or model among devices and this loop does not; "
             "call keras.distribution.set_distribution(None), or use .fit"
         )
-
-
-def _is_that_of_keras(method: MethodType, name: str) -> bool:
-    return getattr(method, "__func__", None) is getattr(keras.Model, name)
 
 
 def most_epochs(epochs: int) -> int:
