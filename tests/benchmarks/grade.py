@@ -6,6 +6,8 @@ process a submission, in one run, and in core-seconds against imports of TensorF
 and time a submission over the run. ``... kill --times 20``: as
 many kill -9 at random moments, each followed by --resume; then the gradebook is compared with that of an
 undisturbed run.
+``... otter --otter PATH``: six submissions by ``otter run`` and by the grader; PATH is the ``otter`` of an
+environment with otter-grader, ipykernel and this package.
 """
 
 import argparse
@@ -130,6 +132,49 @@ def one_process_each(files):
     return time.perf_counter() - started
 
 
+OTTER_TEST = """
+OK_FORMAT = True
+test = {
+    "name": "loop", "points": 10,
+    "suites": [{"type": "doctest", "scored": True, "setup": "", "teardown": "", "cases": [{
+        "code": ">>> from companion import check_loop\\n>>> check_loop(train, lesson=3).assert_identical()",
+        "hidden": False, "locked": False,
+    }]}],
+}
+"""
+
+
+def otter(options):
+    """Grade six submissions by ``otter run``, one after the other, and by the grader."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, tests = Path(name, "in"), Path(name, "tests")
+        lay(folder, 6)
+        tests.mkdir()
+        (tests / "loop.py").write_text(OTTER_TEST)
+        quiet = {"cwd": name, "check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run([options.otter, "generate", "-t", "tests", "--no-environment"], **quiet)
+        seconds, scores = 0.0, []
+        for file in sorted(folder.iterdir()):
+            cell = {"cell_type": "code", "source": file.read_text(), "id": "a", "metadata": {}, "outputs": []}
+            cells = [cell | {"execution_count": None}]
+            book = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+            Path(name, f"{file.stem}.ipynb").write_text(json.dumps(book))
+            Path(name, file.stem).mkdir()
+            started = time.perf_counter()
+            command = [options.otter, "run", f"{file.stem}.ipynb", "-a", "autograder.zip", "-o", file.stem]
+            subprocess.run(command, **quiet)
+            seconds += time.perf_counter() - started
+            tests_run = json.loads(Path(name, file.stem, "results.json").read_text())["tests"]
+            scores.append(sum(one.get("score", 0) for one in tests_run))
+        started = time.perf_counter()
+        subprocess.run(grader(folder, Path(name, "out"), "--quiet"), check=True)
+        mine = time.perf_counter() - started
+        rows = list(csv.DictReader(io.StringIO(Path(name, "out", "gradebook.csv").read_text("utf-8-sig"))))
+    print(f"otter run: {seconds / 6:.1f} s each, scores {scores}")
+    print(f"grader:    {mine / 6:.1f} s each, start included, scores {[float(row['score']) for row in rows]}")
+    print(f"ratio {seconds / mine:.1f}")
+
+
 def memory_of(process):
     """Give the resident megabytes of the grader, and of the fork server and its judges."""
     found = {}
@@ -217,13 +262,14 @@ def without_seconds(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     kinds = parser.add_subparsers(required=True)
-    for run, count in ((speed, 300), (a_class, 1000), (kill, 200)):
+    for run, count in ((speed, 300), (a_class, 1000), (kill, 200), (otter, 6)):
         one = kinds.add_parser(run.__name__.replace("a_", ""))
         one.set_defaults(run=run)
         one.add_argument("--count", type=int, default=count)
         one.add_argument("--alone", type=int, default=24, help="of them graded in one process each")
         one.add_argument("--times", type=int, default=20, help="to kill")
         one.add_argument("--longest", type=float, default=14, help="seconds until a kill")
+        one.add_argument("--otter", default="otter", help="the command of otter-grader")
         one.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
     return options.run(options)
