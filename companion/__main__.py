@@ -19,6 +19,7 @@ TOOLS = {
     "notebooks": "each lesson's walkthrough as a notebook",
     "grade": "a class's loops, each in a sandbox: scores, mistakes, feedback",
     "compare": "your own network in a file, by hand and by .fit, side by side",
+    "eject": "your own network's loop, as a file that needs nothing of ours",
     "conformance": "hundreds of small networks, by hand and by .fit: do any differ?",
 }
 USAGE = "python -m companion.NAME [OPTIONS]   or   companion NAME [OPTIONS]"

@@ -24,6 +24,7 @@ plots
 report
 check
 compare conformance live quiz mistakes notebooks
+eject
 grade
 __main__
 """

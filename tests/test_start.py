@@ -177,7 +177,7 @@ def test_an_unknown_name_gets_one_line_and_status_2(command):
     done = command("companion", "nonsense")
     assert (done.returncode, done.stdout) == (2, "")
     names = "lesson1, lesson2, lesson3, lesson4, lesson5, check, live, quiz, mistakes, notebooks, grade, "
-    names += "compare, conformance"
+    names += "compare, eject, conformance"
     assert done.stderr == f"companion: error: 'nonsense' is not one of {names}; try 'companion lesson3'\n"
 
 

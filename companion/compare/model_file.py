@@ -13,6 +13,7 @@ from typing import Any
 from companion.check.learner.file import run_file
 from companion.errors import UserError
 
+NAMES = {1: "x", 2: "x, y", 3: "x, y, weights", 4: "x, y, x_val, y_val"}  # by how many there are
 LONGEST = 300  # characters of an exception in one line: Keras' can go on for a page
 
 
@@ -23,17 +24,23 @@ class ModelData:
     Attributes
     ----------
     x, y : array, or function without arguments
-        `y` is None where `x` gives the targets too.
+        `y` is None where `x` gives the targets too, or there are none.
     validation : tuple or function, optional
         As ``validation_data``.
     text : str
         What it is, in words.
+    names : str
+        What ``load_data()`` gives, as the left side of an assignment: ``"x, y"``, say.
+    weights : array, optional
+        As ``sample_weight``.
     """
 
     x: Any
     y: Any
     validation: Any
     text: str
+    names: str
+    weights: Any = None
 
 
 def load_model_file(path: str) -> ModuleType:
@@ -56,23 +63,28 @@ def read_data(module: ModuleType, file: str) -> ModelData:
     parts = data if isinstance(data, tuple | list) else (data,)
     kinds = [type(part).__name__ for part in parts]
     allowed = (
-        "x and y; x, y, x_val and y_val; (x, y) and (x_val, y_val); or a Dataset, PyDataset or generator"
+        "x; x and y; x, y and sample weights; x, y, x_val and y_val; (x, y) and (x_val, y_val); or a "
+        "Dataset, PyDataset or generator, or two of them"
     )
     if len(parts) <= 2 and all(feeds_itself(part) for part in parts):
         # Data that make their batches themselves may be used up by one training, so each gets its own.
         if len(parts) == 1:
-            return ModelData(module.load_data, None, None, f"a {kinds[0]}")
+            return ModelData(module.load_data, None, None, f"a {kinds[0]}", "batches")
         text = f"a {kinds[0]}, and a {kinds[1]} to validate on"
-        return ModelData(lambda: module.load_data()[0], None, lambda: module.load_data()[1], text)
+        x, validation = lambda: module.load_data()[0], lambda: module.load_data()[1]
+        return ModelData(x, None, validation, text, "batches, validation")
+    names = NAMES.get(len(parts), "")
     if len(parts) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in parts):
-        parts = (*parts[0], *parts[1])  # as keras.datasets gives them
-    if len(parts) not in (2, 4) or any(part is None or feeds_itself(part) for part in parts):
+        parts, names = (*parts[0], *parts[1]), "(x, y), (x_val, y_val)"  # as keras.datasets gives them
+    if not names or any(part is None or feeds_itself(part) for part in parts):
         raise UserError(f"{file}: load_data() gave {', '.join(kinds)}: it must give {allowed}")
-    x, y, *held_out = parts
-    text = f"x {shape_text(x)}, y {shape_text(y)}"
-    return ModelData(
-        x, y, tuple(held_out) or None, text + (f"; validation {shape_text(held_out[0])}" if held_out else "")
-    )
+    x, y, weights = (*parts[:3], None, None)[:3]
+    held_out = parts[2:] if len(parts) == 4 else ()
+    text = f"x {shape_text(x)}" + (f", y {shape_text(y)}" if y is not None else "")
+    text += f"; validation {shape_text(held_out[0])}" if held_out else ""
+    if len(parts) != 3:
+        return ModelData(x, y, tuple(held_out) or None, text, names)
+    return ModelData(x, y, None, f"{text}, weights {shape_text(weights)}", names, weights)
 
 
 def feeds_itself(part: Any) -> bool:
@@ -109,14 +121,17 @@ def fit_arguments(module: ModuleType, options: argparse.Namespace, data: ModelDa
         raise UserError(
             f"{options.file}: fit_arguments has epochs={epochs!r}: it must be a whole number of 1 or more"
         )
-    if options.batch_size is not None and data.y is None:
+    if options.batch_size is not None and data.names.startswith("batches"):
         raise UserError(
             f"--batch-size: load_data() gives {data.text}, which makes its batches itself; leave it out"
         )
     given = {"epochs": options.epochs, "batch_size": options.batch_size}
     given = {name: value for name, value in given.items() if value is not None}
     validation = {} if data.validation is None else {"validation_data": data.validation}
-    return {"epochs": 5, **validation, **own, **given}
+    weights = {} if data.weights is None else {"sample_weight": data.weights}
+    if weights and "sample_weight" in own:
+        raise UserError(f"{options.file}: load_data() and fit_arguments both give weights; leave out one")
+    return {"epochs": 5, **validation, **weights, **own, **given}
 
 
 @contextmanager

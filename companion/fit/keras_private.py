@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -112,6 +113,50 @@ def last_step(first_step: int, steps_per_execution: int) -> int:
     Up to Keras 3.10 it was that of the group's first step.
     """
     return first_step + steps_per_execution - 1 if _VERSION >= (3, 11) else first_step
+
+
+def excluded_from_decay(optimizer: keras.optimizers.Optimizer) -> tuple[list[str], bool]:
+    """Return the names that an optimizer leaves out of weight decay, and whether it leaves out variables."""
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    text = pattern.pattern if pattern is not None else ""
+    names = [text] if "(" in text else sorted(text.split("|")) if text else []
+    return names, bool(getattr(optimizer, "_exclude_from_weight_decay", None))
+
+
+@dataclass(frozen=True)
+class CompiledMetric:
+    """A metric of a compiled model: its name in the history, its output, whether weights count.
+
+    The output is a key of what the model returns: its name in a dict, its place in a list.
+    """
+
+    metric: keras.metrics.Metric
+    name: str
+    output: str | int
+    weighted: bool
+
+
+def parts_of_compile(model: keras.Model) -> tuple[list[Any], list[CompiledMetric]]:
+    """Return the losses and metrics that Keras has made of what was compiled, once a batch has passed.
+
+    Returns
+    -------
+    losses : list
+        Of one per output; each has ``path``, ``loss``, ``loss_weights`` and ``name``.
+    metrics : list of CompiledMetric
+        In the order of the history.
+    """
+    losses = getattr(getattr(model, "_compile_loss", None), "_flat_losses", None) or []
+    by_name = any(isinstance(key, str) for loss in losses for key in loss.path)
+    compiled, found = getattr(model, "_compile_metrics", None), list[CompiledMetric]()
+    for weighted in (False, True):
+        lists = getattr(compiled, "_flat_weighted_metrics" if weighted else "_flat_metrics", None) or []
+        for number, of_output in enumerate(lists):
+            output = of_output.output_name if by_name and of_output else number
+            for metric in of_output.metrics if of_output else ():
+                name = f"{of_output.output_name}_{metric.name}" if of_output.output_name else metric.name
+                found.append(CompiledMetric(metric, name, output, weighted))
+    return losses, found
 
 
 @contextmanager

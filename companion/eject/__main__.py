@@ -1,0 +1,106 @@
+"""``python -m companion.eject my_model.py``: the loop that trains your model as ``.fit`` does, as a file."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from companion.compare.model_file import fit_arguments, load_model_file, read_data, told_in_one_line
+from companion.terminal.arguments import LARGEST_SEED, OneLineParser, check_outputs, parse, whole_number
+from companion.terminal.console import command
+from companion.terminal.outputs import STDOUT, busy, write
+
+if TYPE_CHECKING:
+    from companion.eject.proof import Proof
+
+NAME = "python -m companion.eject"
+
+
+def eject_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
+    parser = OneLineParser(
+        prog=NAME,
+        description="Writes the training of MODEL.py as a script that needs TensorFlow and Keras only. "
+        "Before it is written, it is proved: .fit and the script train in processes of their own, and must "
+        "leave the same history, weights, seeds and optimizer variables, bit for bit.",
+        epilog="MODEL.py defines build_model(), load_data() and, if you like, fit_arguments, as for "
+        "python -m companion.compare. The script imports build_model and load_data from it. Exit status: "
+        "0 written, 1 not proved and not written, 2 bad usage, an error in MODEL.py, or something for which "
+        "no loop is written.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("file", metavar="MODEL.py", help="your file, with build_model() and load_data()")
+    add("--output", metavar="FILE", default=STDOUT, help="the script (standard output)")
+    add("--with-test", metavar="FILE", help="also write a pytest file that holds the script to .fit")
+    add("--unproved", action="store_true", help="write it even if it differs; then its head says so")
+    add("--epochs", type=whole_number(1, None, 5), metavar="N", help="passes over the data (5)")
+    add("--batch-size", type=whole_number(1, None, 32), metavar="N", help="rows per batch, for arrays (32)")
+    add("--seed", type=whole_number(0, LARGEST_SEED, 0), default=0, metavar="N", help="seed set first (0)")
+    return parser
+
+
+@command(NAME)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the script; return 0 if it was written, else 1."""
+    parser = eject_parser()
+    options = parse(parser, argv)
+    check_outputs(parser, options, ("output", "with_test"), read=options.file)
+    if options.with_test is not None and options.output == STDOUT:
+        parser.error("--with-test: the test imports the script; name it too, with --output FILE")
+    with contextlib.redirect_stdout(sys.stderr):  # what the user's file prints must not get into the script
+        module = load_model_file(options.file)
+        from companion.eject.plan import make_plan  # help and usage errors need not wait for TensorFlow
+
+        with told_in_one_line(options.file), busy("looking at the model"):
+            data = read_data(module, options.file)
+            arguments = fit_arguments(module, options, data)
+            plan = make_plan(module, Path(options.file).stem, data, arguments, options.seed)
+    from companion.eject.proof import ScriptError, prove
+    from companion.eject.script import write_script, write_test
+
+    try:
+        with busy("training by .fit and by the script"):
+            proof = prove(options.file, write_script(plan, "It is being proved."), options)
+    except ScriptError as error:
+        print(f"{options.file}: the script does not run, and was not written: {error}", file=sys.stderr)
+        return 1
+    if not proof.holds and not options.unproved:
+        print(f"{options.file}: not written: {_difference(proof)}", file=sys.stderr)
+        return 1
+    write(options.output, write_script(plan, told(proof, options)).encode())
+    if options.with_test is not None:
+        test = write_test(plan, Path(options.output).stem, options.epochs, options.batch_size)
+        write(options.with_test, test.encode())
+    if options.output != STDOUT:
+        print(f"{options.output}: {proof.comparison.verdict()}", file=sys.stderr)
+    return 0
+
+
+def told(proof: "Proof", options: argparse.Namespace) -> str:
+    """Say in the head of the script what was proved."""
+    from companion.terminal.versions import versions
+
+    of = versions()
+    where = f"with TensorFlow {of['tensorflow']} and Keras {of['keras']}, under seed {options.seed}"
+    if not proof.holds:
+        return f"NOT PROVED: {where}, it differs from .fit: {_difference(proof)}."
+    fit = proof.comparison.fit
+    weights = [name for name in fit.variables if name.startswith("weights/")]
+    epochs = len(next(iter(fit.history.values()), []))
+    return (
+        f"Proved {where}: it leaves the same as model.fit, bit for bit: {', '.join(fit.history)} of "
+        f"{epochs} epoch{'s' * (epochs != 1)}, {len(weights)} weights and seeds, and "
+        f"{len(fit.variables) - len(weights)} variables of the optimizer."
+    )
+
+
+def _difference(proof: "Proof") -> str:
+    found = proof.comparison.differences[0].replace("by hand", "by the script")
+    return found if proof.comparison.repeatable else f"{found} (but .fit does not equal itself either)"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

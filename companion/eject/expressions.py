@@ -1,0 +1,162 @@
+"""An optimizer, a loss, a metric or a schedule as the Python expression that makes it."""
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+
+from companion.errors import UserError
+from companion.fit.keras_private import arguments_of
+
+WITHOUT_NAME = ("learning_rate", "initial_learning_rate", "inner_optimizer")  # as people write them
+PLACES = {
+    "keras": keras,
+    "keras.losses": keras.losses,
+    "keras.metrics": keras.metrics,
+    "keras.optimizers": keras.optimizers,
+    "keras.optimizers.schedules": keras.optimizers.schedules,
+    "keras.regularizers": keras.regularizers,
+}
+
+
+@dataclass
+class Expressions:
+    """Writes objects as expressions, and collects what must be imported from the user's file for them.
+
+    Attributes
+    ----------
+    module : ModuleType
+        The user's file, which may define classes and functions.
+    imported : list of str
+        The names that the expressions need from it.
+    """
+
+    module: ModuleType
+    imported: list[str] = field(default_factory=list)
+
+    def of(self, thing: Any) -> str:
+        """Return an expression that makes `thing` anew.
+
+        Raises
+        ------
+        UserError
+            If nothing is known that would make it.
+        """
+        if isinstance(thing, str):
+            return json.dumps(thing, ensure_ascii=False)
+        if thing is None or isinstance(thing, bool | int):
+            return repr(thing)
+        if isinstance(thing, float | np.floating):
+            return _number(float(thing))
+        if isinstance(thing, np.ndarray):
+            return self.of(thing.tolist())
+        if isinstance(thing, list | tuple):
+            inside = ", ".join(self.of(part) for part in thing)
+            if isinstance(thing, list):
+                return f"[{inside}]"
+            return f"({inside},)" if len(thing) == 1 else f"({inside})"
+        if isinstance(thing, Mapping):
+            return self._of_mapping(thing)
+        if isinstance(thing, keras.dtype_policies.DTypePolicy):
+            return self.of(thing.name)
+        if hasattr(thing, "get_config"):
+            return self._of_configured(thing)
+        if callable(thing):
+            return self.name_of(thing)
+        raise UserError(f"{thing!r} cannot be written as Python")
+
+    def _of_mapping(self, thing: Mapping[Any, Any]) -> str:
+        if set(thing) >= {"class_name", "config"}:  # as Keras serializes an object
+            return self.of(keras.saving.deserialize_keras_object(dict(thing)))
+        return "{" + ", ".join(f"{self.of(key)}: {self.of(value)}" for key, value in thing.items()) + "}"
+
+    def _of_configured(self, thing: Any) -> str:
+        """Write a call of a class with the arguments that are not the default."""
+        kind = type(thing)
+        if kind.__name__ in ("LossFunctionWrapper", "MeanMetricWrapper"):
+            return self._of_function_wrapper(thing)
+        given = dict(thing.get_config())
+        if isinstance(thing, keras.losses.Loss):
+            given |= arguments_of(thing)
+        return self.call(self.name_of(kind), kind, given, self._left_out(thing))
+
+    def _left_out(self, thing: Any) -> tuple[str, ...]:
+        if isinstance(thing, keras.metrics.Metric):
+            return ("dtype",)
+        if isinstance(thing, keras.losses.Loss):
+            return ("name", "dtype", "fn")
+        return ("name", "is_legacy_optimizer") if isinstance(thing, keras.optimizers.Optimizer) else ()
+
+    def _of_function_wrapper(self, thing: Any) -> str:
+        """Write a loss or a metric that Keras has made of a function."""
+        function = thing.fn if hasattr(thing, "fn") else thing._fn
+        options = dict(arguments_of(thing))
+        if isinstance(thing, keras.losses.Loss):
+            for name, kind in vars(keras.losses).items():
+                if _wraps(kind, function) and not options:
+                    return self.call(f"keras.losses.{name}", kind, {"reduction": thing.reduction})
+            raise UserError(f"the loss {function.__name__} is a function; give its class, keras.losses.Loss")
+        inside = [self.name_of(function), f"name={self.of(thing.name)}"]
+        inside += [f"{name}={self.of(value)}" for name, value in options.items()]
+        return f"keras.metrics.MeanMetricWrapper({', '.join(inside)})"
+
+    def call(self, name: str, kind: type, given: Mapping[str, Any], left_out: tuple[str, ...] = ()) -> str:
+        """Write a call with those of the arguments that are not the default."""
+        parts = []
+        for argument, parameter in inspect.signature(kind).parameters.items():
+            if argument in left_out or argument not in given or _same(given[argument], parameter.default):
+                continue
+            text = self.of(given[argument])
+            parts.append(text if argument in WITHOUT_NAME else f"{argument}={text}")
+        return f"{name}({', '.join(parts)})"
+
+    def name_of(self, thing: Any) -> str:
+        """Return under which name a class or a function can be had.
+
+        Raises
+        ------
+        UserError
+            If neither Keras nor the user's file has it under a name.
+        """
+        name = getattr(thing, "__name__", "")
+        for place, module in PLACES.items():
+            if getattr(module, name, None) is thing:
+                return f"{place}.{name}"
+        for known, value in vars(self.module).items():
+            if value is thing and known.isidentifier():
+                if known not in self.imported:
+                    self.imported.append(known)
+                return known
+        raise UserError(
+            f"{name or thing!r} has no name in your file or in Keras: define it at the top of your file"
+        )
+
+
+def _same(value: Any, default: Any) -> bool:
+    if isinstance(value, float | np.floating) and isinstance(default, int | float):
+        return float(value) in (float(default), float(np.float32(default)))
+    return type(value) is type(default) and bool(value == default)
+
+
+def _number(value: float) -> str:
+    """Write a number in the shortest way that gives the same float32, if it is one, else the same float."""
+    if not np.isfinite(value):
+        return f'float("{value}")'
+    is_float32 = float(np.float32(value)) == value
+    return repr(float(str(np.float32(value))) if is_float32 else value)
+
+
+def _wraps(kind: Any, function: Any) -> bool:
+    """Return whether a class of losses wraps this function, and needs no argument."""
+    if not (inspect.isclass(kind) and issubclass(kind, keras.losses.Loss)):
+        return False
+    needed = [
+        one for one in inspect.signature(kind).parameters.values()
+        if one.default is one.empty and one.kind is not one.VAR_KEYWORD
+    ]  # fmt: skip
+    return not needed and getattr(kind(), "fn", None) is function

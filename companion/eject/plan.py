@@ -1,0 +1,321 @@
+"""What a model, its data and the arguments of ``.fit`` need of a loop; or why it cannot be written."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from companion.compare.model_file import ModelData
+from companion.eject.callbacks import PlainCallback, plain_callbacks
+from companion.eject.expressions import Expressions
+from companion.errors import UserError
+from companion.fit.keras_private import excluded_from_decay, is_of_keras, parts_of_compile
+from companion.fit.unsupported import refuse_what_cannot_be_equal
+
+PARTS = ("x", "y", "weights")
+KNOWN = (
+    "epochs", "initial_epoch", "batch_size", "shuffle", "class_weight", "sample_weight", "validation_split",
+    "validation_freq", "validation_batch_size",
+)  # fmt: skip
+# Names that the loop has for something else.
+TAKEN = (
+    *PARTS, "loss", "metrics", "model", "optimizer", "batches", "batch", "validation", "logs", "history",
+    "epoch", "stop", "rate", "file", "rows", "held_out", "metric", "name", "value", "shown", "callbacks",
+    "called", "step", "last", "report", "train_step", "test_step", "keras", "tf", "np", "csv", "math",
+    "writer", "loss_function", "mean_loss", "loss_of", "of_validation", "x_val", "y_val", "weights_val",
+)  # fmt: skip
+OWN_METHODS = ("compute_loss", "compute_metrics", "metrics", "reset_metrics")
+
+
+@dataclass(frozen=True)
+class LossOfOutput:
+    """A compiled loss: its name, of which output ("" for the only one), as an expression, its weight."""
+
+    name: str
+    output: str
+    expression: str
+    weight: str
+
+
+@dataclass(frozen=True)
+class MetricOfOutput:
+    """A compiled metric: its variable, its expression, of which output, whether rows' weights count."""
+
+    variable: str
+    expression: str
+    output: str
+    weighted: bool
+
+
+@dataclass
+class Plan:
+    """All that decides how a loop is written.
+
+    Attributes
+    ----------
+    file : str
+        The name of the user's module.
+    names : str
+        What its ``load_data()`` gives, as the left side of an assignment.
+    arguments : dict
+        Of ``.fit``, without data, validation and callbacks.
+    is_dataset : bool
+        Whether the data make their batches themselves.
+    parts, validation_parts : tuple of str
+        What a batch is made of: "x", "y", "weights".
+    counted : str
+        An expression for the tensor whose rows are counted.
+    changes : dict of str to str
+        By part, also of the validation: an expression for what ``.fit`` makes of it.
+    nested : bool
+        Whether a part is a list, tuple or dict of arrays.
+    starts_twice : bool
+        Whether ``.fit`` starts two iterators an epoch, and whether one sees it.
+    one_hot : bool
+        Whether the classes are given by one number per class.
+    validation : {"", "split", "given", "argument"}
+        From where it comes: the last rows, ``load_data()``, or ``fit_arguments``.
+    own_train_step, own_test_step : bool
+        Whether the model has them.
+    nested_logs : bool
+        Whether its own step reports dicts.
+    by_methods : bool
+        Whether the model has its own ``compute_loss`` or metrics, which must be called.
+    takes_training : bool
+        Whether its ``call`` takes the argument ``training``.
+    eager, jit : bool
+        How it was compiled.
+    optimizer : list of str
+        Lines that make it.
+    scales, averages : bool
+        Whether the optimizer scales the loss, and whether it keeps an average of the weights.
+    losses, metrics : list
+        As they were compiled.
+    penalties : bool
+        Whether layers have some.
+    callbacks : list of PlainCallback
+        Those that are written as plain lines.
+    callback_list : bool
+        Whether the callbacks are called as they are.
+    """
+
+    file: str
+    names: str
+    seed: int
+    arguments: dict[str, Any]
+    expressions: Expressions
+    is_dataset: bool = False
+    parts: tuple[str, ...] = ()
+    counted: str = "x"
+    changes: dict[str, str] = field(default_factory=dict)
+    nested: bool = False
+    starts_twice: bool = False
+    one_hot: bool = False
+    validation: str = ""
+    validation_parts: tuple[str, ...] = ()
+    own_train_step: bool = False
+    own_test_step: bool = False
+    nested_logs: bool = False
+    by_methods: bool = False
+    takes_training: bool = True
+    eager: bool = False
+    jit: bool = False
+    optimizer: list[str] = field(default_factory=list)
+    scales: bool = False
+    averages: bool = False
+    losses: list[LossOfOutput] = field(default_factory=list)
+    metrics: list[MetricOfOutput] = field(default_factory=list)
+    penalties: bool = False
+    callbacks: list[PlainCallback] = field(default_factory=list)
+    callback_list: bool = False
+
+
+def make_plan(
+    module: ModuleType, name: str, data: ModelData, arguments: Mapping[str, Any], seed: int
+) -> Plan:
+    """Look at a model, its data and the arguments of ``.fit``.
+
+    Raises
+    ------
+    UserError
+        If there is something in them for which no loop is written, with the reason.
+    """
+    keras.utils.set_random_seed(seed)
+    model = module.build_model()
+    try:
+        refuse_what_cannot_be_equal(model)
+    except (ValueError, TypeError) as error:
+        raise UserError(str(error)) from None
+    own = {key: value for key, value in arguments.items() if key not in ("verbose", "validation_data")}
+    callbacks = own.pop("callbacks", None)
+    for key in own:
+        if key not in KNOWN:
+            raise UserError(f"eject writes no loop with {key}: leave it out, or use fit_by_hand")
+    plan = Plan(name, data.names, seed, own, Expressions(module))
+    x = data.x() if callable(data.x) else data.x
+    if isinstance(x, tf.data.Dataset):
+        _look_at_dataset(plan, x)
+    else:
+        _look_at_arrays(plan, x, data.y)
+    _look_at_validation(plan, arguments.get("validation_data"))
+    _look_at_model(plan, model, _first_batch(plan, x, data.y))
+    made = callbacks() if callable(callbacks) else callbacks
+    plan.callbacks, plan.callback_list = plain_callbacks(made, plan.expressions, model)
+    if plan.own_train_step and plan.callbacks:
+        plan.callbacks, plan.callback_list = [], True
+    return plan
+
+
+def _look_at_dataset(plan: Plan, dataset: tf.data.Dataset) -> None:
+    for name in ("class_weight", "validation_split"):
+        if plan.arguments.get(name):
+            raise UserError(f"eject writes no loop with {name} for a Dataset")
+    if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
+        raise UserError("eject writes no loop for a Dataset without an end")
+    plan.is_dataset, plan.starts_twice = True, int(dataset.cardinality()) >= 0
+    spec = dataset.element_spec
+    plan.parts = PARTS[: len(spec) if isinstance(spec, tuple) else 1]
+    plan.counted = _counted(spec[0] if isinstance(spec, tuple) else spec)
+
+
+def _look_at_arrays(plan: Plan, x: Any, y: Any) -> None:
+    for part in keras.tree.flatten([x, y]):
+        if part is not None and not isinstance(part, np.ndarray | pd.DataFrame | pd.Series | tf.Tensor):
+            kind = type(part).__name__
+            raise UserError(f"eject writes no loop for data of type {kind}: give arrays or a Dataset")
+    weighted = bool(plan.arguments.get("class_weight")) or plan.arguments.get("sample_weight") is not None
+    if weighted and y is None:
+        raise UserError("weights of rows need targets, and load_data() gives x alone")
+    plan.parts = PARTS[: 1 if y is None else 3 if weighted else 2]
+    given = {"x": x, "y": y, "weights": plan.arguments.get("sample_weight")}
+    plan.changes |= _changes({name: part for name, part in given.items() if part is not None})
+    plan.nested = any(keras.tree.is_nested(part) for part in given.values())
+    plan.counted = _counted(x)
+    plan.one_hot = np.ndim(y) > 1 and np.shape(y)[-1] > 1 if not keras.tree.is_nested(y) else False
+
+
+def _changes(parts: Mapping[str, Any]) -> dict[str, str]:
+    """Return by name what ``.fit`` makes of arrays, as expressions; nothing where they stay."""
+    found = {}
+    for name, part in parts.items():
+        text = name
+        if keras.tree.is_nested(part):
+            text = f"tuple({name})" if isinstance(part, list) else name
+            changed = any(_changes({"": array}) for array in keras.tree.flatten(part))
+            text = f"tf.nest.map_structure(as_fit_takes, {text})" if changed else text
+        else:
+            if isinstance(part, pd.DataFrame | pd.Series):
+                text += ".to_numpy()" + ("[:, None]" if isinstance(part, pd.Series) else "")
+            elif not isinstance(part, np.ndarray | tf.Tensor):
+                text = f"np.asarray({name})"
+            dtype = np.asarray(part).dtype
+            if dtype.kind == "f" and dtype != keras.config.floatx():
+                text += ".astype(keras.config.floatx())"
+        if text != name:
+            found[name] = text
+    return found
+
+
+def _counted(x: Any) -> str:
+    """Return an expression for the first array of an input, by which rows are counted."""
+    if isinstance(x, Mapping):
+        return f'x["{sorted(x)[0]}"]'
+    return "x[0]" if isinstance(x, list | tuple) else "x"
+
+
+def _look_at_validation(plan: Plan, given: Any) -> None:
+    if not isinstance(plan.arguments.get("validation_freq", 1), int):
+        raise UserError("eject writes no loop with a list as validation_freq: give a whole number")
+    if given is None:
+        if plan.arguments.get("validation_split"):
+            plan.validation, plan.validation_parts = "split", plan.parts
+        return
+    in_arguments = getattr(plan.expressions.module, "fit_arguments", {}).get("validation_data")
+    plan.validation = "given" if in_arguments is None else "argument"
+    given = given() if callable(given) else given
+    if plan.is_dataset != isinstance(given, tf.data.Dataset):
+        raise UserError(
+            "eject writes no loop that trains on arrays and validates on a Dataset, or conversely"
+        )
+    parts = given.element_spec if plan.is_dataset else given
+    parts = tuple(parts) if isinstance(parts, tuple | list) else (parts,)
+    plan.validation_parts = PARTS[: len(parts)]
+    if not plan.is_dataset:
+        names = [f"{name}_val" for name in plan.validation_parts]
+        plan.changes |= _changes(dict(zip(names, parts, strict=False)))
+
+
+def _first_batch(plan: Plan, x: Any, y: Any) -> list[Any]:
+    """Return x and y of a few rows, for a look at what the model makes of them."""
+    if plan.is_dataset:
+        batch = next(iter(x))
+        return list(batch[:2]) if isinstance(batch, tuple) else [batch]
+    few = min(2, len(keras.tree.flatten(x)[0]))
+    parts = [part for part in (x, y) if part is not None]
+    return keras.tree.map_structure(lambda array: _as_array(array)[:few], parts)
+
+
+def _as_array(part: Any) -> np.ndarray:
+    """Return an array as ``.fit`` takes it."""
+    array = part.to_numpy()[:, None] if isinstance(part, pd.Series) else np.asarray(part)
+    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
+
+
+def _look_at_model(plan: Plan, model: keras.Model, batch: list[Any]) -> None:
+    plan.eager, plan.jit = model.run_eagerly, bool(model.jit_compile) and not model.run_eagerly
+    plan.own_train_step = not is_of_keras(model, "train_step")
+    plan.own_test_step = not is_of_keras(model, "test_step")
+    plan.by_methods = any(
+        inspect.getattr_static(type(model), name) is not inspect.getattr_static(keras.Model, name)
+        for name in OWN_METHODS
+    )
+    plan.takes_training = "training" in inspect.signature(type(model).call).parameters
+    optimizer = model.optimizer
+    inner = getattr(optimizer, "inner_optimizer", None)
+    plan.averages = any(getattr(one, "use_ema", False) for one in (optimizer, inner))
+    plan.scales = inner is not None or bool(getattr(optimizer, "loss_scale_factor", None))
+    if plan.own_train_step:
+        logs = model.train_step(tuple(batch) if len(batch) > 1 else batch[0])
+        plan.nested_logs = any(isinstance(value, Mapping) for value in logs.values())
+        return
+    plan.optimizer = [f"optimizer = {plan.expressions.of(optimizer)}"]
+    names, variables = excluded_from_decay(optimizer)
+    if variables:
+        raise UserError("eject writes no loop with exclude_from_weight_decay(var_list=...): give var_names")
+    if names:
+        plan.optimizer.append(f"optimizer.exclude_from_weight_decay(var_names={plan.expressions.of(names)})")
+    model.evaluate(*batch, verbose=0)  # makes losses and metrics
+    plan.penalties = bool(model.losses)
+    if not plan.by_methods:
+        _look_at_losses_and_metrics(plan, model)
+
+
+def _look_at_losses_and_metrics(plan: Plan, model: keras.Model) -> None:
+    losses, metrics = parts_of_compile(model)
+    of = plan.expressions.of
+    for one in losses:
+        output = "".join(f"[{of(key)}]" for key in one.path)
+        weight = "" if one.loss_weights is None else of(one.loss_weights)
+        plan.losses.append(LossOfOutput(one.name, output, of(one.loss), weight))
+    names = [metric.name for metric in metrics]
+    if len(set(names)) < len(names) or any(np.ndim(metric.metric.result()) for metric in metrics):
+        raise UserError("eject writes no loop with two metrics of one name, or one of several numbers")
+    for metric in metrics:
+        output = f"[{of(metric.output)}]" if len(losses) > 1 else ""
+        metric.metric.name = metric.name  # in the loop each has the name of its report
+        plan.metrics.append(
+            MetricOfOutput(_variable(metric.name), of(metric.metric), output, metric.weighted)
+        )
+
+
+def _variable(name: str) -> str:
+    """Return a name for a variable of the loop."""
+    variable = re.sub(r"\W+", "_", name).strip("_")
+    return variable if variable.isidentifier() and variable not in TAKEN else f"metric_{variable}"

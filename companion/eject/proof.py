@@ -1,0 +1,178 @@
+"""Proves a script that was written: ``.fit`` and the script train, each in a process of its own."""
+
+import argparse
+import functools
+import importlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from companion.errors import UserError
+
+if TYPE_CHECKING:
+    from companion.comparison.training import Training
+    from companion.comparison.with_fit import FitComparison
+
+FIT, LOOP = "fit", "loop"
+
+
+class ScriptError(Exception):
+    """The script that was written does not run."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What came out: the comparison, and whether ``.fit`` equals itself, tried where the two differ."""
+
+    comparison: "FitComparison"
+    seconds: dict[str, float]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing differs."""
+        return self.comparison.identical
+
+
+def prove(file: str, script: str, options: argparse.Namespace) -> Proof:
+    """Train by ``.fit`` and by a script; compare history, weights, seeds and the optimizer's variables.
+
+    Parameters
+    ----------
+    file : str
+        The user's file.
+    script : str
+        The text of the script.
+    options : argparse.Namespace
+        With `epochs`, `batch_size` and `seed`, as the command takes them.
+
+    Raises
+    ------
+    UserError
+        If ``.fit`` fails.
+    ScriptError
+        If the script does.
+    """
+    from companion.comparison.with_fit import FitComparison
+
+    given = [word for name in ("epochs", "batch_size", "seed") for word in _option(options, name)]
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder, "script.py")
+        written.write_text(script, encoding="utf-8")
+        by_fit, first = _trained(folder, FIT, file, *given)
+        by_loop, second = _trained(folder, LOOP, file, "--script", str(written))
+        comparison = FitComparison(by_loop, by_fit, options.seed)
+        if not comparison.identical:
+            again, _ = _trained(folder, FIT, file, *given)
+            comparison.repeatable = FitComparison(by_fit, again, options.seed).identical
+    return Proof(comparison, {FIT: first, LOOP: second})
+
+
+def _option(options: argparse.Namespace, name: str) -> list[str]:
+    value = getattr(options, name)
+    return [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+
+
+def _trained(folder: str, kind: str, *words: str) -> tuple["Training", float]:
+    """Run a training in a process of its own; return what it left, and how long an epoch took."""
+    import numpy as np
+
+    from companion.comparison.training import Training
+
+    output = Path(folder, f"{kind}.npz")
+    command = [sys.executable, "-m", "companion.eject.proof", kind, *words, "--output", str(output)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        told = lines[-1] if lines else f"it ended with status {done.returncode}"
+        raise (UserError if kind == FIT else ScriptError)(told)
+    with np.load(output) as found:
+        content = json.loads(str(found["history"]))
+        variables = {name: found[name] for name in found.files if name != "history"}
+    history, seconds = content["history"], content["seconds"]
+    return Training(None, {}, history, variables, []), seconds
+
+
+def _by_fit(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
+    """Train the user's model by ``.fit``; return the model and the history."""
+    import keras
+
+    from companion.compare.model_file import fit_arguments, load_model_file, read_data
+
+    module: Any = load_model_file(options.file)
+    keras.utils.set_random_seed(options.seed)
+    model = module.build_model()
+    module.load_data = functools.cache(module.load_data)  # once, as the script calls it
+    data = read_data(module, options.file)
+    arguments = fit_arguments(module, options, data)
+    for name in ("callbacks", "validation_data"):
+        if callable(arguments.get(name)):
+            arguments[name] = arguments[name]()
+    x = data.x() if callable(data.x) else data.x
+    history = model.fit(x, data.y, **{"verbose": 0, **arguments})
+    return model, history.history
+
+
+def _by_script(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
+    """Run the script; return the model and the history."""
+    sys.path.insert(0, str(Path(options.file).resolve().parent))
+    spec = importlib.util.spec_from_file_location("script", options.script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train in one of the two ways, and write what the training left behind."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=(FIT, LOOP))
+    parser.add_argument("file")
+    parser.add_argument("--script")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output")
+    options = parser.parse_args(argv)
+
+    import time
+
+    import keras
+    import numpy as np
+
+    built: list[Any] = []
+    build = keras.optimizers.Optimizer.build
+
+    def noting_build(self: Any, *parts: Any, **more: Any) -> Any:
+        built.extend([] if any(one is self for one in built) else [self])
+        return build(self, *parts, **more)
+
+    keras.optimizers.Optimizer.build = noting_build
+    started = time.perf_counter()
+    model, history = (_by_fit if options.kind == FIT else _by_script)(options)
+    seconds = time.perf_counter() - started
+    found = {f"weights/{variable.path}": variable.numpy() for variable in model.variables}
+    for number, optimizer in enumerate(built):
+        for variable in optimizer.variables:
+            name = f"optimizer {number}/{variable.path.partition('/')[2]}"
+            found[name] = np.array(variable.numpy())
+    plain = {name: [float(value) for value in values] for name, values in history.items()}
+    content = json.dumps({"history": plain, "seconds": seconds})
+    np.savez(options.output, history=np.array(content), **found)
+    return 0
+
+
+if __name__ == "__main__":
+    from companion.terminal.console import command
+
+    raise SystemExit(command("python -m companion.eject")(main)())

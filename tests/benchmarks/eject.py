@@ -1,0 +1,100 @@
+"""How many models `eject` writes a loop for, how many of the loops are proved at once, and how fast they are.
+
+``python tests/benchmarks/eject.py table``: every network of the conformance table that is trained in a
+graph, with Adam, in short batches and with a validation split. ``... files FOLDER``: every file in a
+folder that defines build_model() and load_data(). ``... speed``: an epoch of the ejected loop of lesson
+3's network, and of larger ones, against an epoch of ``.fit`` on the same batches, in one run.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+NETWORK = """
+from companion.conformance.combination import Combination
+
+row = Combination("networks", "graph", {network!r})
+build_model, load_data = row.build_model, row.load_data
+fit_arguments = {{"epochs": 3, "batch_size": {batch_size}, "validation_split": 0.2}}
+"""
+
+
+def eject(file, folder):
+    """Eject a file; return its name, the exit status, what was said, the lines of the script, the seconds."""
+    output = Path(folder, f"{file.stem}_loop.py")
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "companion.eject", file.name, "--output", str(output)],
+        cwd=file.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    seconds = time.perf_counter() - started
+    told = (done.stderr.strip().splitlines() or [""])[-1]
+    lines = output.read_text().splitlines() if output.exists() else []
+    return file.stem, done.returncode, told, sum(bool(line.strip()) for line in lines), seconds
+
+
+def print_all(files, jobs):
+    """Eject all files; print a line each, and a summary."""
+    statuses, lengths, times = [], [], []
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as executor:
+        for name, status, told, length, seconds in executor.map(lambda file: eject(file, folder), files):
+            words = {0: "proved", 1: "NOT PROVED", 2: "refused"}.get(status, f"status {status}")
+            print(
+                f"{name:<40} {words:<11} {length:>4} lines {seconds:>5.0f} s  {told if status else ''}",
+                flush=True,
+            )
+            statuses.append(status)
+            lengths += [length] if length else []
+            times.append(seconds)
+    proved, refused = statuses.count(0), statuses.count(2)
+    others = len(statuses) - proved - refused
+    print(f"{proved} of {len(statuses)} proved at once, {refused} refused, {others} not")
+    middle = sorted(lengths)[len(lengths) // 2]
+    print(f"lines that are not blank: {min(lengths)} to {max(lengths)}, median {middle}")
+    print(f"seconds: median {sorted(times)[len(times) // 2]:.0f}, most {max(times):.0f}")
+    return int(others > 0)
+
+
+def table(options):
+    from companion.conformance.combination import STATEFUL
+    from companion.conformance.networks import NETWORKS
+
+    with tempfile.TemporaryDirectory() as name:
+        files = []
+        for number, network in enumerate(NETWORKS):
+            if options.only not in network:
+                continue
+            word = "".join(letter if letter.isalnum() else "_" for letter in network)
+            file = Path(name, f"n{number:03}_{word}.py")
+            file.write_text(NETWORK.format(network=network, batch_size=1 if network == STATEFUL else 8))
+            files.append(file)
+        return print_all(files, options.jobs)
+
+
+def files(options):
+    found = sorted(Path(options.folder).resolve().glob("*.py"))
+    wanted = [file for file in found if "def build_model" in file.read_text() and options.only in file.name]
+    return print_all(wanted, options.jobs)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    kinds = parser.add_subparsers(required=True)
+    for run in (table, files):
+        one = kinds.add_parser(run.__name__)
+        one.set_defaults(run=run)
+        one.add_argument("--only", default="", help="only those with this in their name")
+        one.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
+        if run is files:
+            one.add_argument("folder")
+    options = parser.parse_args()
+    return options.run(options)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
