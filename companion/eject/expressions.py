@@ -34,10 +34,13 @@ class Expressions:
         The user's file, which may define classes and functions.
     imported : list of str
         The names that the expressions need from it.
+    has_own_loss : bool
+        Whether a loss is a function: then the script needs the class ``FunctionLoss``.
     """
 
     module: ModuleType
     imported: list[str] = field(default_factory=list)
+    has_own_loss: bool = False
 
     def of(self, thing: Any) -> str:
         """Return an expression that makes `thing` anew.
@@ -72,7 +75,8 @@ class Expressions:
 
     def _of_mapping(self, thing: Mapping[Any, Any]) -> str:
         if set(thing) >= {"class_name", "config"}:  # as Keras serializes an object
-            return self.of(keras.saving.deserialize_keras_object(dict(thing)))
+            own = {name: value for name, value in vars(self.module).items() if callable(value)}
+            return self.of(keras.saving.deserialize_keras_object(dict(thing), custom_objects=own))
         return "{" + ", ".join(f"{self.of(key)}: {self.of(value)}" for key, value in thing.items()) + "}"
 
     def _of_configured(self, thing: Any) -> str:
@@ -100,10 +104,20 @@ class Expressions:
             for name, kind in vars(keras.losses).items():
                 if _wraps(kind, function) and not options:
                     return self.call(f"keras.losses.{name}", kind, {"reduction": thing.reduction})
-            raise UserError(f"the loss {function.__name__} is a function; give its class, keras.losses.Loss")
+            return self._of_own_loss(function, options)
         inside = [self.name_of(function), f"name={self.of(thing.name)}"]
         inside += [f"{name}={self.of(value)}" for name, value in options.items()]
         return f"keras.metrics.MeanMetricWrapper({', '.join(inside)})"
+
+    def _of_own_loss(self, function: Any, options: Mapping[str, Any]) -> str:
+        """Write a loss that is a function of the user's, or one of Keras' with other arguments."""
+        self.has_own_loss = True
+        try:
+            name = self.name_of(function)
+        except UserError:  # a lambda, or a function in a function: the model has it, as it was compiled
+            name = "model.loss"
+        more = "".join(f", {key}={self.of(value)}" for key, value in options.items())
+        return f"FunctionLoss({name}{more})"
 
     def call(self, name: str, kind: type, given: Mapping[str, Any], left_out: tuple[str, ...] = ()) -> str:
         """Write a call with those of the arguments that are not the default."""

@@ -71,10 +71,24 @@ def _constants(plan: Plan) -> list[str]:
 
 
 def _functions(plan: Plan) -> list[str]:
-    """Write how arrays become batches."""
-    if plan.is_dataset:
-        return []
+    """Write the class that a loss may need, and how arrays become batches."""
     lines = []
+    if plan.expressions.has_own_loss:
+        lines += [
+            "class FunctionLoss(keras.losses.Loss):",
+            '    """The mean of what a function returns, as compile(loss=function) takes it."""',
+            "",
+            "    def __init__(self, function, **arguments):",
+            "        super().__init__()",
+            "        self.function, self.arguments = function, arguments",
+            "",
+            "    def call(self, y_true, y_pred):",
+            "        return self.function(y_true, y_pred, **self.arguments)",
+            "",
+            "",
+        ]
+    if plan.is_dataset:
+        return lines[:-2]
     if any("as_fit_takes" in change for change in plan.changes.values()):
         lines += [
             "def as_fit_takes(array: Any) -> np.ndarray:",
@@ -416,7 +430,7 @@ def _report(plan: Plan) -> list[str]:
         return []
     lines = [
         "def report(of_last_batch):",
-        '    """Return what the metrics hold, if the step reports just these; else the last batch."""',
+        '    """Return the means; where a step reports other names, its last report."""',
         "    means = model.get_metrics_result()",
         "    logs = means if means.keys() == of_last_batch.keys() else of_last_batch",
     ]
@@ -436,12 +450,14 @@ def _epochs(plan: Plan) -> list[str]:
     lines = [line for one in plan.callbacks for line in one.before]
     stops = any(one.stops for one in plan.callbacks)
     if plan.callback_list:
-        steps = "len(batches)" if not plan.is_dataset or plan.starts_twice else "None"
+        steps = "len(batches)" if plan.starts_twice else "None"
+        if not plan.is_dataset:
+            lines.append(f"steps = -(-len({plan.counted}) // BATCH_SIZE)  # rounded up")
+            steps = "steps"
         lines += [
             "# These callbacks are called as they are. They add the history that is returned.",
-            "called = keras.callbacks.CallbackList(",
-            f"    callbacks, add_history=True, model=model, verbose=0, epochs=EPOCHS, steps={steps}",
-            ")",
+            "called = keras.callbacks.CallbackList("
+            f"callbacks, add_history=True, model=model, verbose=0, epochs=EPOCHS, steps={steps})",
             "model.stop_training = False",
             "called.on_train_begin()",
         ]

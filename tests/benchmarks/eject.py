@@ -7,7 +7,11 @@ folder that defines build_model() and load_data(). ``... speed``: an epoch of th
 """
 
 import argparse
+import contextlib
+import importlib
+import io
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -82,14 +86,110 @@ def files(options):
     return print_all(wanted, options.jobs)
 
 
+SPEED = {
+    "lesson 3, one batch": (
+        """
+from companion import lesson3
+from companion.datasets import diabetes
+
+def load_data():
+    return diabetes()[0]
+
+def build_model():
+    model = lesson3.build_model()
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.BinaryCrossentropy())
+    return model
+
+fit_arguments = {"epochs": 2, "batch_size": 576, "shuffle": False}
+""",
+        300,
+    ),
+    "digits, batches of 32": (
+        """
+x, y = np.random.default_rng(0).random((20000, 784), "float32"), np.arange(20000) % 10
+
+def load_data():
+    return x, y
+
+def build_model():
+    layers = [keras.Input((784,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(10, "softmax")]
+    model = keras.Sequential(layers)
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+fit_arguments = {"epochs": 2, "batch_size": 32}
+""",
+        2,
+    ),
+    "convolution, validated": (
+        """
+x, y = np.random.default_rng(0).random((512, 24, 24, 3), "float32"), np.arange(512) % 5
+
+def load_data():
+    return x, y
+
+def build_model():
+    layers = [keras.layers.Conv2D(16, 3, activation="relu"), keras.layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((24, 24, 3)), *layers, keras.layers.Dense(5, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+fit_arguments = {"epochs": 2, "batch_size": 32, "validation_split": 0.25}
+""",
+        4,
+    ),
+}
+
+
+def speed(options):
+    """Time epochs of an ejected loop and of ``.fit``, by turns."""
+    for name, (text, epochs) in SPEED.items():
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, f"model_{len(name)}.py")
+            file.write_text(f"import keras\nimport numpy as np\n{text}")
+            *_, status, told, _, _ = eject(file, folder)
+            assert status == 0, told
+            sys.path.insert(0, folder)
+            module, loop = importlib.import_module(file.stem), importlib.import_module(f"{file.stem}_loop")
+            ratios = []
+            for _ in range(options.rounds):
+                by_loop, by_fit = (
+                    seconds_an_epoch(way, module, loop, epochs) for way in (by_script, by_keras)
+                )
+                ratios.append(by_loop / by_fit)
+        middle = statistics.median(ratios)
+        print(f"{name:<24} {middle:.2f} of .fit ({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+
+
+def by_script(module, loop, epochs):
+    loop.EPOCHS = epochs
+    with contextlib.redirect_stdout(io.StringIO()):
+        loop.train(module.build_model(), *module.load_data())
+
+
+def by_keras(module, loop, epochs):
+    module.build_model().fit(*module.load_data(), **{**module.fit_arguments, "epochs": epochs, "verbose": 0})
+
+
+def seconds_an_epoch(train, module, loop, epochs):
+    """Give the seconds of an epoch after the first ones, in which graphs are made."""
+    taken = []
+    for count in (epochs, 3 * epochs):
+        started = time.perf_counter()
+        train(module, loop, count)
+        taken.append(time.perf_counter() - started)
+    return (taken[1] - taken[0]) / (2 * epochs)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     kinds = parser.add_subparsers(required=True)
-    for run in (table, files):
+    for run in (table, files, speed):
         one = kinds.add_parser(run.__name__)
         one.set_defaults(run=run)
         one.add_argument("--only", default="", help="only those with this in their name")
         one.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
+        one.add_argument("--rounds", type=int, default=5, help="of timing")
         if run is files:
             one.add_argument("folder")
     options = parser.parse_args()
