@@ -3,14 +3,18 @@
 import argparse
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from companion.compare.model_file import (
     ModelData,
+    file_of,
     fit_arguments,
+    load_loop,
     load_model_file,
     read_data,
     told_in_one_line,
@@ -29,6 +33,7 @@ from companion.terminal.formats import distance, loss_text, spell_out
 from companion.terminal.outputs import busy, write
 
 if TYPE_CHECKING:
+    from companion.check.catalogue import Mistake
     from companion.comparison.with_fit import FitComparison
 
 NAME = "python -m companion.compare"
@@ -50,7 +55,8 @@ def compare_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("file", metavar="MODEL.py", help="your file, with build_model() and load_data()")
+    add("file", metavar="MODEL.py", help="your file, with build_model() and load_data(), or package.module")
+    add("--loop", metavar="LOOP.py", help="your own loop, in place of fit_by_hand: train(model, x, y, ...)")
     add("--epochs", type=whole_number(1, None, 5), metavar="N", help="passes over the data (5)")
     add("--batch-size", type=whole_number(1, None, 32), metavar="N", help="rows per batch, for arrays (32)")
     add(
@@ -70,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the comparison; return 0 if the two trainings are identical, else 1."""
     parser = compare_parser()
     options = parse(parser, argv)
+    options.file = file_of(options.file)
     if options.show:
         from companion.plots.plots import check_display  # a usage error need not wait for matplotlib
 
@@ -86,11 +93,51 @@ def main(argv: Sequence[str] | None = None) -> int:
         with told_in_one_line(options.file):
             data = read_data(module, options.file)
         arguments = fit_arguments(module, options, data)
-        report.heading(f"{options.file}: by hand and by .fit")
-        with told_in_one_line(options.file), busy("training by hand and by .fit"):
-            comparison = compare_with_fit(module.build_model, data.x, data.y, seed=options.seed, **arguments)
-    print_report(report, comparison, data, arguments)
+        train, taken, notes = None, arguments, []
+        if options.loop is not None:
+            train, taken, left_out = load_loop(options.loop, arguments)
+            notes = [f"train takes no {', '.join(left_out)}."] if left_out else []
+        whose = "by hand" if options.loop is None else f"by {options.loop}"
+        report.heading(f"{options.file}: {whose} and by .fit")
+        told = [""]
+        where = options.file if options.loop is None else options.loop
+        with told_in_one_line(where), busy("training", lambda: told[-1]):
+            comparison = compare_with_fit(
+                module.build_model, data.x, data.y, seed=options.seed,
+                train=None if train is None else lambda *of, **_: train(*of, **_fresh(taken)),
+                progress=told.append, **arguments,
+            )  # fmt: skip
+        comparison.notes += notes
+        print_report(report, comparison, data, arguments)
+        if train is not None and not comparison.identical:
+            print_mistakes(report, *mistakes(train, taken, module, data, arguments, options))
     return deliver(comparison, options, arguments)
+
+
+def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value() if callable(value) else value for name, value in arguments.items()}
+
+
+def mistakes(
+    train: Any, taken: dict[str, Any], module: ModuleType, data: ModelData, arguments: dict[str, Any],
+    options: argparse.Namespace,
+) -> tuple[list["Mistake"], str]:  # fmt: skip
+    """Ask `check` why a loop is not ``.fit``."""
+    from companion.compare.explain import mistakes_of
+
+    with busy("looking for the reason"):
+        return mistakes_of(train, taken, module, data, arguments, options.seed)
+
+
+def print_mistakes(report: Report, found: list["Mistake"], why_not: str) -> None:
+    """Print the reasons why a loop is not ``.fit``, as far as they are known."""
+    from companion.check.result import print_mistake
+
+    report.part("Why")
+    for number, one in enumerate(found, start=1):
+        print_mistake(report, number, one)
+    if why_not:
+        report.print(f"The reason is not known: {why_not}.")
 
 
 def print_report(
@@ -100,15 +147,20 @@ def print_report(
     from companion.report.parts import print_side_by_side
 
     model = comparison.fit.model
+    parameters = sum(math.prod(weight.shape) for weight in model.weights)
     report.part("What goes in")
     shown = [f"{name}={_short(value)}" for name, value in arguments.items() if name != "validation_data"]
     report.facts(
         [
             ("data", data.text),
-            ("network", f"{model.name}: {len(model.layers)} layers, {model.count_params():,} parameters"),
+            ("network", f"{model.name}: {len(model.layers)} layers, {parameters:,} parameters"),
             ("optimizer", type(model.optimizer).__name__),
             (".fit", ", ".join(shown)),
             ("seed", str(comparison.seed)),
+            (
+                "an epoch",
+                f"{_time(comparison.by_hand.seconds)} by hand, {_time(comparison.fit.seconds)} by .fit",
+            ),
         ]
     )
     key = main_key(comparison)
@@ -123,6 +175,10 @@ def print_report(
         report.table(["", "by hand", ".fit", "largest\ndifference"], rows, text_columns=(0,))
     report.part("The verdict")
     report.print(repr(comparison), style="bold green" if comparison.identical else "bold red")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.1f} ms"
 
 
 def _short(value: Any) -> str:

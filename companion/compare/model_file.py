@@ -1,16 +1,19 @@
 """A user's file with ``build_model()`` and ``load_data()``: what it gives, and how to call ``.fit``."""
 
 import argparse
+import importlib
 import inspect
 import re
+import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import GeneratorType, ModuleType
 from typing import Any
 
-from companion.check.learner.file import run_file
+from companion.check.learner.file import check_file, run_file
 from companion.errors import UserError
 
 NAMES = {1: "x", 2: "x, y", 3: "x, y, weights", 4: "x, y, x_val, y_val"}  # by how many there are
@@ -43,18 +46,71 @@ class ModelData:
     weights: Any = None
 
 
-def load_model_file(path: str) -> ModuleType:
-    """Run a user's file; files beside it can be imported from it."""
-    if not path.endswith(".py"):
-        raise UserError(f"{path!r} does not end in .py: name a Python file, such as my_model.py")
+def file_of(name: str) -> str:
+    """Return the path of a user's file, which may also be named as a module: ``package.my_model``."""
+    if name.endswith(".py"):
+        return name
+    path = Path(*name.split(".")).with_suffix(".py")
+    if not re.fullmatch(r"\w+(\.\w+)+", name) or not path.is_file():
+        raise UserError(
+            f"{name!r} does not end in .py: name a Python file, such as my_model.py, or a module of a "
+            "package in this folder, such as package.my_model"
+        )
+    return str(path)
+
+
+def importable(path: str) -> tuple[str, str]:
+    """Return the folder from which a file can be imported, and its name there: ``package.my_model``, say."""
+    file = Path(path).resolve()
+    folder, parts = file.parent, [file.stem]
+    while (folder / "__init__.py").is_file():
+        folder, parts = folder.parent, [folder.name, *parts]
+    return str(folder), ".".join(parts)
+
+
+def run_user_file(path: str) -> ModuleType:
+    """Run a user's file; files beside it can be imported from it, and from a package the rest of it."""
+    folder, name = importable(path)
     with told_in_one_line(path, all_exceptions=True):
-        module = run_file(path)
+        if "." not in name:
+            return run_file(path)
+        check_file(path)
+        sys.path.insert(0, folder)
+        return importlib.import_module(name)
+
+
+def load_model_file(path: str) -> ModuleType:
+    """Run a user's file, and see that its functions are there."""
+    module = run_user_file(path)
     for name in ("build_model", "load_data"):
         found: Any = getattr(module, name, None)
         if not callable(found):
             what = "is not defined" if found is None else f"is of type {type(found).__name__}"
             raise UserError(f"{path}: {name} {what}: it must be a function without arguments")
     return module
+
+
+def load_loop(path: str, arguments: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any], list[str]]:
+    """Run a user's file with a loop.
+
+    Returns
+    -------
+    train : callable
+        ``train(model, x, y, **arguments)``.
+    taken : dict
+        Those of the arguments that it takes.
+    left_out : list of str
+        The names of the others.
+    """
+    train: Any = getattr(run_user_file(path), "train", None)
+    if not callable(train):
+        what = "is not defined" if train is None else f"is of type {type(train).__name__}"
+        raise UserError(f"{path}: train {what}: it must be a function train(model, x, y, **fit_arguments)")
+    parameters = inspect.signature(train).parameters.values()
+    takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    names = [one.name for one in parameters]
+    taken = {name: value for name, value in arguments.items() if takes_all or name in names}
+    return train, taken, [name for name in arguments if name not in taken]
 
 
 def read_data(module: ModuleType, file: str) -> ModelData:
@@ -107,15 +163,15 @@ def shape_text(part: Any) -> str:
 
 def fit_arguments(module: ModuleType, options: argparse.Namespace, data: ModelData) -> dict[str, Any]:
     """Collect the arguments of ``.fit``: the user's, then those of the command line."""
-    from companion.loop import fit_by_hand
+    from companion.comparison.with_fit import refuse_unknown_arguments
 
     own = getattr(module, "fit_arguments", {})
     if not isinstance(own, dict):
         raise UserError(f"{options.file}: fit_arguments is of type {type(own).__name__}: it must be a dict")
-    allowed = sorted({*inspect.signature(fit_by_hand).parameters} - {"model", "x", "y"})
-    for name in own:
-        if name not in allowed:
-            raise UserError(f"{options.file}: fit_arguments has {name!r}: allowed are {', '.join(allowed)}")
+    try:
+        refuse_unknown_arguments(own)
+    except TypeError as error:
+        raise UserError(f"{options.file}: fit_arguments: {error}") from None
     epochs = own.get("epochs", 5)
     if not isinstance(epochs, int) or epochs < 1:
         raise UserError(
@@ -145,7 +201,8 @@ def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[Non
         raise UserError(f"{error.filename}, line {error.lineno}: SyntaxError: {error.msg}") from None
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if frame.filename == path]
+        here = {path, str(Path(path).resolve())}
+        lines = [frame.lineno for frame in frames if frame.filename in here]
         refused = isinstance(error, ValueError | TypeError) or type(error).__module__.startswith("tensorflow")
         if not (lines or all_exceptions or refused):
             raise

@@ -1,5 +1,8 @@
 """What a training leaves behind, written down: history, variables, and every call of a callback."""
 
+import contextlib
+import statistics
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 CallbackCall = tuple[str, int | None, dict[str, Any]]
+OPTIMIZER = "optimizer "  # how names of the variables of a loop's own optimizer begin
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Training:
         Weights, seeds of random layers, metrics and optimizer variables, by their paths.
     calls : list of tuple
         Each call of a callback: method, number of the epoch or step, logs.
+    seconds : float
+        What an epoch took, the first one left out if there are more; 0 if that was not measured.
     """
 
     model: keras.Model
@@ -34,16 +40,29 @@ class Training:
     history: dict[str, list]
     variables: dict[str, np.ndarray]
     calls: list[CallbackCall]
+    seconds: float = 0.0
 
 
 class RecordCalls(keras.callbacks.Callback):
     """A callback that writes down every call: method, number, logs as plain numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[int], None] | None = None) -> None:
         super().__init__()
+        self._tell = tell  # called with the number of each epoch that begins
         self.calls: list[CallbackCall] = []
+        self.moments: list[float] = []  # at which epochs begin and end
+
+    @property
+    def seconds(self) -> float:
+        """Return what an epoch took, in the median; without the first, in which graphs are made."""
+        epochs = [end - begin for begin, end in zip(self.moments[::2], self.moments[1::2], strict=False)]
+        return statistics.median(epochs[1:] or epochs or [0.0])
 
     def _record(self, method: str, number: int | None, logs: Mapping[str, Any] | None) -> None:
+        if method in ("on_epoch_begin", "on_epoch_end"):
+            self.moments.append(time.perf_counter())
+            if self._tell is not None and method == "on_epoch_begin":
+                self._tell(number or 0)
         plain = {key: np.asarray(value).tolist() for key, value in (logs or {}).items()}
         self.calls.append((method, number, plain))
 
@@ -105,6 +124,56 @@ def variables_of(model: keras.Model) -> dict[str, np.ndarray]:
             path, number = f"{whole} ({number})", number + 1
         found[path] = np.array(variable.numpy())
     return found
+
+
+@contextlib.contextmanager
+def optimizers_built() -> Iterator[list[Any]]:
+    """Collect the optimizers that are built in the ``with`` block, whoever made them, in their order."""
+    built: list[Any] = []
+    build = keras.optimizers.Optimizer.build
+
+    def noting_build(self: Any, *parts: Any, **more: Any) -> Any:
+        built.extend([] if any(one is self for one in built) else [self])
+        return build(self, *parts, **more)
+
+    keras.optimizers.Optimizer.build = noting_build
+    try:
+        yield built
+    finally:
+        keras.optimizers.Optimizer.build = build
+
+
+def variables_of_loop(model: keras.Model, optimizers: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Read weights and seeds of a model, and the variables of the optimizers that a loop has built."""
+    found = {variable.path: np.array(variable.numpy()) for variable in model.variables}
+    for number, optimizer in enumerate(optimizers):
+        for variable in optimizer.variables:
+            name = f"{OPTIMIZER}{number}/{variable.path.partition('/')[2]}"
+            found[name] = np.array(variable.numpy())
+    return found
+
+
+def history_of(returned: Any) -> dict[str, list]:
+    """Return what a loop reports, as a history.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a dict of lists, a list of losses, a ``History`` nor None.
+    """
+    if isinstance(returned, keras.callbacks.History):
+        return returned.history
+    try:
+        if isinstance(returned, Mapping):
+            return {str(name): [float(value) for value in values] for name, values in returned.items()}
+        if returned is None or isinstance(returned, list | tuple | np.ndarray | tf.Tensor):
+            return {} if returned is None else {"loss": [float(value) for value in returned]}
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(
+        f"train returned a {type(returned).__name__}: it must be a dict of lists of numbers, a list of "
+        "losses, a History, or nothing"
+    )
 
 
 def _variables_in(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:

@@ -1,9 +1,12 @@
 """Anyone's network, trained twice from one seed: by hand and by ``.fit``. Is anything different?"""
 
+import functools
+import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from types import GeneratorType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import keras
 import numpy as np
@@ -12,16 +15,21 @@ import tensorflow as tf
 
 from companion.comparison.history import Comparison
 from companion.comparison.training import (
+    OPTIMIZER,
     CallbackCall,
     RecordCalls,
     Training,
     columns,
     epochs_of,
+    history_of,
+    optimizers_built,
     variables_of,
+    variables_of_loop,
 )
 from companion.fit.keras_private import same_names
 from companion.fit.unsupported import refuse_what_cannot_be_equal
 from companion.loop import fit_by_hand
+from companion.terminal.arguments import did_you_mean
 
 FitFunction = Callable[..., keras.callbacks.History]
 
@@ -49,11 +57,14 @@ class FitComparison:
     repeatable : bool
         Whether ``.fit`` equals itself when it trains again; tried only if the two differ. If it does
         not, something other than the loop changes from one training to the next.
+    notes : list of str
+        What a loop of one's own does not leave, so that it was not compared.
     """
 
     def __init__(self, by_hand: Training, fit: Training, seed: int) -> None:
         self.by_hand, self.fit, self.seed = by_hand, fit, seed
         self.repeatable = True
+        self.notes: list[str] = []
 
     @cached_property
     def histories(self) -> dict[str, Comparison]:
@@ -117,10 +128,9 @@ class FitComparison:
             more = len(self.differences) - 1
             return f"not identical: {self.differences[0]}" + (f"; {more} more differences" if more else "")
         epochs = max((len(history) for history in self.fit.history.values()), default=0)
-        return (
-            f"identical: {epochs} epoch{'s' * (epochs != 1)} of {', '.join(self.fit.history) or 'nothing'}, "
-            f"{len(self.variables)} variables, {len(self.fit.calls)} callback calls"
-        )
+        reported = f"{epochs} epoch{'s' * (epochs != 1)} of {', '.join(self.fit.history) or 'nothing'}"
+        calls = f", {len(self.fit.calls)} callback calls" if self.fit.calls else ""
+        return f"identical: {reported}, {len(self.variables)} variables{calls}"
 
     def frame(self) -> pd.DataFrame:
         """Put the histories side by side, one row per epoch.
@@ -144,16 +154,43 @@ class FitComparison:
         return epochs_of(longer)[key if key in longer.history else key.rpartition("[")[0]]
 
     def __repr__(self) -> str:
+        notes = "".join(f"\n{line}" for line in self.notes)
         if self.identical:
-            return self.verdict()
+            return self.verdict() + notes
         shown, more = self.differences[:SHOWN], len(self.differences) - SHOWN
         tail = [f"... and {more} more: .differences has all"] if more > 0 else []
-        why = [] if self.repeatable else [UNREPEATABLE]
-        return "\n- ".join(["not identical:", *shown, *tail]) + "".join(f"\n{line}" for line in why)
+        why = "" if self.repeatable else f"\n{UNREPEATABLE}"
+        return "\n- ".join(["not identical:", *shown, *tail]) + why + notes
+
+
+class FitArguments(TypedDict, total=False):
+    """The arguments of ``Model.fit`` beside its data."""
+
+    batch_size: int | None
+    epochs: int
+    verbose: str | int
+    callbacks: Any
+    validation_split: float
+    validation_data: Any
+    shuffle: bool | str
+    class_weight: Mapping[int, float] | None
+    sample_weight: Any
+    initial_epoch: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
+    validation_batch_size: int | None
+    validation_freq: int | list[int]
 
 
 def compare_with_fit(
-    build_model: Callable[[], keras.Model], x: Any, y: Any = None, *, seed: int = 0, **arguments: Any
+    build_model: Callable[[], keras.Model],
+    x: Any,
+    y: Any = None,
+    *,
+    seed: int = 0,
+    train: Callable[..., Any] | None = None,
+    progress: Callable[[str], None] | None = None,
+    **arguments: Unpack[FitArguments],
 ) -> FitComparison:
     """Train a network by `fit_by_hand` and by ``.fit``, from one seed; compare all that they leave.
 
@@ -172,6 +209,12 @@ def compare_with_fit(
         makes the data. It is called for each training.
     seed : int
         The seed of both trainings. It is also set when this function returns.
+    train : callable, optional
+        Your own loop, in place of `fit_by_hand`: ``train(model, x, y, **arguments)``. It returns a
+        dict of lists, a list of losses, a ``History``, or nothing. The weights, the seeds, the
+        variables of its optimizer and what it reports are compared.
+    progress : callable, optional
+        Called with a line whenever a training or an epoch begins.
     **arguments
         Those of ``Model.fit``; `callbacks` and `validation_data` may be functions as `x` may.
         `verbose` is 0 by default.
@@ -184,7 +227,8 @@ def compare_with_fit(
     Raises
     ------
     ValueError, TypeError
-        As `fit_by_hand`; and for a generator, which the first training would use up.
+        As `fit_by_hand`; for a generator, which the first training would use up, and for data that
+        would change between the trainings; for what `train` may not return.
 
     Examples
     --------
@@ -195,6 +239,7 @@ def compare_with_fit(
     >>> compare_with_fit(build_model, np.eye(2), np.ones((2, 1)), epochs=3)
     identical: 3 epochs of loss, 6 variables, 15 callback calls
     """
+    refuse_unknown_arguments(arguments)
     for name, value in {"x": x, **arguments}.items():
         _refuse_what_is_not_the_same_twice(name, value)
     if isinstance(build_model, keras.Model) or not callable(build_model):
@@ -202,13 +247,41 @@ def compare_with_fit(
         raise TypeError(
             f"build_model is of type {kind}: it must be a function that makes and compiles a model"
         )
-    one = _train(fit_by_hand, build_model, x, y, seed, arguments)
-    other = _train(fit, build_model, x, y, seed, arguments, like=one)
-    compared = FitComparison(one, other, seed)
+
+    def trained(by: FitFunction, what: str, like: Training | None = None) -> Training:
+        tell = functools.partial(_tell, progress, what)
+        tell()
+        if train is None:
+            return _train(by, build_model, x, y, seed, arguments, like, tell)
+        return _train_by_loop(by, build_model, x, y, seed, arguments, like)
+
+    one = trained(train or fit_by_hand, "by hand" if train is None else "by your loop")
+    other = trained(fit, "by .fit", like=one)
+    compared = FitComparison(one, other, seed) if train is None else _compare_loop(one, other, seed)
     if not compared.identical:
-        again = _train(fit, build_model, x, y, seed, arguments, like=other)
+        again = trained(fit, "by .fit again: does it equal itself?", like=other)
         compared.repeatable = FitComparison(other, again, seed).identical
     return compared
+
+
+def _tell(progress: Callable[[str], None] | None, what: str, epoch: int | None = None) -> None:
+    if progress is not None:
+        progress(what if epoch is None else f"{what}, epoch {epoch}")
+
+
+def refuse_unknown_arguments(arguments: Mapping[str, Any]) -> None:
+    """Refuse what ``Model.fit`` does not take, with the nearest name that it does.
+
+    Raises
+    ------
+    TypeError
+        For the first such name.
+    """
+    allowed = list(FitArguments.__annotations__)
+    for name in arguments:
+        if name not in allowed:
+            meant = did_you_mean(name, allowed) or f"it takes {', '.join(allowed)}"
+            raise TypeError(f"Model.fit takes no argument {name!r}: {meant.rstrip()}")
 
 
 def fit(model: keras.Model, x: Any, y: Any, **arguments: Any) -> keras.callbacks.History:
@@ -223,29 +296,74 @@ def _train(
     y: Any,
     seed: int,
     arguments: Mapping[str, Any],
-    like: Training | None = None,
+    like: Training | None,
+    tell: Callable[[int], None],
 ) -> Training:
     """Build the model and train it; refuse one that does not begin as that of the training `like`."""
     with same_names():
-        keras.utils.set_random_seed(seed)
-        model = build_model()
-        refuse_what_cannot_be_equal(model)
-        initial = variables_of(model)
+        model, initial = _begin(build_model, seed, like)
         own = {name: _fresh(value) for name, value in {"verbose": 0, **arguments}.items()}
-        calls = RecordCalls()
+        calls = RecordCalls(tell)
         own["callbacks"] = [*keras.tree.flatten(own.get("callbacks") or []), calls]
         own_x = _fresh(x)
         if isinstance(own_x, tf.data.Dataset | GeneratorType):
             own.setdefault("shuffle", False)  # they cannot be shuffled, and Keras warns where it is not said
-        if like is not None and like.model is model:
-            raise ValueError("build_model gave the same model twice: it must make a new one at each call")
-        if like is not None and _differ(initial, like.initial):
-            raise ValueError(
-                f"build_model gave other initial weights the second time, after set_random_seed({seed}) "
-                "both times: draw them with keras.initializers, numpy.random or random, which this call seeds"
-            )
         history = train(model, own_x, _fresh(y), **own)
-    return Training(model, initial, history.history, variables_of(model), calls.calls)
+    return Training(model, initial, history.history, variables_of(model), calls.calls, calls.seconds)
+
+
+def _train_by_loop(
+    train: Callable[..., Any],
+    build_model: Callable[[], keras.Model],
+    x: Any,
+    y: Any,
+    seed: int,
+    arguments: Mapping[str, Any],
+    like: Training | None,
+) -> Training:
+    """Build the model and train it by a loop of the user's, or by ``.fit`` to be compared with one."""
+    with same_names(), optimizers_built() as built:
+        model, initial = _begin(build_model, seed, like)
+        own = {name: _fresh(value) for name, value in arguments.items()}
+        if train is fit:
+            own.setdefault("verbose", 0)
+        started = time.perf_counter()
+        history = history_of(train(model, _fresh(x), _fresh(y), **own))
+        seconds = (time.perf_counter() - started) / max(1, arguments.get("epochs", 1))
+    return Training(model, initial, history, variables_of_loop(model, built), [], seconds)
+
+
+def _begin(
+    build_model: Callable[[], keras.Model], seed: int, like: Training | None
+) -> tuple[keras.Model, dict[str, np.ndarray]]:
+    """Build the model; return it with its variables, those of the training `like`."""
+    keras.utils.set_random_seed(seed)
+    model = build_model()
+    refuse_what_cannot_be_equal(model)
+    initial = variables_of(model)
+    if like is not None and like.model is model:
+        raise ValueError("build_model gave the same model twice: it must make a new one at each call")
+    if like is not None and _differ(initial, like.initial):
+        raise ValueError(
+            f"build_model gave other initial weights the second time, after set_random_seed({seed}) "
+            "both times: draw them with keras.initializers, numpy.random or random, which this call seeds"
+        )
+    return model, initial
+
+
+def _compare_loop(loop: Training, by_fit: Training, seed: int) -> FitComparison:
+    """Compare what a loop of the user's has left with the same things that ``.fit`` has left."""
+    notes, history, variables = [], by_fit.history, by_fit.variables
+    silent = [name for name in history if name not in loop.history]
+    if silent and (len(silent) < len(history) or not loop.history):
+        notes.append(f"Not compared, since the loop does not report it: {', '.join(silent)}.")
+        history = {name: values for name, values in history.items() if name in loop.history}
+    if not any(name.startswith(OPTIMIZER) for name in loop.variables):
+        notes.append("Not compared: the optimizer, since the loop has built none.")
+        variables = {name: value for name, value in variables.items() if not name.startswith(OPTIMIZER)}
+    compared = FitComparison(loop, replace(by_fit, history=history, variables=variables), seed)
+    compared.notes = notes
+    return compared
 
 
 def _float_type(losses: list[float]) -> str:
@@ -265,6 +383,16 @@ def _differ(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -
 def _refuse_what_is_not_the_same_twice(name: str, value: Any) -> None:
     if isinstance(value, GeneratorType):
         raise ValueError(f"{name} is a generator, used up by one training: give the function that makes it")
+    own_order = isinstance(value, keras.utils.PyDataset) and any(
+        getattr(type(value), method) is not getattr(keras.utils.PyDataset, method)
+        for method in ("on_epoch_begin", "on_epoch_end")
+        if hasattr(keras.utils.PyDataset, method)
+    )
+    if own_order:
+        raise ValueError(
+            f"{name} is a {type(value).__name__} that changes between epochs, so the two trainings would see "
+            "different data: give a function that makes it"
+        )
     if isinstance(value, tf.data.Dataset):
         once, again = (keras.tree.flatten(next(iter(value), None)) for _ in range(2))
         if any(repr(one) != repr(other) for one, other in zip(once, again, strict=True)):

@@ -13,7 +13,7 @@ from companion.terminal.console import command
 from companion.terminal.outputs import STDOUT, busy, write
 
 if TYPE_CHECKING:
-    from companion.eject.proof import Proof
+    from companion.comparison.with_fit import FitComparison
 
 NAME = "python -m companion.eject"
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ScriptError as error:
         print(f"{options.file}: the script does not run, and was not written: {error}", file=sys.stderr)
         return 1
-    if not proof.holds and not options.unproved:
+    if not proof.identical and not options.unproved:
         print(f"{options.file}: not written: {_difference(proof)}", file=sys.stderr)
         return 1
     write(options.output, write_script(plan, told(proof, options)).encode())
@@ -75,20 +75,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         test = write_test(plan, Path(options.output).stem, options.epochs, options.batch_size)
         write(options.with_test, test.encode())
     if options.output != STDOUT:
-        print(f"{options.output}: {proof.comparison.verdict()}", file=sys.stderr)
+        print(f"{options.output}: {proof.verdict()}", file=sys.stderr)
     return 0
 
 
-def told(proof: "Proof", options: argparse.Namespace) -> str:
+def told(proof: "FitComparison", options: argparse.Namespace) -> str:
     """Say in the head of the script what was proved."""
+    from companion.comparison.training import OPTIMIZER
     from companion.terminal.versions import versions
 
     of = versions()
     where = f"with TensorFlow {of['tensorflow']} and Keras {of['keras']}, under seed {options.seed}"
-    if not proof.holds:
+    if not proof.identical:
         return f"NOT PROVED: {where}, it differs from .fit: {_difference(proof)}."
-    fit = proof.comparison.fit
-    weights = [name for name in fit.variables if name.startswith("weights/")]
+    fit = proof.fit
+    weights = [name for name in fit.variables if not name.startswith(OPTIMIZER)]
     epochs = len(next(iter(fit.history.values()), []))
     return (
         f"Proved {where}: it leaves the same as model.fit, bit for bit: {', '.join(fit.history)} of "
@@ -97,9 +98,9 @@ def told(proof: "Proof", options: argparse.Namespace) -> str:
     )
 
 
-def _difference(proof: "Proof") -> str:
-    found = proof.comparison.differences[0].replace("by hand", "by the script")
-    return found if proof.comparison.repeatable else f"{found} (but .fit does not equal itself either)"
+def _difference(proof: "FitComparison") -> str:
+    found = proof.differences[0].replace("by hand", "by the script")
+    return found if proof.repeatable else f"{found} (but .fit does not equal itself either)"
 
 
 if __name__ == "__main__":

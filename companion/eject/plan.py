@@ -257,7 +257,7 @@ def _first_batch(plan: Plan, x: Any, y: Any) -> list[Any]:
     if plan.is_dataset:
         batch = next(iter(x))
         return list(batch[:2]) if isinstance(batch, tuple) else [batch]
-    few = min(2, len(keras.tree.flatten(x)[0]))
+    few = min(plan.arguments.get("batch_size") or 32, len(keras.tree.flatten(x)[0]))
     parts = [part for part in (x, y) if part is not None]
     return keras.tree.map_structure(lambda array: _as_array(array)[:few], parts)
 

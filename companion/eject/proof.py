@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,20 +26,7 @@ class ScriptError(Exception):
     """The script that was written does not run."""
 
 
-@dataclass(frozen=True)
-class Proof:
-    """What came out: the comparison, and whether ``.fit`` equals itself, tried where the two differ."""
-
-    comparison: "FitComparison"
-    seconds: dict[str, float]
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing differs."""
-        return self.comparison.identical
-
-
-def prove(file: str, script: str, options: argparse.Namespace) -> Proof:
+def prove(file: str, script: str, options: argparse.Namespace) -> "FitComparison":
     """Train by ``.fit`` and by a script; compare history, weights, seeds and the optimizer's variables.
 
     Parameters
@@ -51,6 +37,12 @@ def prove(file: str, script: str, options: argparse.Namespace) -> Proof:
         The text of the script.
     options : argparse.Namespace
         With `epochs`, `batch_size` and `seed`, as the command takes them.
+
+    Returns
+    -------
+    FitComparison
+        Of the script, "by hand", and ``.fit``. Its `repeatable` says whether ``.fit`` equals itself,
+        tried where the two differ.
 
     Raises
     ------
@@ -65,13 +57,13 @@ def prove(file: str, script: str, options: argparse.Namespace) -> Proof:
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "script.py")
         written.write_text(script, encoding="utf-8")
-        by_fit, first = _trained(folder, FIT, file, *given)
-        by_loop, second = _trained(folder, LOOP, file, "--script", str(written))
+        by_fit = _trained(folder, FIT, file, *given)
+        by_loop = _trained(folder, LOOP, file, "--script", str(written))
         comparison = FitComparison(by_loop, by_fit, options.seed)
         if not comparison.identical:
-            again, _ = _trained(folder, FIT, file, *given)
+            again = _trained(folder, FIT, file, *given)
             comparison.repeatable = FitComparison(by_fit, again, options.seed).identical
-    return Proof(comparison, {FIT: first, LOOP: second})
+    return comparison
 
 
 def _option(options: argparse.Namespace, name: str) -> list[str]:
@@ -79,8 +71,8 @@ def _option(options: argparse.Namespace, name: str) -> list[str]:
     return [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
 
 
-def _trained(folder: str, kind: str, *words: str) -> tuple["Training", float]:
-    """Run a training in a process of its own; return what it left, and how long an epoch took."""
+def _trained(folder: str, kind: str, *words: str) -> "Training":
+    """Run a training in a process of its own; return what it left."""
     import numpy as np
 
     from companion.comparison.training import Training
@@ -96,10 +88,9 @@ def _trained(folder: str, kind: str, *words: str) -> tuple["Training", float]:
         told = lines[-1] if lines else f"it ended with status {done.returncode}"
         raise (UserError if kind == FIT else ScriptError)(told)
     with np.load(output) as found:
-        content = json.loads(str(found["history"]))
-        variables = {name: found[name] for name in found.files if name != "history"}
-    history, seconds = content["history"], content["seconds"]
-    return Training(None, {}, history, variables, []), seconds
+        content, *arrays = (found[name] for name in found.files)
+    history, names = json.loads(str(content))
+    return Training(None, {}, history, dict(zip(names, arrays, strict=True)), [])
 
 
 def _by_fit(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
@@ -145,30 +136,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output")
     options = parser.parse_args(argv)
 
-    import time
-
-    import keras
     import numpy as np
 
-    built: list[Any] = []
-    build = keras.optimizers.Optimizer.build
+    from companion.comparison.training import history_of, optimizers_built, variables_of_loop
 
-    def noting_build(self: Any, *parts: Any, **more: Any) -> Any:
-        built.extend([] if any(one is self for one in built) else [self])
-        return build(self, *parts, **more)
-
-    keras.optimizers.Optimizer.build = noting_build
-    started = time.perf_counter()
-    model, history = (_by_fit if options.kind == FIT else _by_script)(options)
-    seconds = time.perf_counter() - started
-    found = {f"weights/{variable.path}": variable.numpy() for variable in model.variables}
-    for number, optimizer in enumerate(built):
-        for variable in optimizer.variables:
-            name = f"optimizer {number}/{variable.path.partition('/')[2]}"
-            found[name] = np.array(variable.numpy())
-    plain = {name: [float(value) for value in values] for name, values in history.items()}
-    content = json.dumps({"history": plain, "seconds": seconds})
-    np.savez(options.output, history=np.array(content), **found)
+    with optimizers_built() as built:
+        model, history = (_by_fit if options.kind == FIT else _by_script)(options)
+    variables = variables_of_loop(model, built)
+    content = json.dumps([history_of(history), list(variables)])
+    np.savez(options.output, np.array(content), *variables.values())
     return 0
 
 

@@ -145,6 +145,7 @@ def test_a_difference_is_told_and_is_status_1(model_file, monkeypatch, capsys):
 
 FORMS = [
     "[x, y]",
+    "x, y, np.linspace(0, 2, 40)",
     "(x[:30], y[:30]), (x[30:], y[30:])",
     "[__import__('tensorflow').data.Dataset.from_tensor_slices((x, y[:, None])).shuffle(9).batch(8)] * 2",
     "__import__('tensorflow').data.Dataset.from_tensor_slices((x, y[:, None])).shuffle(40).batch(8)",
@@ -159,6 +160,121 @@ def test_data_may_come_in_any_form(model_file, data):
     assert main([file, "--quiet"]) == 0
 
 
+def test_x_alone_is_data_too(model_file, capsys):
+    own = """
+class Coder(keras.Sequential):
+    def train_step(self, data):
+        return {"rows": keras.ops.sum(data) + keras.ops.sum(self(data))}
+
+def build_model():
+    model = Coder([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd")
+    return model
+"""
+    assert main([model_file(MODEL.format(data="x") + own), "--epochs", "2"]) == 0
+    assert "identical: 2 epochs of rows" in capsys.readouterr().out
+
+
+def test_a_model_in_a_package_may_import_from_it_and_may_be_named_as_a_module(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "own_package"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "beside.py").write_text("UNITS = 3\n")
+    text = MODEL.format(data="x, y").replace("import keras\n", "import keras\nfrom .beside import UNITS\n", 1)
+    (folder / "model.py").write_text(text)
+    for name in ("own_package.model", "own_package/model.py"):
+        assert main([name, "--epochs", "1", "--quiet"]) == 0, capsys.readouterr().err
+    assert main(["own_package.modle", "--quiet"]) == 2
+    assert "'own_package.modle' does not end in .py: name a Python file" in capsys.readouterr().err
+
+
+LOOP = """
+import keras
+import numpy as np
+import tensorflow as tf
+
+def train(model, x, y, *, epochs, batch_size):
+    optimizer = keras.optimizers.Adam()
+    loss_of, mean_loss = keras.losses.BinaryCrossentropy(), keras.metrics.Mean()
+    x, y = x.astype("float32"), y.astype("float32")
+    history = []
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_of(y, model(x, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+        return loss
+
+    for _ in range(epochs):
+        mean_loss.reset_state()
+        for at in range(0, len(x), batch_size):
+            loss = step(x[at : at + batch_size], y[at : at + batch_size])
+            mean_loss.update_state(loss, sample_weight=len(x[at : at + batch_size]))
+        history.append(float(mean_loss.result()))
+    return history
+"""
+UNSHUFFLED = MODEL.format(data="x, y") + "fit_arguments = {'shuffle': False, 'epochs': 2, 'batch_size': 8}\n"
+
+
+def test_a_loop_of_ones_own_takes_the_place_of_the_one_by_hand(model_file, tmp_path, capsys):
+    (tmp_path / "my_loop.py").write_text(LOOP)
+    assert main([model_file(UNSHUFFLED), "--loop", "my_loop.py"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "my_model.py: by my_loop.py and by .fit" in out
+    assert "identical: 2 epochs of loss, " in out
+    assert "Not compared, since the loop does not report it: accuracy." in out
+    assert "train takes no shuffle." in out
+    assert re.search(r"an epoch [\d.]+ m?s by hand, [\d.]+ m?s by \.fit", out)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("loss = loss_of(y, model(x, training=True))", "loss = loss_of(y, model(x))"), "training-left-out"),
+        (
+            ("sample_weight=len(x[at : at + batch_size])", "sample_weight=1"),
+            "plain-mean-over-batches",
+        ),
+    ],
+)
+def test_of_a_loop_that_is_not_fit_check_says_why(model_file, tmp_path, capsys, change, said):
+    (tmp_path / "my_loop.py").write_text(
+        LOOP.replace("range(0, len(x), batch_size)", "range(0, 36, batch_size)").replace(*change)
+    )
+    text = UNSHUFFLED.replace("size=(40, 3)", "size=(36, 3)")
+    assert main([model_file(text), "--loop", "my_loop.py"]) == 1
+    out = capsys.readouterr().out
+    assert f"({said})" in out
+    line = next(
+        number
+        for number, code in enumerate((tmp_path / "my_loop.py").read_text().splitlines(), 1)
+        if change[1] in code
+    )
+    assert f"my_loop.py, line {line}: " in out or said == "plain-mean-over-batches"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1\n", "my_loop.py: train is not defined: it must be a function train(model, x, y"),
+        ("train = 3\n", "my_loop.py: train is of type int"),
+        (LOOP + "    1 / 0\n", "my_loop.py, line "),
+        ("def train(model, x, y):\n    return 'losses'\n", "my_loop.py: TypeError: train returned a str"),
+        ("def train(model, x):\n    return []\n", "my_loop.py: TypeError: train() takes 2 positional"),
+        (None, "'my_loop.py' does not exist"),
+    ],
+)
+def test_what_is_wrong_with_the_loop_is_told_in_one_line(model_file, tmp_path, capsys, text, said):
+    if text is not None:
+        (tmp_path / "my_loop.py").write_text(text.replace("    return history\n    1 / 0", "    1 / 0"))
+    assert main([model_file(UNSHUFFLED), "--loop", "my_loop.py", "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert (err.count("\n"), err.startswith(f"python -m companion.compare: error: {said}")) == (1, True), err
+
+
 GOOD = MODEL.format(data="x, y")
 WRONG = [
     (None, "'my_model.py' does not exist: give the path of your file, absolute or relative to "),
@@ -168,11 +284,15 @@ WRONG = [
     ("x = 1", "my_model.py: build_model is not defined: it must be a function without arguments"),
     ("build_model = 3", "my_model.py: build_model is of type int: it must be a function without arguments"),
     (
-        MODEL.format(data="x, y, x"),
-        "my_model.py: load_data() gave ndarray, ndarray, ndarray: it must give x and y;",
+        MODEL.format(data="x, y, x, y, x"),
+        "my_model.py: load_data() gave ndarray, ndarray, ndarray, ndarray, ndarray: it must give x; x and y;",
     ),
-    (MODEL.format(data="x"), "my_model.py: load_data() gave ndarray: it must give x and y; x, y, x_val and"),
-    (MODEL.format(data="None"), "my_model.py: load_data() gave NoneType: it must give x and y;"),
+    (MODEL.format(data="x, None"), "my_model.py: load_data() gave ndarray, NoneType: it must give x; x and"),
+    (MODEL.format(data="None"), "my_model.py: load_data() gave NoneType: it must give x; x and y;"),
+    (
+        MODEL.format(data="x, y, y") + "fit_arguments = {'sample_weight': y}\n",
+        "my_model.py: load_data() and fit_arguments both give weights; leave out one",
+    ),
     (MODEL.format(data="1 / 0"), "my_model.py, line 9: ZeroDivisionError: division by zero"),
     (MODEL.format(data="__import__('os').chdir('/'), 1 / 0"), "my_model.py, line 9: ZeroDivisionError: "),
     (MODEL.format(data="x, y[:7]"), "my_model.py: ValueError: Data cardinality is ambiguous."),
@@ -184,7 +304,7 @@ WRONG = [
     (GOOD + "fit_arguments = 3\n", "my_model.py: fit_arguments is of type int: it must be a dict"),
     (
         GOOD + "fit_arguments = {'epoch': 3}\n",
-        "my_model.py: fit_arguments has 'epoch': allowed are batch_size, ",
+        "my_model.py: fit_arguments: Model.fit takes no argument 'epoch': did you mean epochs?",
     ),
     (
         GOOD + "fit_arguments = {'epochs': 0}\n",

@@ -1,5 +1,6 @@
 """`compare_with_fit`: it finds every kind of difference, and refuses what it could not compare."""
 
+import itertools
 import json
 import re
 
@@ -216,12 +217,110 @@ class Reordering(keras.utils.PyDataset):
         self.start += 1
 
 
+def test_a_py_dataset_that_changes_between_epochs_is_refused_unless_a_function_makes_it():
+    with pytest.raises(ValueError, match="x is a Reordering that changes between epochs"):
+        compare_with_fit(build_model, Reordering(), epochs=3)
+    assert compare_with_fit(build_model, Reordering, epochs=3).identical
+
+
+def own_loop(model, x, y, *, epochs, batch_size, scale=1.0):
+    """A loop with an optimizer of its own, without metrics."""
+    optimizer, mean_loss = keras.optimizers.Adam(), keras.metrics.Mean()
+    loss_function, history = keras.losses.MeanSquaredError(), []
+    whole = len(x) % batch_size == 0
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size, drop_remainder=whole)
+
+    @tf.function(input_signature=batches.element_spec, autograph=False)
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = scale * loss_function(y, model(x, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+        mean_loss.update_state(loss, sample_weight=tf.shape(x)[0])
+        return loss
+
+    for _ in range(epochs):
+        mean_loss.reset_state()
+        for batch in batches:
+            step(*batch)
+        history.append(float(mean_loss.result()))
+    return history
+
+
+def a_dict(losses, model):
+    return {"loss": np.array(losses)}
+
+
+def nothing(losses, model):
+    return None
+
+
+def a_history(losses, model):
+    history = keras.callbacks.History()
+    history.history = {"loss": losses}
+    return history
+
+
+@pytest.mark.parametrize("give", [lambda losses, model: losses, a_dict, nothing, a_history])
+def test_a_loop_of_ones_own_is_compared_in_all_that_it_leaves(give):
+    def train(model, x, y, *, shuffle, **own):
+        return give(own_loop(model, x, y, **own), model)
+
+    compared = compare_with_fit(build_model, X, Y, train=train, epochs=3, batch_size=5, shuffle=False)
+    assert compared.identical, compared
+    assert any(path.startswith("optimizer 0/") for path in compared.variables)
+    assert any(path.endswith("seed_generator_state") for path in compared.variables)
+    reported = "mae" if give is not nothing else "loss, mae"
+    assert repr(compared).endswith(f"\nNot compared, since the loop does not report it: {reported}.")
+    assert compared.by_hand.seconds > 0
+
+
+def test_a_loop_of_ones_own_that_is_not_fit_differs_first_in_its_loss():
+    def train(model, x, y, **own):
+        return own_loop(model, x, y, epochs=own["epochs"], batch_size=5, scale=2.0)
+
+    compared = compare_with_fit(build_model, X, Y, train=train, epochs=2, batch_size=5, shuffle=False)
+    assert not compared.identical
+    assert compared.repeatable
+    assert compared.verdict().startswith("not identical: history loss: ")
+
+
+def test_a_loop_without_an_optimizer_is_told_so():
+    compared = compare_with_fit(build_model, X, Y, train=lambda model, x, y, epochs: [], epochs=1)
+    assert "Not compared: the optimizer, since the loop has built none." in compared.notes
+    assert "history loss" in compared.verdict()
+
+
+def test_what_a_loop_may_not_return_is_told():
+    with pytest.raises(TypeError, match="train returned a str: it must be a dict of lists of numbers"):
+        compare_with_fit(build_model, X, Y, train=lambda model, x, y: "losses")
+
+
+def test_a_misspelt_argument_is_told_with_the_nearest_before_anything_is_built():
+    with pytest.raises(TypeError, match=r"takes no argument 'epoch': did you mean epochs\?"):
+        compare_with_fit(lambda: 1 / 0, X, Y, epoch=3)
+
+
+def test_the_arguments_are_those_of_fit():
+    import inspect
+
+    known = set(inspect.signature(keras.Model.fit).parameters) - {"self", "x", "y"}
+    assert set(with_fit.FitArguments.__annotations__) == known
+
+
+def test_progress_tells_each_training_and_epoch():
+    told = []
+    compare_with_fit(build_model, X, Y, epochs=2, progress=told.append)
+    by_hand = ["by hand", "by hand, epoch 0", "by hand, epoch 1"]
+    assert told == [*by_hand, "by .fit", "by .fit, epoch 0", "by .fit, epoch 1"]
+
+
 def test_where_fit_does_not_equal_itself_the_loop_is_not_blamed(monkeypatch):
-    compared = compare_with_fit(build_model, Reordering(), epochs=3)
+    drawn = itertools.count()
+    compared = compare_with_fit(build_model, lambda: X + next(drawn), Y, epochs=3)
     assert not compared.identical
     assert not compared.repeatable
     assert "But .fit does not equal itself either when it trains again" in repr(compared)
-    assert compare_with_fit(build_model, Reordering, epochs=3).identical
     monkeypatch.setattr(with_fit, "fit_by_hand", disturbed(move_a_weight))
     assert compare_with_fit(build_model, X, Y, epochs=1).repeatable
 
