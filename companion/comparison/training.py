@@ -117,8 +117,13 @@ def variables_of(model: keras.Model) -> dict[str, np.ndarray]:
     known = [*model.variables, *model.metrics_variables, *optimizer]
     held = {id(variable) for variable in known}
     others = [pair for pair in _variables_in(model, "", set()) if id(pair[1]) not in held]
+    return _by_path([*((variable.path, variable) for variable in known), *others])
+
+
+def _by_path(pairs: Iterable[tuple[str, Any]]) -> dict[str, np.ndarray]:
+    """Read variables; where two have the same path, the second is numbered."""
     found: dict[str, np.ndarray] = {}
-    for whole, variable in [*((variable.path, variable) for variable in known), *others]:
+    for whole, variable in pairs:
         path, number = whole, 2
         while path in found:
             path, number = f"{whole} ({number})", number + 1
@@ -145,12 +150,17 @@ def optimizers_built() -> Iterator[list[Any]]:
 
 def variables_of_loop(model: keras.Model, optimizers: Sequence[Any]) -> dict[str, np.ndarray]:
     """Read weights and seeds of a model, and the variables of the optimizers that a loop has built."""
-    found = {variable.path: np.array(variable.numpy()) for variable in model.variables}
-    for number, optimizer in enumerate(optimizers):
-        for variable in optimizer.variables:
-            name = f"{OPTIMIZER}{number}/{variable.path.partition('/')[2]}"
-            found[name] = np.array(variable.numpy())
-    return found
+    # Optimizers are numbered by Keras as they are made, so their own names do not count.
+    return _by_path(
+        [
+            *((variable.path, variable) for variable in model.variables),
+            *(
+                (f"{OPTIMIZER}{number}/{variable.path.rpartition('/')[2]}", variable)
+                for number, optimizer in enumerate(optimizers)
+                for variable in optimizer.variables
+            ),
+        ]
+    )
 
 
 def history_of(returned: Any) -> dict[str, list]:
