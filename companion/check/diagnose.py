@@ -135,7 +135,7 @@ def _thrown_away(case: Case) -> Finding | None:
 
 
 def _fewer_updates(case: Case) -> Finding | None:
-    """Find that the loop takes the gradients of all batches of ``.fit``, but makes fewer updates."""
+    """Find a loop that computes all gradients of ``.fit``, but makes fewer updates."""
     if case.replay.optimizer.gradient_accumulation_steps:
         return None
     each = steps_of(case.recording, case.epochs, each_gradient=True).steps
@@ -146,7 +146,7 @@ def _fewer_updates(case: Case) -> Finding | None:
         return None
     most = max(len(step.forwards) for step in case.steps)
     told = f"{len(each)} gradients are computed, but {len(case.steps)} updates are made"
-    told += f", some of them from {most} batches" if most > 1 else ""
+    told += f"; one update uses up to {most} batches" if most > 1 else ""
     at = Divergence("update", 0, 0, None, len(case.steps), len(each))
     return Finding("gradients-not-applied", UPDATE, at, told, case.steps[0].updates[0].place)
 
@@ -295,8 +295,8 @@ def _start(case: Case, taken: Steps, warm_up: int, ready_made: list[ReadyMade]) 
         variable, a, b = largest_difference([case.recording.variables[n] for n in others], *parts)
         at = Divergence("weights", 0, 0, variable, a, b)
         told = (
-            f"before the first step the network is called in training mode: `{variable}` is {a:.6g}, "
-            f"but {b:.6g} with .fit"
+            f"the network is called in training mode before the first step, so `{variable}` is {a:.6g}; "
+            f"with .fit it is {b:.6g}"
         )
         return [*found, Finding("extra-training-pass", FORWARD, at, told, called.place)]
     if a == b:

@@ -100,11 +100,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         whose = "by hand" if options.loop is None else f"by {options.loop}"
         report.heading(f"{options.file}: {whose} and by .fit")
         told = [""]
+
+        def loop(*of: Any, **own: Any) -> Any:
+            return train(*of, **{name: own[name] for name in taken}) if train else None
+
         where = options.file if options.loop is None else options.loop
         with told_in_one_line(where), busy("training", lambda: told[-1]):
             comparison = compare_with_fit(
                 module.build_model, data.x, data.y, seed=options.seed,
-                train=None if train is None else lambda *of, **_: train(*of, **_fresh(taken)),
+                train=loop if train else None,
                 progress=told.append, **arguments,
             )  # fmt: skip
         comparison.notes += notes
@@ -112,10 +116,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if train is not None and not comparison.identical:
             print_mistakes(report, *mistakes(train, taken, module, data, arguments, options))
     return deliver(comparison, options, arguments)
-
-
-def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value() if callable(value) else value for name, value in arguments.items()}
 
 
 def mistakes(

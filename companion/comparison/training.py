@@ -32,7 +32,8 @@ class Training:
     calls : list of tuple
         Each call of a callback: method, number of the epoch or step, logs.
     seconds : float
-        What an epoch took, the first one left out if there are more; 0 if that was not measured.
+        What an epoch took, without the first one if there are more; of a loop of one's own, the whole
+        training divided by its epochs.
     """
 
     model: keras.Model

@@ -58,7 +58,7 @@ class FitComparison:
         Whether ``.fit`` equals itself when it trains again; tried only if the two differ. If it does
         not, something other than the loop changes from one training to the next.
     notes : list of str
-        What a loop of one's own does not leave, so that it was not compared.
+        What was not compared, because the loop does not report it.
     """
 
     def __init__(self, by_hand: Training, fit: Training, seed: int) -> None:
@@ -214,7 +214,7 @@ def compare_with_fit(
         dict of lists, a list of losses, a ``History``, or nothing. The weights, the seeds, the
         variables of its optimizer and what it reports are compared.
     progress : callable, optional
-        Called with a line whenever a training or an epoch begins.
+        Called with a line when a training begins, and when an epoch begins, except in your own loop.
     **arguments
         Those of ``Model.fit``; `callbacks` and `validation_data` may be functions as `x` may.
         `verbose` is 0 by default.
@@ -329,14 +329,15 @@ def _train_by_loop(
             own.setdefault("verbose", 0)
         started = time.perf_counter()
         history = history_of(train(model, _fresh(x), _fresh(y), **own))
-        seconds = (time.perf_counter() - started) / max(1, arguments.get("epochs", 1))
+        epochs = max((len(values) for values in history.values()), default=arguments.get("epochs", 1))
+        seconds = (time.perf_counter() - started) / max(1, epochs)
     return Training(model, initial, history, variables_of_loop(model, built), [], seconds)
 
 
 def _begin(
     build_model: Callable[[], keras.Model], seed: int, like: Training | None
 ) -> tuple[keras.Model, dict[str, np.ndarray]]:
-    """Build the model; return it with its variables, those of the training `like`."""
+    """Build the model; return it with its variables, and raise if they differ from those of `like`."""
     keras.utils.set_random_seed(seed)
     model = build_model()
     refuse_what_cannot_be_equal(model)

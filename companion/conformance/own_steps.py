@@ -74,7 +74,7 @@ class TwoOptimizers(keras.Model):
 
 
 class Distilled(keras.Model):
-    """A small network that learns what a larger one, which is not trained, says."""
+    """A small network learns from a larger one. The larger one is not trained."""
 
     def __init__(self) -> None:
         super().__init__()

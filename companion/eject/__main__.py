@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from companion.compare.model_file import fit_arguments, load_model_file, read_data, told_in_one_line
+from companion.compare.model_file import (
+    file_of,
+    fit_arguments,
+    importable,
+    load_model_file,
+    read_data,
+    told_in_one_line,
+)
+from companion.errors import UserError
 from companion.terminal.arguments import LARGEST_SEED, OneLineParser, check_outputs, parse, whole_number
 from companion.terminal.console import command
 from companion.terminal.outputs import STDOUT, busy, write
@@ -34,7 +42,7 @@ def eject_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("file", metavar="MODEL.py", help="your file, with build_model() and load_data()")
     add("--output", metavar="FILE", default=STDOUT, help="the script (standard output)")
-    add("--with-test", metavar="FILE", help="also write a pytest file that holds the script to .fit")
+    add("--with-test", metavar="FILE", help="also write a test for pytest: the script still equals .fit")
     add("--unproved", action="store_true", help="write it even if it differs; then its head says so")
     add("--epochs", type=whole_number(1, None, 5), metavar="N", help="passes over the data (5)")
     add("--batch-size", type=whole_number(1, None, 32), metavar="N", help="rows per batch, for arrays (32)")
@@ -47,9 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the script; return 0 if it was written, else 1."""
     parser = eject_parser()
     options = parse(parser, argv)
+    options.file = file_of(options.file)
     check_outputs(parser, options, ("output", "with_test"), read=options.file)
     if options.with_test is not None and options.output == STDOUT:
         parser.error("--with-test: the test imports the script; name it too, with --output FILE")
+    _, name = importable(options.file)
+    for path in (options.file, *([options.output] if options.with_test else [])):
+        if not Path(path).stem.isidentifier():
+            raise UserError(f"{path!r} cannot be imported: name a file with letters, digits and _ only")
     with contextlib.redirect_stdout(sys.stderr):  # what the user's file prints must not get into the script
         module = load_model_file(options.file)
         from companion.eject.plan import make_plan  # help and usage errors need not wait for TensorFlow
@@ -57,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with told_in_one_line(options.file), busy("looking at the model"):
             data = read_data(module, options.file)
             arguments = fit_arguments(module, options, data)
-            plan = make_plan(module, Path(options.file).stem, data, arguments, options.seed)
+            plan = make_plan(module, name, data, arguments, options.seed)
     from companion.eject.proof import ScriptError, prove
     from companion.eject.script import write_script, write_test
 

@@ -13,7 +13,7 @@ from companion.errors import UserError
 
 @dataclass(frozen=True)
 class PlainCallback:
-    """What stands in the loop in place of a callback, by the place where it stands.
+    """The lines that replace a callback, by place.
 
     Attributes
     ----------
@@ -22,14 +22,14 @@ class PlainCallback:
     before : tuple of str
         Lines before the epochs.
     epoch_begin, batch_end, epoch_end : tuple of str
-        Lines in the loop. In the last ones ``logs`` has the reports of the epoch; ``stop = True`` ends
-        the training.
+        Lines in the loop. In `epoch_end`, ``logs`` has what the epoch reports; ``stop = True`` ends the
+        training.
     after : tuple of str
         Lines after the epochs.
     stops : bool
         Whether it may end the training.
     saves : bool
-        Whether it saves the whole model, with the optimizer that the model was compiled with.
+        Whether it saves the model, with the optimizer that the model was compiled with.
     """
 
     imports: tuple[str, ...] = ()
@@ -44,22 +44,24 @@ class PlainCallback:
 
 @dataclass(frozen=True)
 class Context:
-    """What a callback is written for: the names that can be written, and the model."""
+    """What a callback is written for: names, the model, what each epoch reports, the first epoch."""
 
     expressions: Expressions
     model: keras.Model
+    reports: Sequence[str]
+    first_epoch: int
 
 
 class NotPlainError(Exception):
-    """A callback must be called as it is."""
+    """The callback has no plain lines."""
 
 
 def plain_callbacks(
-    callbacks: Any, expressions: Expressions, model: keras.Model
+    callbacks: Any, expressions: Expressions, model: keras.Model, reports: Sequence[str], first_epoch: int
 ) -> tuple[list[PlainCallback], bool]:
     """Return the lines for each callback, and whether they must all be called as they are instead."""
     made: Sequence[Any] = keras.tree.flatten(callbacks or [])
-    context = Context(expressions, model)
+    context = Context(expressions, model, reports, first_epoch)
     kinds = [type(one) for one in made]
     if len(set(kinds)) == len(kinds):
         try:
@@ -78,6 +80,8 @@ def _plain(callback: Any, context: Context) -> PlainCallback:
 
 def _is_better(callback: Any, context: Context, monitor: str, best: str) -> str:
     """Write the condition that a report is better than the best one."""
+    if callback.monitor not in context.reports:
+        raise NotPlainError
     callback.set_model(context.model)
     try:
         callback._set_monitor_op()
@@ -158,9 +162,9 @@ def _scheduler(callback: Any, context: Context) -> PlainCallback:
 
 
 def _checkpoint(callback: Any, context: Context) -> PlainCallback:
-    if callback.save_freq != "epoch" or callback.best is not None:
-        raise NotPlainError
     of, path = context.expressions.of, str(callback.filepath)
+    if callback.save_freq != "epoch" or callback.best is not None or "/" in path:
+        raise NotPlainError
     name = f"{of(path)}.format(epoch=epoch + 1, **logs)" if "{" in path else of(path)
     save = f"model.save{'_weights' if callback.save_weights_only else ''}({name}, overwrite=True)"
     monitor = f"logs[{of(callback.monitor)}]"
@@ -175,11 +179,12 @@ def _checkpoint(callback: Any, context: Context) -> PlainCallback:
             f"    best_saved = {monitor}",
             f"    {save}",
         )
-    return PlainCallback(before=before, epoch_end=lines, saves=not callback.save_weights_only)
+    return PlainCallback(before=before, epoch_end=lines, saves=True)  # the optimizer too, with the weights
 
 
 def _csv_logger(callback: Any, context: Context) -> PlainCallback:
-    if callback.append or callback.sep != ",":
+    validated = any(name.startswith("val_") for name in context.reports)  # else there are more columns
+    if callback.append or callback.sep != "," or context.first_epoch or not validated:
         raise NotPlainError
     file = context.expressions.of(str(callback.filename))
     return PlainCallback(
@@ -195,6 +200,8 @@ def _csv_logger(callback: Any, context: Context) -> PlainCallback:
 
 
 def _terminate_on_nan(callback: Any, context: Context) -> PlainCallback:
+    if getattr(callback, "raise_error", False) or "loss" not in context.reports:
+        raise NotPlainError
     return PlainCallback(
         imports=("math",),
         batch_end=(

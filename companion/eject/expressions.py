@@ -36,11 +36,14 @@ class Expressions:
         The names that the expressions need from it.
     has_own_loss : bool
         Whether a loss is a function: then the script needs the class ``FunctionLoss``.
+    compiled_loss : object
+        What the model was compiled with.
     """
 
     module: ModuleType
     imported: list[str] = field(default_factory=list)
     has_own_loss: bool = False
+    compiled_loss: Any = None
 
     def of(self, thing: Any) -> str:
         """Return an expression that makes `thing` anew.
@@ -48,12 +51,14 @@ class Expressions:
         Raises
         ------
         UserError
-            If nothing is known that would make it.
+            If it cannot be written as Python.
         """
         if isinstance(thing, str):
             return json.dumps(thing, ensure_ascii=False)
         if thing is None or isinstance(thing, bool | int):
             return repr(thing)
+        if isinstance(thing, np.integer):
+            return repr(int(thing))
         if isinstance(thing, float | np.floating):
             return _number(float(thing))
         if isinstance(thing, np.ndarray):
@@ -115,18 +120,23 @@ class Expressions:
         try:
             name = self.name_of(function)
         except UserError:  # a lambda, or a function in a function: the model has it, as it was compiled
+            if function is not self.compiled_loss:
+                raise
             name = "model.loss"
         more = "".join(f", {key}={self.of(value)}" for key, value in options.items())
         return f"FunctionLoss({name}{more})"
 
     def call(self, name: str, kind: type, given: Mapping[str, Any], left_out: tuple[str, ...] = ()) -> str:
         """Write a call with those of the arguments that are not the default."""
-        parts = []
-        for argument, parameter in inspect.signature(kind).parameters.items():
+        parts, parameters = [], inspect.signature(kind).parameters
+        for number, (argument, parameter) in enumerate(parameters.items()):
             if argument in left_out or argument not in given or _same(given[argument], parameter.default):
                 continue
             text = self.of(given[argument])
-            parts.append(text if argument in WITHOUT_NAME else f"{argument}={text}")
+            parts.append(text if number == 0 and argument in WITHOUT_NAME else f"{argument}={text}")
+        if not name.startswith("keras.") and any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+            more = [key for key in given if key not in parameters and key not in left_out]
+            parts += [f"{key}={self.of(given[key])}" for key in more if given[key] is not None]
         return f"{name}({', '.join(parts)})"
 
     def name_of(self, thing: Any) -> str:

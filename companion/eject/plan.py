@@ -1,6 +1,7 @@
 """What a model, its data and the arguments of ``.fit`` need of a loop; or why it cannot be written."""
 
 import inspect
+import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ class Plan:
     nested : bool
         Whether a part is a list, tuple or dict of arrays.
     starts_twice : bool
-        Whether ``.fit`` starts two iterators an epoch, and whether one sees it.
+        Whether ``.fit`` starts two iterators per epoch.
     one_hot : bool
         Whether the classes are given by one number per class.
     validation : {"", "split", "given", "argument"}
@@ -88,8 +89,8 @@ class Plan:
         Whether its own step reports dicts.
     by_methods : bool
         Whether the model has its own ``compute_loss`` or metrics, which must be called.
-    takes_training : bool
-        Whether its ``call`` takes the argument ``training``.
+    takes_training, loss_takes_training : bool
+        Whether its ``call`` and its ``compute_loss`` take the argument ``training``.
     eager, jit : bool
         How it was compiled.
     optimizer : list of str
@@ -98,6 +99,8 @@ class Plan:
         Whether the optimizer scales the loss, and whether it keeps an average of the weights.
     losses, metrics : list
         As they were compiled.
+    reported : list of str
+        The names of the metrics in the history.
     penalties : bool
         Whether layers have some.
     callbacks : list of PlainCallback
@@ -125,6 +128,7 @@ class Plan:
     nested_logs: bool = False
     by_methods: bool = False
     takes_training: bool = True
+    loss_takes_training: bool = False
     eager: bool = False
     jit: bool = False
     optimizer: list[str] = field(default_factory=list)
@@ -132,6 +136,7 @@ class Plan:
     averages: bool = False
     losses: list[LossOfOutput] = field(default_factory=list)
     metrics: list[MetricOfOutput] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
     penalties: bool = False
     callbacks: list[PlainCallback] = field(default_factory=list)
     callback_list: bool = False
@@ -167,10 +172,20 @@ def make_plan(
     _look_at_validation(plan, arguments.get("validation_data"))
     _look_at_model(plan, model, _first_batch(plan, x, data.y))
     made = callbacks() if callable(callbacks) else callbacks
-    plan.callbacks, plan.callback_list = plain_callbacks(made, plan.expressions, model)
+    first = plan.arguments.get("initial_epoch", 0)
+    plan.callbacks, plan.callback_list = plain_callbacks(made, plan.expressions, model, _reports(plan), first)
     if plan.own_train_step and plan.callbacks:
         plan.callbacks, plan.callback_list = [], True
     return plan
+
+
+def _reports(plan: Plan) -> list[str]:
+    """List what every epoch reports, as far as that is known."""
+    if plan.own_train_step:
+        return []
+    names = ["loss", *plan.reported]
+    validated = plan.validation and plan.arguments.get("validation_freq", 1) == 1 and not plan.own_test_step
+    return names + ([f"val_{name}" for name in names] if validated else [])
 
 
 def _look_at_dataset(plan: Plan, dataset: tf.data.Dataset) -> None:
@@ -186,6 +201,9 @@ def _look_at_dataset(plan: Plan, dataset: tf.data.Dataset) -> None:
 
 
 def _look_at_arrays(plan: Plan, x: Any, y: Any) -> None:
+    for parts in (x, y):
+        if keras.tree.is_nested(parts) and any(isinstance(p, pd.Series) for p in keras.tree.flatten(parts)):
+            raise UserError("eject writes no loop for pandas Series in a list or dict: give arrays")
     for part in keras.tree.flatten([x, y]):
         if part is not None and not isinstance(part, np.ndarray | pd.DataFrame | pd.Series | tf.Tensor):
             kind = type(part).__name__
@@ -217,7 +235,12 @@ def _changes(parts: Mapping[str, Any]) -> dict[str, str]:
                 text = f"np.asarray({name})"
             dtype = np.asarray(part).dtype
             if dtype.kind == "f" and dtype != keras.config.floatx():
-                text += ".astype(keras.config.floatx())"
+                cast = isinstance(part, tf.Tensor)
+                text = (
+                    f"tf.cast({text}, keras.config.floatx())"
+                    if cast
+                    else f"{text}.astype(keras.config.floatx())"
+                )
         if text != name:
             found[name] = text
     return found
@@ -277,6 +300,8 @@ def _look_at_model(plan: Plan, model: keras.Model, batch: list[Any]) -> None:
         for name in OWN_METHODS
     )
     plan.takes_training = "training" in inspect.signature(type(model).call).parameters
+    plan.loss_takes_training = "training" in inspect.signature(type(model).compute_loss).parameters
+    plan.expressions.compiled_loss = model.loss
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", None)
     plan.averages = any(getattr(one, "use_ema", False) for one in (optimizer, inner))
@@ -291,7 +316,8 @@ def _look_at_model(plan: Plan, model: keras.Model, batch: list[Any]) -> None:
         raise UserError("eject writes no loop with exclude_from_weight_decay(var_list=...): give var_names")
     if names:
         plan.optimizer.append(f"optimizer.exclude_from_weight_decay(var_names={plan.expressions.of(names)})")
-    model.evaluate(*batch, verbose=0)  # makes losses and metrics
+    rows = len(keras.tree.flatten(batch)[0])
+    model.evaluate(*batch, batch_size=rows, verbose=0)  # makes losses and metrics
     plan.penalties = bool(model.losses)
     if not plan.by_methods:
         _look_at_losses_and_metrics(plan, model)
@@ -308,14 +334,16 @@ def _look_at_losses_and_metrics(plan: Plan, model: keras.Model) -> None:
     if len(set(names)) < len(names) or any(np.ndim(metric.metric.result()) for metric in metrics):
         raise UserError("eject writes no loop with two metrics of one name, or one of several numbers")
     for metric in metrics:
-        output = f"[{of(metric.output)}]" if len(losses) > 1 else ""
+        output = f"[{of(metric.output)}]" if any(one.path for one in losses) else ""
         metric.metric.name = metric.name  # in the loop each has the name of its report
-        plan.metrics.append(
-            MetricOfOutput(_variable(metric.name), of(metric.metric), output, metric.weighted)
-        )
+        variable = _variable(metric.name, plan)
+        plan.metrics.append(MetricOfOutput(variable, of(metric.metric), output, metric.weighted))
+        plan.reported.append(metric.name)
+    plan.reported += [f"{one.name}_loss" for one in losses if len(losses) > 1]
 
 
-def _variable(name: str) -> str:
-    """Return a name for a variable of the loop."""
+def _variable(name: str, plan: Plan) -> str:
+    """Return a name for a variable of the loop, one that means nothing else in it."""
     variable = re.sub(r"\W+", "_", name).strip("_")
-    return variable if variable.isidentifier() and variable not in TAKEN else f"metric_{variable}"
+    taken = variable in TAKEN or hasattr(plan.expressions.module, variable) or keyword.iskeyword(variable)
+    return f"metric_{variable}" if taken or not variable.isidentifier() else variable

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from companion.compare.model_file import importable
 from companion.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def prove(file: str, script: str, options: argparse.Namespace) -> "FitComparison
     Returns
     -------
     FitComparison
-        Of the script, "by hand", and ``.fit``. Its `repeatable` says whether ``.fit`` equals itself,
-        tried where the two differ.
+        It compares the script ("by hand") with ``.fit``. If they differ, ``.fit`` trains again, and
+        `repeatable` says whether it equals itself.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def _by_fit(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
 
 def _by_script(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
     """Run the script; return the model and the history."""
-    sys.path.insert(0, str(Path(options.file).resolve().parent))
+    sys.path.insert(0, importable(options.file)[0])
     spec = importlib.util.spec_from_file_location("script", options.script)
     assert spec is not None
     assert spec.loader is not None

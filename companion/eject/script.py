@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from companion.eject.plan import Plan
 
 WIDTH = 88  # as formatters have it
-PRUNED = "# Without an output, TensorFlow may make a graph with other last bits of it."
+PRUNED = "# Without this output, TensorFlow may build another graph; the last bits change."
 
 
 def write_script(plan: Plan, proved: str) -> str:
@@ -26,10 +26,9 @@ def write_script(plan: Plan, proved: str) -> str:
     str
         A file of Python, formatted.
     """
-    head = [
-        f'"""The training of {plan.file}.py, written out: it needs TensorFlow and Keras, and nothing else.'
-    ]
-    head = [*textwrap.wrap(head[0], WIDTH), "", *textwrap.wrap(proved, WIDTH), '"""', ""]
+    title = f'"""The training of {plan.file}.py, written out.'
+    needs = f"It needs TensorFlow, Keras and {plan.file}.py, and nothing else."
+    head = [title, "", *textwrap.wrap(f"{needs} {proved}", WIDTH), '"""', ""]
     body = [*_functions(plan), "", "", *_train(plan), "", "", *_main(plan)]
     lines = [*_constants(plan), "", "", *body] if _constants(plan) else ["", *body]
     code = "\n".join(lines)
@@ -124,8 +123,8 @@ def _batches_of(plan: Plan) -> list[str]:
     more = ", shuffle: bool" if _shuffles(plan) and plan.validation else ""
     more += ", batch_size: int" if sized else ""
     known = [
-        "    # The graph of a step knows how many rows a batch has if no batch is short,",
-        "    # and only then; so does that of .fit. It decides the last bits.",
+        "    # The graph knows the number of rows only if no batch is short. .fit does the",
+        "    # same. This changes the last bits.",
     ]
     lines = [
         f"def batches_of(arrays: Any{more}) -> tf.data.Dataset:",
@@ -209,9 +208,9 @@ def _optimizer(plan: Plan) -> list[str]:
     if plan.own_train_step:
         return []
     if plan.callback_list:
-        return ["optimizer = model.optimizer  # in which callbacks look"]
+        return ["optimizer = model.optimizer  # callbacks read this optimizer"]
     if any(one.saves for one in plan.callbacks):
-        return ["optimizer = model.optimizer  # which is saved with the model"]
+        return ["optimizer = model.optimizer  # it is saved with the model"]
     return plan.optimizer
 
 
@@ -314,6 +313,7 @@ def _loss_call(plan: Plan, parts: Sequence[str], training: bool) -> str:
     weights = "weights" if "weights" in parts else ""
     if plan.by_methods:
         more = f", {weights}" if weights else ""
+        more += f", training={training}" if plan.loss_takes_training else ""
         return f"model.compute_loss(x, {y}, y_pred{more})"
     if _has_loss_function(plan):
         return f"loss_of({y}, y_pred{', ' + weights if weights else ''})"
@@ -323,7 +323,8 @@ def _loss_call(plan: Plan, parts: Sequence[str], training: bool) -> str:
 
 
 def _has_loss_function(plan: Plan) -> bool:
-    return not _by_model(plan) and (len(plan.losses) > 1 or plan.penalties or not plan.losses)
+    several = len(plan.losses) != 1 or bool(plan.losses[0].output)
+    return not _by_model(plan) and (several or plan.penalties)
 
 
 def _loss_function(plan: Plan) -> list[str]:
@@ -341,12 +342,12 @@ def _loss_function(plan: Plan) -> list[str]:
         if len(plan.losses) == 1:
             terms.append(call + factor)
             continue
-        name = _word(one.name)
+        name = f"{_word(one.name)}_loss"
         counted = f"sample_weight=y_pred{one.output}.shape[0]"
-        lines += [f"    {name} = {call}", f"    mean_{name}.update_state({name}, {counted})"]
+        lines += [f"    {name} = {call}", f"    mean_{_word(one.name)}.update_state({name}, {counted})"]
         terms.append(name + factor)
     if len(plan.losses) > 1:
-        lines.insert(1, "    # Where the graph does not know the rows of a batch, its mean counts as one.")
+        lines.insert(1, "    # If the graph does not know the number of rows, a batch counts as one row.")
     total = " + ".join(terms)
     if plan.penalties:
         lines.append("    # The penalties of the layers count, in validation too.")
@@ -387,7 +388,7 @@ def _train_step(plan: Plan) -> list[str]:
 def _updates(plan: Plan, parts: Sequence[str]) -> list[str]:
     """Write how the metrics see a batch."""
     lines = [
-        "# In the mean of the epoch a batch counts by its rows.",
+        "# The epoch's mean weights each batch by its rows.",
         f"mean_loss.update_state(loss, sample_weight=tf.shape({plan.counted})[0])",
     ]
     weights = "weights" if "weights" in parts else ""
@@ -426,19 +427,17 @@ def _test_step(plan: Plan) -> list[str]:
 
 def _report(plan: Plan) -> list[str]:
     """Write a function that reads the means of an epoch, where the model holds them."""
-    if not _by_model(plan):
+    if not _by_model(plan) and not (plan.own_test_step and plan.validation):
         return []
     lines = [
         "def report(of_last_batch):",
-        '    """Return the means; where a step reports other names, its last report."""',
+        '    """Return the means, or the last report if its names differ."""',
         "    means = model.get_metrics_result()",
         "    logs = means if means.keys() == of_last_batch.keys() else of_last_batch",
     ]
-    if plan.by_methods and not plan.own_train_step:
-        lines.append('    logs = {**logs, "loss": mean_loss.result()}')
     if plan.nested_logs:
         lines += [
-            "    flat = {}  # a dict among the reports counts as its parts",
+            "    flat = {}  # a dict becomes one entry per key",
             "    for name, value in logs.items():",
             "        flat |= value if isinstance(value, dict) else {name: value}",
             "    logs = flat",
@@ -515,7 +514,7 @@ def _epoch(plan: Plan, stops: bool) -> Iterator[str]:
         yield "for batch in batches:"
     call = f"train_step({_passed(plan, plan.own_train_step, plan.parts)})"
     yield f"    {'last = ' if by_model else ''}{call}"
-    reported = "report(last)" if by_model else "{metric.name: float(metric.result()) for metric in metrics}"
+    reported = _reported(plan, plan.own_train_step)
     if listed:
         yield f"    called.on_train_batch_end(step, {reported})"
         yield "    if model.stop_training:"
@@ -523,7 +522,7 @@ def _epoch(plan: Plan, stops: bool) -> Iterator[str]:
     for one in plan.callbacks:
         yield from _indented(list(one.batch_end))
     if plan.is_dataset and plan.starts_twice:
-        yield "# .fit starts one more iterator: a Dataset that reshuffles notices."
+        yield "# As .fit does. A Dataset that reshuffles then draws one more order."
         yield "iter(batches)"
     yield f"logs = {reported}"
     if plan.validation:
@@ -552,6 +551,15 @@ def _epoch(plan: Plan, stops: bool) -> Iterator[str]:
         yield "    break"
 
 
+def _reported(plan: Plan, own_step: bool) -> str:
+    """Write what an epoch reports."""
+    if own_step:
+        return "report(last)"
+    if plan.by_methods:
+        return 'report(last) | {"loss": float(mean_loss.result())}'
+    return "{metric.name: float(metric.result()) for metric in metrics}"
+
+
 def _validated(plan: Plan) -> Iterator[str]:
     whole = plan.own_train_step or plan.own_test_step
     by_model = _by_model(plan) or plan.own_test_step
@@ -564,7 +572,7 @@ def _validated(plan: Plan) -> Iterator[str]:
         yield "for batch in validation:"
     call = f"test_step({_passed(plan, whole, _validation_parts(plan))})"
     yield f"    {'last = ' if by_model else ''}{call}"
-    reported = "report(last)" if by_model else "{metric.name: float(metric.result()) for metric in metrics}"
+    reported = _reported(plan, whole)
     if plan.callback_list:
         yield f"    called.on_test_batch_end(step, {reported})"
     if plan.is_dataset and plan.starts_twice:
@@ -693,11 +701,11 @@ def write_test(plan: Plan, script: str, epochs: int | None, batch_size: int | No
     """Write a test that holds a script to ``.fit``."""
     given = hasattr(plan.expressions.module, "fit_arguments")
     names = ["build_model", *(["fit_arguments"] if given else []), "load_data"]
-    own = {"verbose": 0, "epochs": epochs, "batch_size": batch_size}
+    own = {"epochs": epochs, "batch_size": batch_size}
     settings = {name: value for name, value in own.items() if value is not None}
     if epochs is None and "epochs" not in getattr(plan.expressions.module, "fit_arguments", {}):
         settings["epochs"] = plan.arguments["epochs"]
-    more = "".join(f', "{name}": {value}' for name, value in settings.items() if name != "verbose")
+    more = "".join(f', "{name}": {value}' for name, value in settings.items())
     arguments = f'{{{"**fit_arguments, " if given else ""}"verbose": 0{more}}}'
     x_and_y = ", ".join(name for name in ("x", "y") if name in plan.names) or "batches"
     if plan.validation == "given":
@@ -706,7 +714,7 @@ def write_test(plan: Plan, script: str, epochs: int | None, batch_size: int | No
     if "weights" in plan.names:
         arguments = f'{{"sample_weight": weights, {arguments[1:]}'
     lines = [
-        f'"""Holds {script}.py to model.fit: the same history and weights, bit for bit."""',
+        f'"""{script}.py leaves the same history and weights as model.fit, bit for bit."""',
         "",
         "import keras",
         "import numpy as np",

@@ -19,7 +19,7 @@ def own_step(model: keras.Model, name: str) -> Step | None:
     Parameters
     ----------
     model : keras.Model
-        Any.
+        The model.
     name : {"train_step", "test_step"}
         The method.
 
@@ -34,7 +34,7 @@ def own_step(model: keras.Model, name: str) -> Step | None:
 def compiled(model: keras.Model, step: Step, name: str) -> Steps:
     """Make the function that takes the next batch from an iterator and runs `step` on it.
 
-    It is made at its first call. The model keeps it where ``.fit`` keeps its own, so ``.fit`` goes on
+    The graph is built at its first call. The model keeps it where ``.fit`` keeps its own, so ``.fit`` goes on
     with the same graph, and ``compile`` or ``quantize`` makes both forget it.
 
     Parameters

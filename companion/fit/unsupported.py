@@ -8,7 +8,7 @@ import tensorflow as tf
 from companion.fit.graph import is_by_hand
 from companion.fit.keras_private import is_of_keras, was_frozen_after_fit
 
-# What .fit runs and the loop does not: a model with its own version of one of these takes other steps.
+# Methods that .fit calls and the loop does not: a model with its own takes other steps.
 OWN_STEPS = (
     *("fit", "evaluate", "make_train_function", "make_test_function"),
     *("_make_function", "_compute_loss", "_should_eval", "_get_metrics_result_or_logs"),
@@ -21,7 +21,8 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
     Raises
     ------
     ValueError
-        If it is not compiled, has a step of its own, or is spread over several devices.
+        If it is not compiled, has its own version of one of `OWN_STEPS`, was frozen after ``.fit``, or
+        is under a distribution strategy.
     TypeError
         If it is no Keras model.
     """

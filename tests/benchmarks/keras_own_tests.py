@@ -9,6 +9,7 @@ refuses.
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,8 @@ class Outcomes:
     def pytest_runtest_logreport(self, report):
         if report.when == "call" and not report.skipped:
             lines = str(report.longrepr).strip().splitlines() if report.failed else [""]
-            self.why[report.nodeid.rpartition("src/")[2]] = lines[-1]
+            name = re.sub(r"0x[0-9a-f]+", "0x", report.nodeid.rpartition("src/")[2])  # an address
+            self.why[name] = lines[-1]
 
 
 def files():
