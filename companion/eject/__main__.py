@@ -43,6 +43,7 @@ def eject_parser() -> argparse.ArgumentParser:
     add("file", metavar="MODEL.py", help="your file, with build_model() and load_data()")
     add("--output", metavar="FILE", default=STDOUT, help="the script (standard output)")
     add("--with-test", metavar="FILE", help="also write a test for pytest: the script still equals .fit")
+    add("--overwrite", action="store_true", help="replace files that are there")
     add("--unproved", action="store_true", help="write it even if it differs; then its head says so")
     add("--epochs", type=whole_number(1, None, 5), metavar="N", help="passes over the data (5)")
     add("--batch-size", type=whole_number(1, None, 32), metavar="N", help="rows per batch, for arrays (32)")
@@ -59,10 +60,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_outputs(parser, options, ("output", "with_test"), read=options.file)
     if options.with_test is not None and options.output == STDOUT:
         parser.error("--with-test: the test imports the script; name it too, with --output FILE")
-    _, name = importable(options.file)
+    folder, name = importable(options.file)
     for path in (options.file, *([options.output] if options.with_test else [])):
         if not Path(path).stem.isidentifier():
             raise UserError(f"{path!r} cannot be imported: name a file with letters, digits and _ only")
+    outputs = [path for path in (options.output, options.with_test) if path not in (None, STDOUT)]
+    for path in outputs:
+        if Path(path).exists() and not options.overwrite:
+            raise UserError(f"{path!r} is there already: name another file, or say --overwrite")
+        if Path(path).resolve().parent != Path(folder):
+            raise UserError(f"{path!r} imports {name}: put it into the same folder, {folder!r}")
     with contextlib.redirect_stdout(sys.stderr):  # what the user's file prints must not get into the script
         module = load_model_file(options.file)
         from companion.eject.plan import make_plan  # help and usage errors need not wait for TensorFlow

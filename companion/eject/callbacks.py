@@ -125,7 +125,7 @@ def _reduce_on_plateau(callback: Any, context: Context) -> PlainCallback:
     factor, least = of(float(callback.factor)), of(float(callback.min_lr))
     cools = ("cooldown",) if callback.cooldown else ()
     lines = [
-        f"# ReduceLROnPlateau(monitor={of(callback.monitor)}, factor={factor}, patience={callback.patience})",
+        f"# ReduceLROnPlateau({of(callback.monitor)}, factor={factor}, patience={callback.patience}, ...)",
         "rate = float(optimizer.learning_rate)",
         'logs["learning_rate"] = rate',
     ]

@@ -124,7 +124,12 @@ class Expressions:
                 raise
             name = "model.loss"
         more = "".join(f", {key}={self.of(value)}" for key, value in options.items())
-        return f"FunctionLoss({name}{more})"
+        return f"{self.own_loss}({name}{more})"
+
+    @property
+    def own_loss(self) -> str:
+        """Return the name of the script's class for them, one that the user's file does not have."""
+        return next(name for name in ("FunctionLoss", "LossOfFunction") if not hasattr(self.module, name))
 
     def call(self, name: str, kind: type, given: Mapping[str, Any], left_out: tuple[str, ...] = ()) -> str:
         """Write a call with those of the arguments that are not the default."""

@@ -83,6 +83,8 @@ class Plan:
         Whether the classes are given by one number per class.
     validation : {"", "split", "given", "argument"}
         From where it comes: the last rows, ``load_data()``, or ``fit_arguments``.
+    validation_is_tuple : bool
+        Whether it comes in a tuple.
     own_train_step, own_test_step : bool
         Whether the model has them.
     nested_logs : bool
@@ -123,6 +125,7 @@ class Plan:
     one_hot: bool = False
     validation: str = ""
     validation_parts: tuple[str, ...] = ()
+    validation_is_tuple: bool = True
     own_train_step: bool = False
     own_test_step: bool = False
     nested_logs: bool = False
@@ -268,7 +271,8 @@ def _look_at_validation(plan: Plan, given: Any) -> None:
             "eject writes no loop that trains on arrays and validates on a Dataset, or conversely"
         )
     parts = given.element_spec if plan.is_dataset else given
-    parts = tuple(parts) if isinstance(parts, tuple | list) else (parts,)
+    plan.validation_is_tuple = isinstance(parts, tuple | list)
+    parts = tuple(parts) if plan.validation_is_tuple else (parts,)
     plan.validation_parts = PARTS[: len(parts)]
     if not plan.is_dataset:
         names = [f"{name}_val" for name in plan.validation_parts]
@@ -316,8 +320,10 @@ def _look_at_model(plan: Plan, model: keras.Model, batch: list[Any]) -> None:
         raise UserError("eject writes no loop with exclude_from_weight_decay(var_list=...): give var_names")
     if names:
         plan.optimizer.append(f"optimizer.exclude_from_weight_decay(var_names={plan.expressions.of(names)})")
-    rows = len(keras.tree.flatten(batch)[0])
-    model.evaluate(*batch, batch_size=rows, verbose=0)  # makes losses and metrics
+    if plan.own_test_step:  # makes losses and metrics, as the other does
+        model.train_on_batch(*batch)
+    else:
+        model.evaluate(*batch, batch_size=len(keras.tree.flatten(batch)[0]), verbose=0)
     plan.penalties = bool(model.losses)
     if not plan.by_methods:
         _look_at_losses_and_metrics(plan, model)

@@ -3,11 +3,13 @@
 import io
 import textwrap
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from companion.eject.plan import Plan
 
 WIDTH = 88  # as formatters have it
+PLACED = ("x", "y", "batches")  # arguments without their names
 PRUNED = "# Without this output, TensorFlow may build another graph; the last bits change."
 
 
@@ -29,12 +31,11 @@ def write_script(plan: Plan, proved: str) -> str:
     title = f'"""The training of {plan.file}.py, written out.'
     needs = f"It needs TensorFlow, Keras and {plan.file}.py, and nothing else."
     head = [title, "", *textwrap.wrap(f"{needs} {proved}", WIDTH), '"""', ""]
-    body = [*_functions(plan), "", "", *_train(plan), "", "", *_main(plan)]
-    lines = [*_constants(plan), "", "", *body] if _constants(plan) else ["", *body]
+    parts = [_constants(plan), _functions(plan), _train(plan), _main(plan)]
+    lines = [line for part in parts if part for line in ("", "", *part)][1:]
     code = "\n".join(lines)
     return (
-        "\n".join([*head, *_imports(plan, code), "", *(part for line in lines for part in wrapped(line))])
-        + "\n"
+        "\n".join([*head, *_imports(plan, code), *(part for line in lines for part in wrapped(line))]) + "\n"
     )
 
 
@@ -74,7 +75,7 @@ def _functions(plan: Plan) -> list[str]:
     lines = []
     if plan.expressions.has_own_loss:
         lines += [
-            "class FunctionLoss(keras.losses.Loss):",
+            f"class {plan.expressions.own_loss}(keras.losses.Loss):",
             '    """The mean of what a function returns, as compile(loss=function) takes it."""',
             "",
             "    def __init__(self, function, **arguments):",
@@ -82,6 +83,9 @@ def _functions(plan: Plan) -> list[str]:
             "        self.function, self.arguments = function, arguments",
             "",
             "    def call(self, y_true, y_pred):",
+            "        # .fit aligns targets of shape (n,) with predictions of shape (n, 1).",
+            "        if len(y_true.shape) == 1 and len(y_pred.shape) == 2 and y_pred.shape[1] == 1:",
+            "            y_true = y_true[:, None]",
             "        return self.function(y_true, y_pred, **self.arguments)",
             "",
             "",
@@ -168,21 +172,39 @@ def _by_model(plan: Plan) -> bool:
     return plan.own_train_step or plan.by_methods
 
 
-def _parameters(plan: Plan) -> list[tuple[str, str]]:
-    """Return what ``train`` takes beside the model, each with its type."""
+def _parameters(plan: Plan) -> list[tuple[str, str, str]]:
+    """Return what ``train`` takes beside the model: names as in ``.fit``, types, and what is passed."""
+    given = getattr(plan.expressions.module, "fit_arguments", {})
     if plan.is_dataset:
-        found = [("batches", "tf.data.Dataset")]
-        found += [("validation", "tf.data.Dataset")] if plan.validation else []
+        found = [("batches", "tf.data.Dataset", "batches"), ("y", "None = None", "")]
     else:
-        own = [name for name in plan.parts if name != "weights" or not plan.arguments.get("class_weight")]
-        found = [(name, "Any") for name in own]
-        if plan.validation in ("given", "argument"):
-            found += [(f"{name}_val", "Any") for name in plan.validation_parts]
-    return found + ([("callbacks", "list")] if plan.callback_list else [])
+        found = [("x", "Any", "x"), ("y", "Any", "y") if "y" in plan.parts else ("y", "None = None", "")]
+    if "weights" in plan.parts and not plan.is_dataset and not plan.arguments.get("class_weight"):
+        own = _argument(given, "sample_weight") if "weights" not in plan.names else "weights"
+        found.append(("sample_weight", "Any = None", own))
+    if plan.validation in ("given", "argument"):
+        own = "validation" if plan.is_dataset else _tuple([f"{name}_val" for name in plan.validation_parts])
+        own = _argument(given, "validation_data") if plan.validation == "argument" else own
+        found.append(("validation_data", "Any = None", own))
+    if plan.callback_list:
+        found.append(("callbacks", "Any = None", _argument(given, "callbacks")))
+    return found
+
+
+def _argument(given: Mapping[str, Any], name: str) -> str:
+    """Write how an argument of ``.fit`` is read from the user's file."""
+    return f'fit_arguments["{name}"]{"()" if callable(given.get(name)) else ""}'
+
+
+def _passed_on(plan: Plan) -> str:
+    """Write what ``train`` is called with, after the model."""
+    return ", ".join(
+        own if name in ("x", "y", "batches") else f"{name}={own}" for name, _, own in _parameters(plan) if own
+    )
 
 
 def _train(plan: Plan) -> list[str]:
-    given = "".join(f", {name}: {kind}" for name, kind in _parameters(plan))
+    given = "".join(f", {name}: {kind}" for name, kind, _ in _parameters(plan))
     body = [
         *_optimizer(plan),
         *_losses_and_metrics(plan),
@@ -211,7 +233,7 @@ def _optimizer(plan: Plan) -> list[str]:
         return ["optimizer = model.optimizer  # callbacks read this optimizer"]
     if any(one.saves for one in plan.callbacks):
         return ["optimizer = model.optimizer  # it is saved with the model"]
-    return plan.optimizer
+    return ["# A new optimizer: that of the compiled model is not used.", *plan.optimizer]
 
 
 def _losses_and_metrics(plan: Plan) -> list[str]:
@@ -244,10 +266,15 @@ def _word(name: str) -> str:
 def _data(plan: Plan) -> list[str]:
     """Write how what is given becomes batches."""
     if plan.is_dataset:
-        return []
+        return ["validation = validation_data"] if plan.validation else []
     lines = []
+    if any(name == "sample_weight" for name, _, _ in _parameters(plan)):
+        lines.append("weights = sample_weight")
+    if plan.validation in ("given", "argument"):
+        names = [f"{name}_val" for name in plan.validation_parts]
+        lines.append(f"{_left(names) if plan.validation_is_tuple else names[0]} = validation_data")
     if plan.changes:
-        lines.append("# As .fit does: floats become Keras' float type, a column has two dimensions.")
+        lines.append("# As .fit does: floats become Keras' float type.")
         lines += [f"{name} = {change}" for name, change in plan.changes.items()]
     weighs = bool(plan.arguments.get("class_weight"))
     has_weights = "weights" in plan.parts
@@ -284,7 +311,7 @@ def _tuple(names: Sequence[str]) -> str:
 
 
 def _left(names: Sequence[str]) -> str:
-    return ", ".join(names) + ("," if len(names) == 1 else "")
+    return ", ".join(names) if len(names) > 1 else f"({names[0]},)"
 
 
 def _validation_parts(plan: Plan) -> tuple[str, ...]:
@@ -427,7 +454,7 @@ def _test_step(plan: Plan) -> list[str]:
 
 def _report(plan: Plan) -> list[str]:
     """Write a function that reads the means of an epoch, where the model holds them."""
-    if not _by_model(plan) and not (plan.own_test_step and plan.validation):
+    if not _by_model(plan):
         return []
     lines = [
         "def report(of_last_batch):",
@@ -553,6 +580,8 @@ def _epoch(plan: Plan, stops: bool) -> Iterator[str]:
 
 def _reported(plan: Plan, own_step: bool) -> str:
     """Write what an epoch reports."""
+    if own_step and not _by_model(plan):
+        return "{name: float(value) for name, value in last.items()}"
     if own_step:
         return "report(last)"
     if plan.by_methods:
@@ -576,46 +605,29 @@ def _validated(plan: Plan) -> Iterator[str]:
     if plan.callback_list:
         yield f"    called.on_test_batch_end(step, {reported})"
     if plan.is_dataset and plan.starts_twice:
-        yield "iter(validation)"
+        yield "iter(validation)  # likewise"
     yield f"of_validation = {reported}"
     if plan.callback_list:
         yield "called.on_test_end(of_validation)"
     yield 'logs |= {f"val_{name}": value for name, value in of_validation.items()}'
 
 
+def _imported(plan: Plan) -> str:
+    """List what is imported from the user's file."""
+    needed = any("fit_arguments" in own for _, _, own in _parameters(plan))
+    return f"build_model, {'fit_arguments, ' if needed else ''}load_data"
+
+
 def _main(plan: Plan) -> list[str]:
-    module = plan.expressions.module
-    names = ["build_model", "load_data"]
-    more, given = [], getattr(module, "fit_arguments", {})
-    for argument, left in (
-        ("sample_weight", "weights"),
-        (
-            "validation_data",
-            "validation" if plan.is_dataset else _left([f"{n}_val" for n in plan.validation_parts]),
-        ),
-        ("callbacks", "callbacks"),
-    ):
-        used = {
-            "sample_weight": "weights" in plan.parts and given.get(argument) is not None,
-            "validation_data": plan.validation == "argument",
-            "callbacks": plan.callback_list,
-        }[argument]
-        if used:
-            call = "()" if callable(given[argument]) else ""
-            more.append(f'{left} = fit_arguments["{argument}"]{call}')
-    if more:
-        names.insert(1, "fit_arguments")
-    passed = ", ".join(name for name, _ in _parameters(plan))
     return [
         "def main() -> tuple[keras.Model, dict[str, list[float]]]:",
         '    """Train your own network on your own data."""',
-        f"    from {plan.file} import {', '.join(names)}",
+        f"    from {plan.file} import {_imported(plan)}",
         "",
         f"    keras.utils.set_random_seed({plan.seed})",
         "    model = build_model()",
         f"    {plan.names} = load_data()",
-        *_indented(more),
-        f"    return model, train(model, {passed})",
+        f"    return model, train(model, {_passed_on(plan)})",
         "",
         "",
         'if __name__ == "__main__":',
@@ -698,43 +710,41 @@ def _split(inside: str) -> list[str]:
 
 
 def write_test(plan: Plan, script: str, epochs: int | None, batch_size: int | None) -> str:
-    """Write a test that holds a script to ``.fit``."""
-    given = hasattr(plan.expressions.module, "fit_arguments")
-    names = ["build_model", *(["fit_arguments"] if given else []), "load_data"]
+    """Write a test that fails once a script is no longer equal to ``.fit``."""
+    given = getattr(plan.expressions.module, "fit_arguments", None)
     own = {"epochs": epochs, "batch_size": batch_size}
     settings = {name: value for name, value in own.items() if value is not None}
-    if epochs is None and "epochs" not in getattr(plan.expressions.module, "fit_arguments", {}):
+    if epochs is None and "epochs" not in (given or {}):
         settings["epochs"] = plan.arguments["epochs"]
-    more = "".join(f', "{name}": {value}' for name, value in settings.items())
-    arguments = f'{{{"**fit_arguments, " if given else ""}"verbose": 0{more}}}'
-    x_and_y = ", ".join(name for name in ("x", "y") if name in plan.names) or "batches"
-    if plan.validation == "given":
-        held = "validation" if plan.is_dataset else f"({_left([f'{n}_val' for n in plan.validation_parts])})"
-        arguments = f'{{"validation_data": {held}, {arguments[1:]}'
-    if "weights" in plan.names:
-        arguments = f'{{"sample_weight": weights, {arguments[1:]}'
+    parts = ["**fit_arguments"] if given is not None else []
+    parts += [f'"{name}": {own}' for name, _, own in _parameters(plan) if own and name not in PLACED]
+    if callable((given or {}).get("callbacks")) and not plan.callback_list:
+        parts.append('"callbacks": fit_arguments["callbacks"]()')
+    parts += ['"verbose": 0', *(f'"{name}": {value}' for name, value in settings.items())]
+    data = ", ".join(own for name, _, own in _parameters(plan) if own and name in PLACED)
+    names = "build_model, load_data" if given is None else "build_model, fit_arguments, load_data"
+    start = [f"keras.utils.set_random_seed({plan.seed})", "model = build_model()"]
     lines = [
         f'"""{script}.py leaves the same history and weights as model.fit, bit for bit."""',
         "",
         "import keras",
         "import numpy as np",
-        f"from {plan.file} import {', '.join(names)}",
+        f"from {plan.file} import {names}",
         "",
         f"import {script}",
         "",
         "",
         "def test_the_loop_is_fit():",
         "    keras.utils.clear_session()",
-        f"    looped, history = {script}.main()",
-        "    keras.utils.clear_session()",
         f"    keras.utils.set_random_seed({plan.seed})",
-        "    model = build_model()",
+        "    looped = build_model()",
         f"    {plan.names} = load_data()",
-        f"    arguments = {arguments}",
-        '    for name in ("callbacks", "validation_data"):',
-        "        if callable(arguments.get(name)):",
-        "            arguments[name] = arguments[name]()",
-        f"    np.testing.assert_equal(history, model.fit({x_and_y}, **arguments).history)",
+        f"    history = {script}.train(looped, {_passed_on(plan)})",
+        "    keras.utils.clear_session()",
+        *_indented(start),
+        *([f"    {plan.names} = load_data()"] if plan.is_dataset else []),
+        f"    arguments = {{{', '.join(parts)}}}",
+        f"    np.testing.assert_equal(history, model.fit({data}, **arguments).history)",
         "    for one, other in zip(looped.variables, model.variables, strict=True):",
         "        np.testing.assert_array_equal(one.numpy(), other.numpy())",
     ]

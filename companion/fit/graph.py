@@ -50,8 +50,8 @@ def compiled(model: keras.Model, step: Step, name: str) -> Steps:
     -------
     callable
         It takes a ``tf.data.Iterator`` and returns the logs, those of the last step if it takes
-        several. It raises ``OutOfRangeError`` if there is no batch left, and ``TypeError``, as
-        ``.fit`` does, if the model was compiled while it was trained.
+        several. It raises ``OutOfRangeError`` or ``StopIteration`` if there is no batch left, and
+        ``TypeError``, as ``.fit`` does, if the model was compiled while it was trained.
     """
     if not is_by_hand(getattr(model, name)):
         setattr(model, name, _compiled(model, step))
@@ -91,7 +91,7 @@ def _compiled(model: keras.Model, step: Step) -> Steps:
         # As from a graph, numbers become tensors: in the history 0.1 is then the float32 next to it.
         return tf.experimental.Optional.from_value(logs).get_value() if model.run_eagerly else logs
 
-    def graph(function: Callable, jit_compile: bool = False) -> Callable:
+    def graph(function: Callable, jit_compile: bool = False) -> Any:
         if model.run_eagerly:
             return function
         # Without autograph, as in .fit: where a model's `call` needs it for an `if` on a tensor, both fail.
@@ -101,11 +101,12 @@ def _compiled(model: keras.Model, step: Step) -> Steps:
     # batch has the shape that the Dataset promises, with an unknown number of rows if the last is short.
     run = graph(on_batch, model.jit_compile)
 
-    def one_or_several_steps(iterator: Any) -> Logs:
-        logs = run(_without_optionals(iterator.get_next()))
-        if steps == 1:
-            return logs
+    if steps == 1:
+        whole = graph(lambda iterator: run(_without_optionals(iterator.get_next())))
+        return lambda iterator: whole(iterator)
 
+    def several_steps(iterator: Any) -> tuple[Any, Logs]:
+        # Only one place may run the step: random operations of TensorFlow count on where they stand.
         def is_left(step: Any, batch: Any, _: Logs) -> Any:
             return (step < steps) & batch.has_value()
 
@@ -114,15 +115,31 @@ def _compiled(model: keras.Model, step: Step) -> Steps:
             more = tf.cond(step + 1 < steps, iterator.get_next_as_optional, lambda: batch)
             return step + 1, more, logs
 
-        start = (tf.constant(1), iterator.get_next_as_optional(), logs)
-        return tf.while_loop(is_left, one_step, start)[2]
+        logs = {}
+        if not model.run_eagerly:  # a loop in a graph must know beforehand what it returns
+            traced = run.get_concrete_function(_without_optionals(iterator.element_spec))
+            logs = tf.nest.map_structure(
+                lambda one: tf.zeros(one.shape, one.dtype), traced.structured_outputs
+            )
+        count, batch = tf.constant(0), iterator.get_next_as_optional()
+        if not model.run_eagerly:
+            count, _, logs = tf.while_loop(is_left, one_step, (count, batch, logs))
+        while model.run_eagerly and is_left(count, batch, logs):
+            count, batch, logs = one_step(count, batch, logs)
+        return count, logs
 
-    whole = graph(one_or_several_steps)
-    return lambda iterator: whole(iterator)
+    group = graph(several_steps)
+
+    def run_group(iterator: Any) -> Logs:
+        count, logs = group(iterator)
+        if count == 0:
+            raise StopIteration
+        return logs
+
+    return run_group
 
 
 def _without_optionals(batch: Any) -> Any:
     """Put None where Keras has put an empty Optional: a generator gave None, which a Dataset cannot hold."""
-    return keras.tree.map_structure(
-        lambda part: None if isinstance(part, tf.experimental.Optional) else part, batch
-    )
+    empty = tf.experimental.Optional | tf.OptionalSpec
+    return keras.tree.map_structure(lambda part: None if isinstance(part, empty) else part, batch)

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import io
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,9 +29,9 @@ fit_arguments = {{"epochs": 3, "batch_size": {batch_size}, "validation_split": 0
 """
 
 
-def eject(file, folder):
+def eject(file):
     """Eject a file; return its name, the exit status, what was said, the lines of the script, the seconds."""
-    output = Path(folder, f"{file.stem}_loop.py")
+    output = file.with_name(f"{file.stem}_loop.py")
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "companion.eject", file.name, "--output", str(output)],
@@ -45,8 +46,8 @@ def eject(file, folder):
 def print_all(files, jobs):
     """Eject all files; print a line each, and a summary."""
     statuses, lengths, times = [], [], []
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as executor:
-        for name, status, told, length, seconds in executor.map(lambda file: eject(file, folder), files):
+    with ThreadPoolExecutor(jobs) as executor:
+        for name, status, told, length, seconds in executor.map(eject, files):
             words = {0: "proved", 1: "NOT PROVED", 2: "refused"}.get(status, f"status {status}")
             print(
                 f"{name:<40} {words:<11} {length:>4} lines {seconds:>5.0f} s  {told if status else ''}",
@@ -81,9 +82,10 @@ def table(options):
 
 
 def files(options):
-    found = sorted(Path(options.folder).resolve().glob("*.py"))
-    wanted = [file for file in found if "def build_model" in file.read_text() and options.only in file.name]
-    return print_all(wanted, options.jobs)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(shutil.copytree(options.folder, Path(name, "models")))
+        wanted = [file for file in sorted(folder.glob("*.py")) if "def build_model" in file.read_text()]
+        return print_all([file for file in wanted if options.only in file.name], options.jobs)
 
 
 SPEED = {
@@ -147,7 +149,7 @@ def speed(options):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, f"model_{len(name)}.py")
             file.write_text(f"import keras\nimport numpy as np\n{text}")
-            *_, status, told, _, _ = eject(file, folder)
+            _, status, told, *_ = eject(file)
             assert status == 0, told
             sys.path.insert(0, folder)
             module, loop = importlib.import_module(file.stem), importlib.import_module(f"{file.stem}_loop")

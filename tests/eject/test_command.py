@@ -140,6 +140,30 @@ def build_model():
 
 fit_arguments = {"epochs": 2, "sample_weight": np.linspace(0, 1, 50)}
 """,
+    "a function as loss, flat targets": """
+def distance(y, p):
+    return tf.reduce_mean(tf.abs(y - p), -1)
+
+def load_data():
+    return x, y[:, 0]
+
+def build_model():
+    model = network()
+    model.compile("sgd", distance, metrics=[distance])
+    return model
+""",
+    "its own test step, after epochs with its own name": """
+class Measured(keras.Sequential):
+    def test_step(self, data):
+        return {"sum": keras.ops.sum(self(data[0]))}
+
+def build_model():
+    model = Measured([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[keras.metrics.MeanAbsoluteError(name="lambda")])
+    return model
+
+fit_arguments = {"epochs": 2, "validation_data": (x[:9], y[:9]), "sample_weight": np.ones(50)}
+""",
     "a lambda as loss": """
 def build_model():
     model = network()
@@ -230,6 +254,9 @@ def test_what_differs_is_not_written_unless_wanted_and_then_said(model_file, tmp
     assert "by the script" in err
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["my_model.py"]
     assert main([file, "--output", "my_loop.py", "--epochs", "2", "--unproved"]) == 0
+    capsys.readouterr()
+    assert main([file, "--output", "my_loop.py"]) == 2
+    assert "'my_loop.py' is there already: name another file, or say --overwrite" in capsys.readouterr().err
     head = ast.get_docstring(ast.parse((tmp_path / "my_loop.py").read_text()))
     assert "NOT PROVED" in head
     assert "Proved with" not in head
@@ -264,6 +291,8 @@ def test_what_cannot_be_written_is_refused_with_the_reason(model_file, tmp_path,
     [
         (["--with-test", "t.py"], "name it too, with --output FILE"),
         (["--output", "missing/my_loop.py"], "the folder"),
+        (["--output", "../my_loop.py"], "imports my_model: put it into the same folder"),
+        (["--output", "my-loop.py", "--with-test", "test_it.py"], "'my-loop.py' cannot be imported"),
         (["--epochs", "0"], "is not a whole number of 1 or more"),
         (["--output", "my_model.py"], "my_model.py"),
     ],
