@@ -121,9 +121,9 @@ def fit_by_hand(
         )
     batches.reset()
     model.stop_training = False
-    # `update` takes the next batch from an iterator and runs the step on it: `train_step` below,
-    # or the model's own. Like .fit, it makes a graph of the step once after compile(...). If a layer is
-    # frozen later, without compiling again, it is still trained.
+    # `update` takes the next batch from an iterator and runs the step on it: `train_step` below, or
+    # the model's own. Like .fit, it makes a graph of the step once after compile(...). If a layer
+    # is frozen later, without compiling again, it is still trained.
     update = compiled(model, own_step(model, "train_step") or train_step, "train_function")
     callbacks.on_train_begin()
     logs: Logs = {}
