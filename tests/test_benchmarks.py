@@ -14,10 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 SMALL = {
     "check": (["--pairs", "2", "--singles", "3", "--right", "2", "--scripts", "1"], "right scripts"),
     "conformance": (["--only", "Adagrad", "--drawn", "few"], "identical, bit for bit"),
+    "eject table": (["--only", "one layer", "--jobs", "1"], "1 of 1 proved at once"),
+    "eject speed": (["--only", "lesson 3", "--rounds", "1"], r"lesson 3, one batch +\d\.\d\d of \.fit"),
     "grade speed": (["--count", "4", "--alone", "2"], "ratio "),
     "grade class": (["--count", "10"], "10 of 10 in the gradebook"),
     "grade kill": (["--count", "4", "--times", "1", "--longest", "12"], "gradebook identical to"),
-    "keras_own_tests": (["--only", "test_fit_flow"], r"[1-9]\d* pass by hand"),
+    "keras_own_tests": (["--files", "trainer_test", "--only", "test_fit_flow"], r"[1-9]\d* pass by hand"),
     "lessons": (["--rounds", "1", "--only", "lesson2"], "the command, in times of it:"),
     "live": (["--moves", "2"], "from a move to its picture"),
     "loop": (["--rounds", "1", "--only", "diabetes"], "ratio "),

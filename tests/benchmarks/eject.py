@@ -146,6 +146,8 @@ fit_arguments = {"epochs": 2, "batch_size": 32, "validation_split": 0.25}
 def speed(options):
     """Time epochs of an ejected loop and of ``.fit``, by turns."""
     for name, (text, epochs) in SPEED.items():
+        if options.only not in name:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, f"model_{len(name)}.py")
             file.write_text(f"import keras\nimport numpy as np\n{text}")
