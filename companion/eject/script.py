@@ -1,16 +1,15 @@
 """The text of a script that trains as ``.fit`` does, from a `Plan`."""
 
-import io
 import textwrap
-import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from companion.eject.epoch_lines import epochs, report_function
+from companion.eject.layout import WIDTH, as_targets, as_word, in_tuple, indented, wrapped
 from companion.eject.plan import Plan
+from companion.eject.step_lines import loss_function, test_step, train_step
 
-WIDTH = 88  # as formatters have it
 PLACED = ("x", "y", "batches")  # arguments without their names
-PRUNED = "# Without this output, TensorFlow may build another graph; the last bits change."
 
 
 def write_script(plan: Plan, proved: str) -> str:
@@ -167,11 +166,6 @@ def _batches_of(plan: Plan) -> list[str]:
     ]
 
 
-def _by_model(plan: Plan) -> bool:
-    """Return whether the metrics are those that the model was compiled with."""
-    return plan.own_train_step or plan.by_methods
-
-
 def _parameters(plan: Plan) -> list[tuple[str, str, str]]:
     """Return what ``train`` takes beside the model: names as in ``.fit``, types, and what is passed."""
     given = getattr(plan.expressions.module, "fit_arguments", {})
@@ -183,7 +177,7 @@ def _parameters(plan: Plan) -> list[tuple[str, str, str]]:
         own = _argument(given, "sample_weight") if "weights" not in plan.names else "weights"
         found.append(("sample_weight", "Any = None", own))
     if plan.validation in ("given", "argument"):
-        own = "validation" if plan.is_dataset else _tuple([f"{name}_val" for name in plan.validation_parts])
+        own = "validation" if plan.is_dataset else in_tuple([f"{name}_val" for name in plan.validation_parts])
         own = _argument(given, "validation_data") if plan.validation == "argument" else own
         found.append(("validation_data", "Any = None", own))
     if plan.callback_list:
@@ -211,18 +205,18 @@ def _train(plan: Plan) -> list[str]:
         "",
         *_data(plan),
         "",
-        *_loss_function(plan),
-        *_train_step(plan),
-        *_test_step(plan),
-        *_report(plan),
-        *_epochs(plan),
+        *loss_function(plan),
+        *train_step(plan),
+        *test_step(plan),
+        *report_function(plan),
+        *epochs(plan),
     ]
     while body[0] == "":
         body.pop(0)
     return [
         f"def train(model: keras.Model{given}) -> dict[str, list[float]]:",
         '    """Train `model`; return the numbers that each epoch reports."""',
-        *_indented(body),
+        *indented(body),
     ]
 
 
@@ -244,23 +238,19 @@ def _losses_and_metrics(plan: Plan) -> list[str]:
         if len(plan.losses) == 1:
             lines.append(f"loss_function = {plan.losses[0].expression}")
         else:
-            lines += [f"loss_of_{_word(one.name)} = {one.expression}" for one in plan.losses]
+            lines += [f"loss_of_{as_word(one.name)} = {one.expression}" for one in plan.losses]
     lines.append('mean_loss = keras.metrics.Mean(name="loss")')
     if plan.by_methods:
         return lines
     listed = ["mean_loss"]
     if len(plan.losses) > 1:
         for one in plan.losses:
-            lines.append(f'mean_{_word(one.name)} = keras.metrics.Mean(name="{one.name}_loss")')
-            listed.append(f"mean_{_word(one.name)}")
+            lines.append(f'mean_{as_word(one.name)} = keras.metrics.Mean(name="{one.name}_loss")')
+            listed.append(f"mean_{as_word(one.name)}")
     for metric in plan.metrics:
         lines.append(f"{metric.variable} = {metric.expression}")
         listed.append(metric.variable)
     return [*lines, f"metrics = [{', '.join(listed)}]"]
-
-
-def _word(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in str(name))
 
 
 def _data(plan: Plan) -> list[str]:
@@ -272,7 +262,7 @@ def _data(plan: Plan) -> list[str]:
         lines.append("weights = sample_weight")
     if plan.validation in ("given", "argument"):
         names = [f"{name}_val" for name in plan.validation_parts]
-        lines.append(f"{_left(names) if plan.validation_is_tuple else names[0]} = validation_data")
+        lines.append(f"{as_targets(names) if plan.validation_is_tuple else names[0]} = validation_data")
     if plan.changes:
         lines.append("# As .fit does: floats become Keras' float type.")
         lines += [f"{name} = {change}" for name, change in plan.changes.items()]
@@ -291,325 +281,19 @@ def _data(plan: Plan) -> list[str]:
         lines += [
             f"rows = int(len({counted}) * (1 - VALIDATION_SPLIT))",
             "# The last rows are held out, before anything is shuffled.",
-            f"held_out = tf.nest.map_structure(lambda array: array[rows:], {_tuple(held)})",
-            f"{_left(held)} = tf.nest.map_structure(lambda array: array[:rows], {_tuple(held)})",
+            f"held_out = tf.nest.map_structure(lambda array: array[rows:], {in_tuple(held)})",
+            f"{as_targets(held)} = tf.nest.map_structure(lambda array: array[:rows], {in_tuple(held)})",
         ]
     if weighs and has_weights:
         lines.append("weights = weights_of(y)")
     alone = plan.own_train_step and len(plan.parts) == 1
-    lines.append(f"batches = batches_of({'x' if alone else _tuple(plan.parts)}{more})")
+    lines.append(f"batches = batches_of({'x' if alone else in_tuple(plan.parts)}{more})")
     if plan.validation == "split":
         lines.append(f"validation = batches_of({'held_out[0]' if alone else 'held_out'}{more_held})")
     elif plan.validation:
-        parts = _tuple([f"{name}_val" for name in plan.validation_parts])
+        parts = in_tuple([f"{name}_val" for name in plan.validation_parts])
         lines.append(f"validation = batches_of({'x_val' if alone else parts}{more_held})")
     return lines
-
-
-def _tuple(names: Sequence[str]) -> str:
-    return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
-
-
-def _left(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) > 1 else f"({names[0]},)"
-
-
-def _validation_parts(plan: Plan) -> tuple[str, ...]:
-    if plan.validation == "split" and plan.arguments.get("class_weight"):
-        return tuple(name for name in plan.parts if name != "weights")
-    return plan.validation_parts
-
-
-def _graph(plan: Plan, batches: str, parts: Sequence[str], whole: bool) -> list[str]:
-    """Write the decorator that makes a graph of a step."""
-    if plan.eager:
-        return []
-    spec = f"{batches}.element_spec"
-    if whole or (plan.is_dataset and len(parts) == 1):
-        spec = f"[{spec}]"
-    jit = ", jit_compile=True" if plan.jit else ""
-    return [f"@tf.function(input_signature={spec}, autograph=False{jit})"]
-
-
-def _called(plan: Plan, training: bool) -> str:
-    return f"model(x, training={training})" if plan.takes_training else "model(x)"
-
-
-def _loss_call(plan: Plan, parts: Sequence[str], training: bool) -> str:
-    y = "y" if "y" in parts else "None"
-    weights = "weights" if "weights" in parts else ""
-    if plan.by_methods:
-        more = f", {weights}" if weights else ""
-        more += f", training={training}" if plan.loss_takes_training else ""
-        return f"model.compute_loss(x, {y}, y_pred{more})"
-    if _has_loss_function(plan):
-        return f"loss_of({y}, y_pred{', ' + weights if weights else ''})"
-    weighed = f", sample_weight={weights}" if weights else ""
-    factor = f" * {plan.losses[0].weight}" if plan.losses[0].weight else ""
-    return f"loss_function({y}, y_pred{weighed}){factor}"
-
-
-def _has_loss_function(plan: Plan) -> bool:
-    several = len(plan.losses) != 1 or bool(plan.losses[0].output)
-    return not _by_model(plan) and (several or plan.penalties)
-
-
-def _loss_function(plan: Plan) -> list[str]:
-    """Write a function for a loss that takes more than one call."""
-    if not _has_loss_function(plan):
-        return []
-    weighed = "weights" in plan.parts or "weights" in plan.validation_parts
-    lines = [f"def loss_of(y, y_pred{', weights=None' if weighed else ''}):"]
-    terms = []
-    for one in plan.losses:
-        function = "loss_function" if len(plan.losses) == 1 else f"loss_of_{_word(one.name)}"
-        more = ", sample_weight=weights" if weighed else ""
-        call = f"{function}(y{one.output}, y_pred{one.output}{more})"
-        factor = f" * {one.weight}" if one.weight else ""
-        if len(plan.losses) == 1:
-            terms.append(call + factor)
-            continue
-        name = f"{_word(one.name)}_loss"
-        counted = f"sample_weight=y_pred{one.output}.shape[0]"
-        lines += [f"    {name} = {call}", f"    mean_{_word(one.name)}.update_state({name}, {counted})"]
-        terms.append(name + factor)
-    if len(plan.losses) > 1:
-        lines.insert(1, "    # If the graph does not know the number of rows, a batch counts as one row.")
-    total = " + ".join(terms)
-    if plan.penalties:
-        lines.append("    # The penalties of the layers count, in validation too.")
-        inside = ", ".join(part for part in (total, "*model.losses") if part)
-        return [*lines, f"    return tf.reduce_sum([{inside}])", ""]
-    return [*lines, f"    return {total}", ""]
-
-
-def _train_step(plan: Plan) -> list[str]:
-    if plan.own_train_step:
-        return [
-            *_graph(plan, "batches", plan.parts, whole=True),
-            "def train_step(batch):",
-            "    return model.train_step(batch)  # your own",
-            "",
-        ]
-    differentiated = "scaled" if plan.scales else "loss"
-    lines = [
-        *_graph(plan, "batches", plan.parts, whole=False),
-        f"def train_step({', '.join(plan.parts)}):",
-        "    with tf.GradientTape() as tape:",
-        f"        y_pred = {_called(plan, True)}",
-        f"        loss = {_loss_call(plan, plan.parts, True)}",
-    ]
-    if plan.scales:
-        lines += ["        # Small gradients would round to 0; the optimizer divides by the scale."]
-        lines += ["        scaled = optimizer.scale_loss(loss)"]
-    lines += [
-        f"    gradients = tape.gradient({differentiated}, model.trainable_variables)",
-        "    optimizer.apply_gradients(zip(gradients, model.trainable_variables))",
-        *_indented(_updates(plan, plan.parts)),
-    ]
-    if not plan.by_methods:
-        lines += [*([] if plan.eager else [f"    {PRUNED}"]), "    return loss"]
-    return [*lines, ""]
-
-
-def _updates(plan: Plan, parts: Sequence[str]) -> list[str]:
-    """Write how the metrics see a batch."""
-    lines = [
-        "# The epoch's mean weights each batch by its rows.",
-        f"mean_loss.update_state(loss, sample_weight=tf.shape({plan.counted})[0])",
-    ]
-    weights = "weights" if "weights" in parts else ""
-    y = "y" if "y" in parts else "None"
-    if plan.by_methods:
-        more = f", {weights}" if weights else ", None"
-        return [*lines, f"return model.compute_metrics(x, {y}, y_pred{more})"]
-    for metric in plan.metrics:
-        more = f", sample_weight={weights}" if metric.weighted and weights else ""
-        lines.append(f"{metric.variable}.update_state({y}{metric.output}, y_pred{metric.output}{more})")
-    return lines
-
-
-def _test_step(plan: Plan) -> list[str]:
-    if not plan.validation:
-        return []
-    parts = _validation_parts(plan)
-    if plan.own_train_step or plan.own_test_step:
-        whose = "  # your own" if plan.own_test_step else ""
-        return [
-            *_graph(plan, "validation", parts, whole=True),
-            "def test_step(batch):",
-            f"    return model.test_step(batch){whose}",
-            "",
-        ]
-    return [
-        *_graph(plan, "validation", parts, whole=False),
-        f"def test_step({', '.join(parts)}):",
-        f"    y_pred = {_called(plan, False)}",
-        f"    loss = {_loss_call(plan, parts, False)}",
-        *_indented(_updates(plan, parts)),
-        *([] if plan.by_methods or plan.eager else ["    return loss"]),
-        "",
-    ]
-
-
-def _report(plan: Plan) -> list[str]:
-    """Write a function that reads the means of an epoch, where the model holds them."""
-    if not _by_model(plan):
-        return []
-    lines = [
-        "def report(of_last_batch):",
-        '    """Return the means, or the last report if its names differ."""',
-        "    means = model.get_metrics_result()",
-        "    logs = means if means.keys() == of_last_batch.keys() else of_last_batch",
-    ]
-    if plan.nested_logs:
-        lines += [
-            "    flat = {}  # a dict becomes one entry per key",
-            "    for name, value in logs.items():",
-            "        flat |= value if isinstance(value, dict) else {name: value}",
-            "    logs = flat",
-        ]
-    return [*lines, "    return {name: float(value) for name, value in logs.items()}", ""]
-
-
-def _epochs(plan: Plan) -> list[str]:
-    lines = [line for one in plan.callbacks for line in one.before]
-    stops = any(one.stops for one in plan.callbacks)
-    if plan.callback_list:
-        steps = "len(batches)" if plan.starts_twice else "None"
-        if not plan.is_dataset:
-            lines.append(f"steps = -(-len({plan.counted}) // BATCH_SIZE)  # rounded up")
-            steps = "steps"
-        lines += [
-            "# These callbacks are called as they are. They add the history that is returned.",
-            "called = keras.callbacks.CallbackList("
-            f"callbacks, add_history=True, model=model, verbose=0, epochs=EPOCHS, steps={steps})",
-            "model.stop_training = False",
-            "called.on_train_begin()",
-        ]
-    else:
-        lines.append("history: dict[str, list[float]] = {}")
-    lines += ["stop = False"] if stops else []
-    start = "INITIAL_EPOCH, " if plan.arguments.get("initial_epoch") else ""
-    return [
-        *lines,
-        f"for epoch in range({start}EPOCHS):",
-        *_indented(list(_epoch(plan, stops))),
-        *_end(plan),
-    ]
-
-
-def _end(plan: Plan) -> Iterator[str]:
-    if plan.averages and not plan.own_train_step:
-        yield "# The weights become their moving average."
-        yield "optimizer.finalize_variable_values(model.trainable_variables)"
-    elif plan.averages:
-        yield "# The weights become their moving average."
-        yield "model.optimizer.finalize_variable_values(model.trainable_variables)"
-    for one in plan.callbacks:
-        yield from one.after
-    if plan.callback_list:
-        yield "called.on_train_end(logs)"
-        yield "return model.history.history"
-    else:
-        yield "return history"
-
-
-def _reset(plan: Plan, by_model: bool) -> list[str]:
-    lines = ["model.reset_metrics()"] if by_model else []
-    if not _by_model(plan):
-        lines += ["for metric in metrics:", "    metric.reset_state()"]
-    elif not plan.own_train_step:
-        lines += ["mean_loss.reset_state()"]
-    return lines
-
-
-def _passed(plan: Plan, whole: bool, parts: Sequence[str]) -> str:
-    return "batch" if whole or (plan.is_dataset and len(parts) == 1) else "*batch"
-
-
-def _epoch(plan: Plan, stops: bool) -> Iterator[str]:
-    by_model, listed = _by_model(plan), plan.callback_list
-    yield from _reset(plan, by_model)
-    for one in plan.callbacks:
-        yield from one.epoch_begin
-    if listed:
-        yield "called.on_epoch_begin(epoch)"
-        yield "for step, batch in enumerate(batches):"
-        yield "    called.on_train_batch_begin(step)"
-    else:
-        yield "for batch in batches:"
-    call = f"train_step({_passed(plan, plan.own_train_step, plan.parts)})"
-    yield f"    {'last = ' if by_model else ''}{call}"
-    reported = _reported(plan, plan.own_train_step)
-    if listed:
-        yield f"    called.on_train_batch_end(step, {reported})"
-        yield "    if model.stop_training:"
-        yield "        break"
-    for one in plan.callbacks:
-        yield from _indented(list(one.batch_end))
-    if plan.is_dataset and plan.starts_twice:
-        yield "# As .fit does. A Dataset that reshuffles then draws one more order."
-        yield "iter(batches)"
-    yield f"logs = {reported}"
-    if plan.validation:
-        yield ""
-        if plan.arguments.get("validation_freq", 1) != 1:
-            yield "if (epoch + 1) % VALIDATION_FREQUENCY == 0:"
-            yield from _indented(list(_validated(plan)))
-        else:
-            yield from _validated(plan)
-    for one in plan.callbacks:
-        yield ""
-        yield from one.epoch_end
-    yield ""
-    if listed:
-        yield "called.on_epoch_end(epoch, logs)"
-    else:
-        yield "for name, value in logs.items():"
-        yield "    history.setdefault(name, []).append(value)"
-    yield 'shown = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())'
-    yield 'print(f"epoch {epoch}: {shown}")'
-    if listed:
-        yield "if model.stop_training:"
-        yield "    break"
-    elif stops:
-        yield "if stop:"
-        yield "    break"
-
-
-def _reported(plan: Plan, own_step: bool) -> str:
-    """Write what an epoch reports."""
-    if own_step and not _by_model(plan):
-        return "{name: float(value) for name, value in last.items()}"
-    if own_step:
-        return "report(last)"
-    if plan.by_methods:
-        return 'report(last) | {"loss": float(mean_loss.result())}'
-    return "{metric.name: float(metric.result()) for metric in metrics}"
-
-
-def _validated(plan: Plan) -> Iterator[str]:
-    whole = plan.own_train_step or plan.own_test_step
-    by_model = _by_model(plan) or plan.own_test_step
-    yield from _reset(plan, by_model)
-    if plan.callback_list:
-        yield "called.on_test_begin()"
-        yield "for step, batch in enumerate(validation):"
-        yield "    called.on_test_batch_begin(step)"
-    else:
-        yield "for batch in validation:"
-    call = f"test_step({_passed(plan, whole, _validation_parts(plan))})"
-    yield f"    {'last = ' if by_model else ''}{call}"
-    reported = _reported(plan, whole)
-    if plan.callback_list:
-        yield f"    called.on_test_batch_end(step, {reported})"
-    if plan.is_dataset and plan.starts_twice:
-        yield "iter(validation)  # likewise"
-    yield f"of_validation = {reported}"
-    if plan.callback_list:
-        yield "called.on_test_end(of_validation)"
-    yield 'logs |= {f"val_{name}": value for name, value in of_validation.items()}'
 
 
 def _imported(plan: Plan) -> str:
@@ -633,80 +317,6 @@ def _main(plan: Plan) -> list[str]:
         'if __name__ == "__main__":',
         "    main()",
     ]
-
-
-def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"    {line}" if line else "" for line in lines]
-
-
-def wrapped(line: str) -> list[str]:
-    """Break a line that is too long as formatters do: at its brackets, then at the commas in them."""
-    if len(line) <= WIDTH or line.lstrip().startswith(("#", '"""')):
-        return [line]
-    code, comment = _without_comment(line)
-    if comment:
-        indent = line[: len(line) - len(line.lstrip())]
-        return [f"{indent}{comment}", *wrapped(code)]
-    opened, closed = _brackets(code, last=not code.lstrip().startswith("def "))
-    if opened < 0:
-        return [line]
-    indent = line[: len(line) - len(line.lstrip())]
-    first, inside, last = code[: opened + 1], code[opened + 1 : closed], code[closed:]
-    parts = _split(inside)
-    trailing = "," if len(parts) > 1 else ""
-    is_literal = first[-1] in "[{" and trailing
-    if len(indent) + 4 + len(inside) <= WIDTH and not is_literal:
-        return [first, f"{indent}    {inside.strip()}", f"{indent}{last.strip()}"]
-    broken = [piece for part in parts for piece in wrapped(f"{indent}    {part}{trailing}")]
-    return [first, *broken, f"{indent}{last.strip()}"]
-
-
-def _without_comment(line: str) -> tuple[str, str]:
-    for token in tokenize.generate_tokens(io.StringIO(line.strip()).readline):
-        if token.type == tokenize.COMMENT:
-            indent = len(line) - len(line.lstrip())
-            return line[: indent + token.start[1]].rstrip(), token.string
-        if token.type in (tokenize.NEWLINE, tokenize.ENDMARKER):
-            break
-    return line, ""
-
-
-def _brackets(line: str, last: bool) -> tuple[int, int]:
-    """Find the first or last pair of outermost brackets that has something in it."""
-    depth, found, opened, quote = 0, (-1, -1), -1, ""
-    for number, letter in enumerate(line):
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter
-        elif letter in "([{":
-            opened = number if depth == 0 else opened
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-            if depth == 0 and number > opened + 1:
-                found = (opened, number)
-                if not last:
-                    return found
-    return found
-
-
-def _split(inside: str) -> list[str]:
-    """Split at the outermost commas."""
-    parts, depth, start, quote = [], 0, 0, ""
-    for number, letter in enumerate(inside):
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter
-        elif letter in "([{":
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-        elif letter == "," and depth == 0:
-            parts.append(inside[start:number].strip())
-            start = number + 1
-    return [*parts, inside[start:].strip()]
 
 
 def write_test(plan: Plan, script: str, epochs: int | None, batch_size: int | None) -> str:
@@ -741,7 +351,7 @@ def write_test(plan: Plan, script: str, epochs: int | None, batch_size: int | No
         f"    {plan.names} = load_data()",
         f"    history = {script}.train(looped, {_passed_on(plan)})",
         "    keras.utils.clear_session()",
-        *_indented(start),
+        *indented(start),
         *([f"    {plan.names} = load_data()"] if plan.is_dataset else []),
         f"    arguments = {{{', '.join(parts)}}}",
         f"    np.testing.assert_equal(history, model.fit({data}, **arguments).history)",

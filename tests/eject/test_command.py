@@ -8,7 +8,7 @@ import keras
 import pytest
 from marks import only
 
-from companion.eject import script
+from companion.eject import layout, script
 from companion.eject.__main__ import main
 
 HEAD = """
@@ -219,7 +219,7 @@ def test_the_script_is_proved_and_runs_without_this_package(name, model_file, tm
     assert "\nimport keras\n" in text
     assert "keras.src" not in text
     assert ("CallbackList" in text) == (name == "callbacks as they are")
-    assert max(map(len, text.splitlines())) <= script.WIDTH
+    assert max(map(len, text.splitlines())) <= layout.WIDTH
     code = "import sys, runpy; sys.modules['companion'] = None; "
     code += "runpy.run_path('my_loop.py', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -243,9 +243,9 @@ def test_the_test_holds_the_script_to_fit_and_fails_once_it_is_changed(name, mod
 
 
 def test_what_differs_is_not_written_unless_wanted_and_then_said(model_file, tmp_path, capsys, monkeypatch):
-    right = script._train_step
+    right = script.train_step
     wrong = ("loss = loss_function(", "loss = 2 * loss_function(")
-    monkeypatch.setattr(script, "_train_step", lambda plan: [line.replace(*wrong) for line in right(plan)])
+    monkeypatch.setattr(script, "train_step", lambda plan: [line.replace(*wrong) for line in right(plan)])
     file = model_file(PLAIN)
     assert main([file, "--output", "my_loop.py", "--epochs", "2"]) == 1
     err = capsys.readouterr().err

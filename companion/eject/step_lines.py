@@ -1,0 +1,154 @@
+"""The steps of the script: the loss, the training step, the test step."""
+
+from collections.abc import Sequence
+
+from companion.eject.layout import as_word, indented
+from companion.eject.plan import Plan
+
+PRUNED = "# Without this output, TensorFlow may build another graph; the last bits change."
+
+
+def by_model(plan: Plan) -> bool:
+    """Return whether the metrics are those that the model was compiled with."""
+    return plan.own_train_step or plan.by_methods
+
+
+def validation_parts(plan: Plan) -> tuple[str, ...]:
+    """Return what a batch of the validation is made of: class weights do not count there."""
+    if plan.validation == "split" and plan.arguments.get("class_weight"):
+        return tuple(name for name in plan.parts if name != "weights")
+    return plan.validation_parts
+
+
+def _graph(plan: Plan, batches: str, parts: Sequence[str], whole: bool) -> list[str]:
+    """Write the decorator that makes a graph of a step."""
+    if plan.eager:
+        return []
+    spec = f"{batches}.element_spec"
+    if whole or (plan.is_dataset and len(parts) == 1):
+        spec = f"[{spec}]"
+    jit = ", jit_compile=True" if plan.jit else ""
+    return [f"@tf.function(input_signature={spec}, autograph=False{jit})"]
+
+
+def _called(plan: Plan, training: bool) -> str:
+    return f"model(x, training={training})" if plan.takes_training else "model(x)"
+
+
+def _loss_call(plan: Plan, parts: Sequence[str], training: bool) -> str:
+    y = "y" if "y" in parts else "None"
+    weights = "weights" if "weights" in parts else ""
+    if plan.by_methods:
+        more = f", {weights}" if weights else ""
+        more += f", training={training}" if plan.loss_takes_training else ""
+        return f"model.compute_loss(x, {y}, y_pred{more})"
+    if _has_loss_function(plan):
+        return f"loss_of({y}, y_pred{', ' + weights if weights else ''})"
+    weighed = f", sample_weight={weights}" if weights else ""
+    factor = f" * {plan.losses[0].weight}" if plan.losses[0].weight else ""
+    return f"loss_function({y}, y_pred{weighed}){factor}"
+
+
+def _has_loss_function(plan: Plan) -> bool:
+    several = len(plan.losses) != 1 or bool(plan.losses[0].output)
+    return not by_model(plan) and (several or plan.penalties)
+
+
+def loss_function(plan: Plan) -> list[str]:
+    """Write a function for a loss that takes more than one call."""
+    if not _has_loss_function(plan):
+        return []
+    weighed = "weights" in plan.parts or "weights" in plan.validation_parts
+    lines = [f"def loss_of(y, y_pred{', weights=None' if weighed else ''}):"]
+    terms = []
+    for one in plan.losses:
+        function = "loss_function" if len(plan.losses) == 1 else f"loss_of_{as_word(one.name)}"
+        more = ", sample_weight=weights" if weighed else ""
+        call = f"{function}(y{one.output}, y_pred{one.output}{more})"
+        factor = f" * {one.weight}" if one.weight else ""
+        if len(plan.losses) == 1:
+            terms.append(call + factor)
+            continue
+        name = f"{as_word(one.name)}_loss"
+        counted = f"sample_weight=y_pred{one.output}.shape[0]"
+        lines += [f"    {name} = {call}", f"    mean_{as_word(one.name)}.update_state({name}, {counted})"]
+        terms.append(name + factor)
+    if len(plan.losses) > 1:
+        lines.insert(1, "    # If the graph does not know the number of rows, a batch counts as one row.")
+    total = " + ".join(terms)
+    if plan.penalties:
+        lines.append("    # The penalties of the layers count, in validation too.")
+        inside = ", ".join(part for part in (total, "*model.losses") if part)
+        return [*lines, f"    return tf.reduce_sum([{inside}])", ""]
+    return [*lines, f"    return {total}", ""]
+
+
+def train_step(plan: Plan) -> list[str]:
+    """Write the step that makes an update."""
+    if plan.own_train_step:
+        return [
+            *_graph(plan, "batches", plan.parts, whole=True),
+            "def train_step(batch):",
+            "    return model.train_step(batch)  # your own",
+            "",
+        ]
+    differentiated = "scaled" if plan.scales else "loss"
+    lines = [
+        *_graph(plan, "batches", plan.parts, whole=False),
+        f"def train_step({', '.join(plan.parts)}):",
+        "    with tf.GradientTape() as tape:",
+        f"        y_pred = {_called(plan, True)}",
+        f"        loss = {_loss_call(plan, plan.parts, True)}",
+    ]
+    if plan.scales:
+        lines += ["        # Small gradients would round to 0; the optimizer divides by the scale."]
+        lines += ["        scaled = optimizer.scale_loss(loss)"]
+    lines += [
+        f"    gradients = tape.gradient({differentiated}, model.trainable_variables)",
+        "    optimizer.apply_gradients(zip(gradients, model.trainable_variables))",
+        *indented(_updates(plan, plan.parts)),
+    ]
+    if not plan.by_methods:
+        lines += [*([] if plan.eager else [f"    {PRUNED}"]), "    return loss"]
+    return [*lines, ""]
+
+
+def _updates(plan: Plan, parts: Sequence[str]) -> list[str]:
+    """Write how the metrics see a batch."""
+    lines = [
+        "# The epoch's mean weights each batch by its rows.",
+        f"mean_loss.update_state(loss, sample_weight=tf.shape({plan.counted})[0])",
+    ]
+    weights = "weights" if "weights" in parts else ""
+    y = "y" if "y" in parts else "None"
+    if plan.by_methods:
+        more = f", {weights}" if weights else ", None"
+        return [*lines, f"return model.compute_metrics(x, {y}, y_pred{more})"]
+    for metric in plan.metrics:
+        more = f", sample_weight={weights}" if metric.weighted and weights else ""
+        lines.append(f"{metric.variable}.update_state({y}{metric.output}, y_pred{metric.output}{more})")
+    return lines
+
+
+def test_step(plan: Plan) -> list[str]:
+    """Write the step that measures a batch of the validation."""
+    if not plan.validation:
+        return []
+    parts = validation_parts(plan)
+    if plan.own_train_step or plan.own_test_step:
+        whose = "  # your own" if plan.own_test_step else ""
+        return [
+            *_graph(plan, "validation", parts, whole=True),
+            "def test_step(batch):",
+            f"    return model.test_step(batch){whose}",
+            "",
+        ]
+    return [
+        *_graph(plan, "validation", parts, whole=False),
+        f"def test_step({', '.join(parts)}):",
+        f"    y_pred = {_called(plan, False)}",
+        f"    loss = {_loss_call(plan, parts, False)}",
+        *indented(_updates(plan, parts)),
+        *([] if plan.by_methods or plan.eager else ["    return loss"]),
+        "",
+    ]
