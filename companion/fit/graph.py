@@ -34,7 +34,7 @@ def own_step(model: keras.Model, name: str) -> Step | None:
 def compiled(model: keras.Model, step: Step, name: str) -> Steps:
     """Make the function that takes the next batch from an iterator and runs `step` on it.
 
-    The graph is built at its first call. The model keeps it where ``.fit`` keeps its own, so ``.fit`` goes on
+    It is made at its first call. The model keeps it where ``.fit`` keeps its own, so ``.fit`` goes on
     with the same graph, and ``compile`` or ``quantize`` makes both forget it.
 
     Parameters
@@ -75,7 +75,19 @@ def is_by_hand(function: Any) -> bool:
 
 
 def _compiled(model: keras.Model, step: Step) -> Steps:
-    """Make the function of `compiled` now.
+    """Make the function of `compiled` at its first call: a callback may change the model before that."""
+    made: list[Steps] = []
+
+    def run(iterator: Any) -> Logs:
+        if not made:
+            made.append(_compiled_now(model, step))
+        return made[0](iterator)
+
+    return run
+
+
+def _compiled_now(model: keras.Model, step: Step) -> Steps:
+    """Make the function of `compiled`.
 
     As in ``.fit``, it is one TensorFlow graph, made at the first call. This makes it fast. The
     graph also decides the order in which numbers are added up, and so the last bits: if the same
