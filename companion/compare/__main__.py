@@ -34,7 +34,7 @@ from companion.terminal.outputs import busy, write
 
 if TYPE_CHECKING:
     from companion.check.catalogue import Mistake
-    from companion.comparison.with_fit import FitComparison
+    from companion.comparison.fit_comparison import FitComparison
 
 NAME = "python -m companion.compare"
 DRAWN = 4  # keys of the history in the picture

@@ -2,25 +2,21 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
 from types import GeneratorType
 from typing import Any, TypedDict, Unpack
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
+from companion.comparison.fit_comparison import FitComparison
 from companion.comparison.history import Comparison
 from companion.comparison.training import (
     OPTIMIZER,
-    CallbackCall,
     RecordCalls,
     Training,
-    columns,
-    epochs_of,
     history_of,
     optimizers_built,
     variables_of,
@@ -32,135 +28,6 @@ from companion.loop import fit_by_hand
 from companion.terminal.arguments import did_you_mean
 
 FitFunction = Callable[..., keras.callbacks.History]
-
-NAMES = ("by hand", ".fit")
-SHOWN = 10  # differences, where a comparison is printed
-UNREPEATABLE = (
-    "But .fit does not equal itself either when it trains again, so this says nothing about the loop: "
-    "something changes from one training to the next. Look for data or callbacks that keep a state, or draw "
-    "numbers without a seed. Give them as functions: then they are made anew for each training."
-)
-
-
-class FitComparison:
-    """A training by hand and one by ``.fit``, compared in all that they leave behind.
-
-    Parameters
-    ----------
-    by_hand, fit : Training
-        From the same seed.
-    seed : int
-        This seed.
-
-    Attributes
-    ----------
-    repeatable : bool
-        Whether ``.fit`` equals itself when it trains again; tried only if the two differ. If it does
-        not, something other than the loop changes from one training to the next.
-    notes : list of str
-        What was not compared, because the loop does not report it.
-    """
-
-    def __init__(self, by_hand: Training, fit: Training, seed: int) -> None:
-        self.by_hand, self.fit, self.seed = by_hand, fit, seed
-        self.repeatable = True
-        self.notes: list[str] = []
-
-    @cached_property
-    def histories(self) -> dict[str, Comparison]:
-        """The histories' keys that both have, each compared."""
-        first, second = columns(self.by_hand.history), columns(self.fit.history)
-        return {
-            key: Comparison(first[key], second[key], names=NAMES, dtype=_float_type(first[key] + second[key]))
-            for key in first
-            if key in second
-        }
-
-    @cached_property
-    def variables(self) -> dict[str, Comparison]:
-        """The variables that both have, each compared."""
-        first, second = self.by_hand.variables, self.fit.variables
-        return {
-            path: Comparison([], [], [first[path]], [second[path]], names=NAMES)
-            for path in first
-            if path in second
-        }
-
-    @cached_property
-    def differences(self) -> list[str]:
-        """What differs, one line each; empty if nothing differs."""
-        return [
-            *self._first_call_that_differs(),  # the earliest: a batch's losses are among the calls
-            *_only_in_one(self.by_hand.history, self.fit.history, "the history has the key"),
-            *(f"history {key}: {c.verdict()}" for key, c in self.histories.items() if not c.identical),
-            *_only_in_one(self.by_hand.variables, self.fit.variables, "there is the variable"),
-            *(_variable_text(path, c) for path, c in self.variables.items() if not c.identical),
-        ]
-
-    def _first_call_that_differs(self) -> list[str]:
-        first, second = self.by_hand.calls, self.fit.calls
-        for number, (one, other) in enumerate(zip(first, second, strict=False)):
-            # as text, in which NaN is NaN, and -0.0 is not 0.0
-            if repr(one) != repr(other):
-                return [f"callback call {number}: by hand {_call_text(one)}, .fit {_call_text(other)}"]
-        if len(first) != len(second):
-            return [f"callbacks are called {len(first)} times by hand, {len(second)} times by .fit"]
-        return []
-
-    @property
-    def identical(self) -> bool:
-        """Whether nothing at all differs, down to the last bit."""
-        return not self.differences
-
-    @property
-    def max_abs_diff(self) -> float:
-        """The largest distance in the histories that both have."""
-        return max((comparison.max_abs_diff for comparison in self.histories.values()), default=0.0)
-
-    @property
-    def max_ulp(self) -> float:
-        """The same in units in the last place."""
-        return max((comparison.max_ulp for comparison in self.histories.values()), default=0.0)
-
-    def verdict(self) -> str:
-        """Return one line: whether the two are identical, and if not, where they first differ."""
-        if self.differences:
-            more = len(self.differences) - 1
-            return f"not identical: {self.differences[0]}" + (f"; {more} more differences" if more else "")
-        epochs = max((len(history) for history in self.fit.history.values()), default=0)
-        reported = f"{epochs} epoch{'s' * (epochs != 1)} of {', '.join(self.fit.history) or 'nothing'}"
-        calls = f", {len(self.fit.calls)} callback calls" if self.fit.calls else ""
-        return f"identical: {reported}, {len(self.variables)} variables{calls}"
-
-    def frame(self) -> pd.DataFrame:
-        """Put the histories side by side, one row per epoch.
-
-        Returns
-        -------
-        DataFrame
-            Index ``epoch``, counted from 0; under each key of the histories the columns of
-            `Comparison.frame`, NaN in epochs in which it was not reported.
-        """
-        frames = {key: compared.frame() for key, compared in self.histories.items()}
-        for key, frame in frames.items():
-            frame.index = pd.Index(self.epochs(key), name="epoch")
-        if not frames:
-            return pd.DataFrame(index=pd.RangeIndex(0, name="epoch"))
-        return pd.concat(frames, axis=1).sort_index().rename_axis("epoch")
-
-    def epochs(self, key: str) -> list[int]:
-        """Return the numbers of the epochs in which `key`, one of `histories`, was reported."""
-        longer = max(self.by_hand, self.fit, key=lambda training: len(columns(training.history)[key]))
-        return epochs_of(longer)[key if key in longer.history else key.rpartition("[")[0]]
-
-    def __repr__(self) -> str:
-        notes = "".join(f"\n{line}" for line in self.notes)
-        if self.identical:
-            return self.verdict() + notes
-        shown, more = self.differences[:SHOWN], len(self.differences) - SHOWN
-        tail = [f"... and {more} more: .differences has all"] if more > 0 else []
-        why = "" if self.repeatable else f"\n{UNREPEATABLE}"
-        return "\n- ".join(["not identical:", *shown, *tail]) + why + notes
 
 
 class FitArguments(TypedDict, total=False):
@@ -367,13 +234,6 @@ def _compare_loop(loop: Training, by_fit: Training, seed: int) -> FitComparison:
     return compared
 
 
-def _float_type(losses: list[float]) -> str:
-    """Find the type the numbers were computed in, for counting ulps: a history holds Python floats."""
-    numbers = np.asarray(losses)
-    with np.errstate(over="ignore"):
-        return "float32" if np.array_equal(numbers.astype("float32"), numbers, equal_nan=True) else "float64"
-
-
 def _differ(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> bool:
     shared = [(first[path], second[path]) for path in first if path in second]
     return len(shared) < max(len(first), len(second)) or not all(
@@ -405,26 +265,3 @@ def _refuse_what_is_not_the_same_twice(name: str, value: Any) -> None:
 
 def _fresh(value: Any) -> Any:
     return value() if callable(value) else value
-
-
-def _only_in_one(first: Iterable[str], second: Iterable[str], what: str) -> list[str]:
-    one, other = set(first), set(second)
-    return [
-        *(f"{what} {name!r} by hand only" for name in sorted(one - other)),
-        *(f"{what} {name!r} by .fit only" for name in sorted(other - one)),
-    ]
-
-
-def _variable_text(path: str, comparison: Comparison) -> str:
-    at = comparison.first_difference
-    if at is None or at.index is None:
-        return f"variable {path} differs in shape or type"
-    return (
-        f"variable {path} at {at.index}: by hand {at.first!r}, .fit {at.second!r}, {at.abs_diff:.2g} or "
-        f"{at.ulp:.0f} ulp apart; the largest is {comparison.weights_max_abs_diff:.2g}"
-    )
-
-
-def _call_text(call: CallbackCall) -> str:
-    method, number, logs = call
-    return f"{method}({', '.join(str(part) for part in (number, logs or None) if part is not None)})"

@@ -10,7 +10,8 @@ from typing import Any
 
 import keras
 
-from companion.comparison.with_fit import FitComparison, compare_with_fit
+from companion.comparison.fit_comparison import FitComparison
+from companion.comparison.with_fit import compare_with_fit
 from companion.conformance.networks import NETWORKS
 from companion.conformance.small_data import ROWS
 from companion.terminal.quiet_start import expect_retracing

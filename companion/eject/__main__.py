@@ -21,7 +21,7 @@ from companion.terminal.console import command
 from companion.terminal.outputs import STDOUT, busy, write
 
 if TYPE_CHECKING:
-    from companion.comparison.with_fit import FitComparison
+    from companion.comparison.fit_comparison import FitComparison
 
 NAME = "python -m companion.eject"
 

@@ -2,7 +2,7 @@
 
 import io
 import tokenize
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 WIDTH = 88  # as formatters have it
 
@@ -61,37 +61,32 @@ def _without_comment(line: str) -> tuple[str, str]:
 
 def _brackets(line: str, last: bool) -> tuple[int, int]:
     """Find the first or last pair of outermost brackets that has something in it."""
-    depth, found, opened, quote = 0, (-1, -1), -1, ""
-    for number, letter in enumerate(line):
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter
-        elif letter in "([{":
-            opened = number if depth == 0 else opened
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-            if depth == 0 and number > opened + 1:
-                found = (opened, number)
-                if not last:
-                    return found
+    found, opened = (-1, -1), -1
+    for number, letter, depth in _outside_strings(line):
+        if letter in "([{" and depth == 1:
+            opened = number
+        elif letter in ")]}" and depth == 0 and number > opened + 1:
+            found = (opened, number)
+            if not last:
+                return found
     return found
 
 
 def _split(inside: str) -> list[str]:
     """Split at the outermost commas."""
-    parts, depth, start, quote = [], 0, 0, ""
-    for number, letter in enumerate(inside):
+    commas = [number for number, letter, depth in _outside_strings(inside) if letter == "," and depth == 0]
+    starts = [0, *(number + 1 for number in commas)]
+    return [inside[start:end].strip() for start, end in zip(starts, [*commas, None], strict=True)]
+
+
+def _outside_strings(code: str) -> Iterator[tuple[int, str, int]]:
+    """Yield the letters that are in no string: where, which, and in how many brackets after it."""
+    depth, quote, escaped = 0, "", False
+    for number, letter in enumerate(code):
         if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter
-        elif letter in "([{":
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-        elif letter == "," and depth == 0:
-            parts.append(inside[start:number].strip())
-            start = number + 1
-    return [*parts, inside[start:].strip()]
+            quote = "" if letter == quote and not escaped else quote
+            escaped = letter == "\\" and not escaped
+            continue
+        quote = letter if letter in "\"'" else ""
+        depth += (letter in "([{") - (letter in ")]}")
+        yield number, letter, depth

@@ -17,8 +17,8 @@ from companion.compare.model_file import importable
 from companion.errors import UserError
 
 if TYPE_CHECKING:
+    from companion.comparison.fit_comparison import FitComparison
     from companion.comparison.training import Training
-    from companion.comparison.with_fit import FitComparison
 
 FIT, LOOP = "fit", "loop"
 
@@ -52,7 +52,7 @@ def prove(file: str, script: str, options: argparse.Namespace) -> "FitComparison
     ScriptError
         If the script does.
     """
-    from companion.comparison.with_fit import FitComparison
+    from companion.comparison.fit_comparison import FitComparison
 
     given = [word for name in ("epochs", "batch_size", "seed") for word in _option(options, name)]
     with tempfile.TemporaryDirectory() as folder:
