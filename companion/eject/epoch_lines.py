@@ -1,10 +1,12 @@
 """The epochs of the script: batches, validation, callbacks, reports."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from companion.eject.data import ARRAYS, GENERATOR, SEQUENCE, Data
+from companion.eject.data_lines import passed_to_step
 from companion.eject.layout import indented
 from companion.eject.plan import Plan
-from companion.eject.step_lines import by_model, validation_parts
+from companion.eject.step_lines import by_model
 
 
 def report_function(plan: Plan) -> list[str]:
@@ -31,11 +33,22 @@ def epochs(plan: Plan) -> list[str]:
     """Write the loop over the epochs."""
     lines = [line for one in plan.callbacks for line in one.before]
     stops = any(one.stops for one in plan.callbacks)
+    data = plan.data
+    counts = data.stops_early and data.batches is not None
+    steps = {
+        ARRAYS: f"-(-len({data.counted}) // BATCH_SIZE)",
+        SEQUENCE: "sequence.num_batches",
+        GENERATOR: "None",
+    }.get(data.kind, "len(batches)" if data.batches is not None else "None")
+    if data.kind == ARRAYS and (plan.callback_list or counts):
+        lines.append(f"steps = {steps}  # rounded up")
+        steps = "steps"
+    if counts:
+        lines.append(f"iterator, left = iter(batches), {steps}")
+    elif data.stops_early:
+        lines.append("iterator = iter(batches)  # an epoch begins where the last one stopped")
     if plan.callback_list:
-        steps = "len(batches)" if plan.starts_twice else "None"
-        if not plan.is_dataset:
-            lines.append(f"steps = -(-len({plan.counted}) // BATCH_SIZE)  # rounded up")
-            steps = "steps"
+        steps = "STEPS_PER_EPOCH" if data.stops_early else steps
         lines += [
             "# These callbacks are called as they are. They add the history that is returned.",
             "called = keras.callbacks.CallbackList("
@@ -44,7 +57,8 @@ def epochs(plan: Plan) -> list[str]:
             "called.on_train_begin()",
         ]
     else:
-        lines.append("history: dict[str, list[float]] = {}")
+        start = '{"loss": []}' if _is_short(plan) else "{}"
+        lines.append(f"history: dict[str, list[float]] = {start}")
     lines += ["stop = False"] if stops else []
     start = "INITIAL_EPOCH, " if plan.arguments.get("initial_epoch") else ""
     return [
@@ -74,14 +88,36 @@ def _end(plan: Plan) -> Iterator[str]:
 def _reset(plan: Plan, of_model: bool) -> list[str]:
     lines = ["model.reset_metrics()"] if of_model else []
     if not by_model(plan):
-        lines += ["for metric in metrics:", "    metric.reset_state()"]
+        several = ["for metric in metrics:", "    metric.reset_state()"]
+        lines += ["mean_loss.reset_state()"] if plan.reports_loss_only else several
     elif not plan.own_train_step:
         lines += ["mean_loss.reset_state()"]
     return lines
 
 
-def _passed(plan: Plan, whole: bool, parts: Sequence[str]) -> str:
-    return "batch" if whole or (plan.is_dataset and len(parts) == 1) else "*batch"
+def _is_short(plan: Plan) -> bool:
+    """Return whether an epoch reports the loss, and nothing reads it."""
+    return plan.reports_loss_only and not (plan.validation or plan.callbacks or plan.callback_list)
+
+
+def _one_epoch(plan: Plan) -> Iterator[str]:
+    """Write the lines before the batches of an epoch; return where they come from."""
+    data = plan.data
+    if "on_epoch_begin" in data.methods:
+        yield "sequence.on_epoch_begin()"
+    if not data.stops_early or data.batches is None:
+        return
+    steps = {ARRAYS: "steps", SEQUENCE: "sequence.num_batches"}.get(data.kind, "len(batches)")
+    yield "if left == 0:"
+    yield f"    iterator, left = iter(batches), {steps}"
+    yield "# An epoch begins where the last one stopped, and ends where the data end."
+    yield "count = min(STEPS_PER_EPOCH, left)"
+    yield "left -= count"
+
+
+def _batches(data: Data, name: str, iterator: str, steps: str) -> str:
+    """Write from where the batches of an epoch come."""
+    return f"itertools.islice({iterator}, {steps})" if data.stops_early else name
 
 
 def _epoch(plan: Plan, stops: bool) -> Iterator[str]:
@@ -91,11 +127,16 @@ def _epoch(plan: Plan, stops: bool) -> Iterator[str]:
         yield from one.epoch_begin
     if listed:
         yield "called.on_epoch_begin(epoch)"
-        yield "for step, batch in enumerate(batches):"
+    yield from _one_epoch(plan)
+    data = plan.data
+    count = "count" if data.batches is not None else "STEPS_PER_EPOCH"
+    batches = _batches(data, "batches", "iterator", count)
+    if listed:
+        yield f"for step, batch in enumerate({batches}):"
         yield "    called.on_train_batch_begin(step)"
     else:
-        yield "for batch in batches:"
-    call = f"train_step({_passed(plan, plan.own_train_step, plan.parts)})"
+        yield f"for batch in {batches}:"
+    call = f"train_step({passed_to_step(data, plan.own_train_step)})"
     yield f"    {'last = ' if of_model else ''}{call}"
     reported = _reported(plan, plan.own_train_step)
     if listed:
@@ -104,9 +145,15 @@ def _epoch(plan: Plan, stops: bool) -> Iterator[str]:
         yield "        break"
     for one in plan.callbacks:
         yield from indented(list(one.batch_end))
-    if plan.is_dataset and plan.starts_twice:
+    if data.starts_twice:
         yield "# As .fit does. A Dataset that reshuffles then draws one more order."
         yield "iter(batches)"
+    if "on_epoch_end" in data.methods:
+        yield "sequence.on_epoch_end()"
+    if _is_short(plan):
+        yield 'history["loss"].append(float(mean_loss.result()))'
+        yield "print(f\"epoch {epoch}: loss {history['loss'][-1]:.4f}\")"
+        return
     yield f"logs = {reported}"
     if plan.validation:
         yield ""
@@ -142,26 +189,39 @@ def _reported(plan: Plan, own_step: bool) -> str:
         return "report(last)"
     if plan.by_methods:
         return 'report(last) | {"loss": float(mean_loss.result())}'
+    if plan.reports_loss_only:
+        return '{"loss": float(mean_loss.result())}'
     return "{metric.name: float(metric.result()) for metric in metrics}"
 
 
 def _validated(plan: Plan) -> Iterator[str]:
     whole = plan.own_train_step or plan.own_test_step
     of_model = by_model(plan) or plan.own_test_step
+    data = plan.held_out
+    assert data is not None
+    given = "validation_data"  # a PyDataset
     yield from _reset(plan, of_model)
+    if "on_epoch_end" in data.methods:
+        yield f"{given}.on_epoch_end()"
     if plan.callback_list:
         yield "called.on_test_begin()"
-        yield "for step, batch in enumerate(validation):"
+    if "on_epoch_begin" in data.methods:
+        yield f"{given}.on_epoch_begin()"
+    batches = _batches(data, "validation", "validation", "VALIDATION_STEPS")
+    if plan.callback_list:
+        yield f"for step, batch in enumerate({batches}):"
         yield "    called.on_test_batch_begin(step)"
     else:
-        yield "for batch in validation:"
-    call = f"test_step({_passed(plan, whole, validation_parts(plan))})"
+        yield f"for batch in {batches}:"
+    call = f"test_step({passed_to_step(data, whole)})"
     yield f"    {'last = ' if of_model else ''}{call}"
     reported = _reported(plan, whole)
     if plan.callback_list:
         yield f"    called.on_test_batch_end(step, {reported})"
-    if plan.is_dataset and plan.starts_twice:
-        yield "iter(validation)  # likewise"
+    if data.starts_twice:
+        yield "iter(validation)  # likewise" if plan.data.starts_twice else "iter(validation)  # as .fit does"
+    if "on_epoch_end" in data.methods:
+        yield f"{given}.on_epoch_end()"
     yield f"of_validation = {reported}"
     if plan.callback_list:
         yield "called.on_test_end(of_validation)"

@@ -42,7 +42,7 @@ def wrapped(line: str) -> list[str]:
     first, inside, last = code[: opened + 1], code[opened + 1 : closed], code[closed:]
     parts = _split(inside)
     trailing = "," if len(parts) > 1 else ""
-    is_literal = first[-1] in "[{" and trailing
+    is_literal = (first[-1] in "[{" or first.endswith(" (")) and trailing
     if len(indent) + 4 + len(inside) <= WIDTH and not is_literal:
         return [first, f"{indent}    {inside.strip()}", f"{indent}{last.strip()}"]
     broken = [piece for part in parts for piece in wrapped(f"{indent}    {part}{trailing}")]

@@ -3,34 +3,33 @@
 import inspect
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
-import tensorflow as tf
 
 from companion.compare.model_file import ModelData
 from companion.eject.callbacks import PlainCallback, plain_callbacks
+from companion.eject.data import PARTS, Data, first_batch, held_out, look_at_data, look_at_validation
 from companion.eject.expressions import Expressions
 from companion.errors import UserError
 from companion.fit.keras_private import excluded_from_decay, is_of_keras, parts_of_compile
 from companion.fit.unsupported import refuse_what_cannot_be_equal
 
-PARTS = ("x", "y", "weights")
 KNOWN = (
     "epochs", "initial_epoch", "batch_size", "shuffle", "class_weight", "sample_weight", "validation_split",
-    "validation_freq", "validation_batch_size",
+    "validation_freq", "validation_batch_size", "validation_steps", "steps_per_epoch",
 )  # fmt: skip
 # Names that the loop has for something else.
 TAKEN = (
-    *PARTS, "loss", "metrics", "model", "optimizer", "batches", "batch", "validation", "logs", "history",
-    "epoch", "stop", "rate", "file", "rows", "held_out", "metric", "name", "value", "shown", "callbacks",
-    "called", "step", "last", "report", "train_step", "test_step", "keras", "tf", "np", "csv", "math",
-    "writer", "loss_function", "mean_loss", "loss_of", "of_validation", "x_val", "y_val", "weights_val",
+    *PARTS, "sequence", "generator", "iterator", "left", "count", "random", "itertools", "loss", "metrics",
+    "model", "optimizer", "batches", "batch", "validation", "logs", "history", "epoch", "stop", "rate",
+    "file", "rows", "held_out", "metric", "name", "value", "shown", "callbacks", "called", "step", "last",
+    "report", "train_step", "test_step", "keras", "tf", "np", "csv", "math", "writer", "loss_function",
+    "mean_loss", "loss_of", "of_validation", "x_val", "y_val", "weights_val",
 )  # fmt: skip
 OWN_METHODS = ("compute_loss", "compute_metrics", "metrics", "reset_metrics")
 
@@ -67,24 +66,14 @@ class Plan:
         What its ``load_data()`` gives, as the left side of an assignment.
     arguments : dict
         Of ``.fit``, without data, validation and callbacks.
-    is_dataset : bool
-        Whether the data make their batches themselves.
-    parts, validation_parts : tuple of str
-        What a batch is made of: "x", "y", "weights".
-    counted : str
-        An expression for the tensor whose rows are counted.
-    changes : dict of str to str
-        By part, also of the validation: an expression for what ``.fit`` makes of it.
-    nested : bool
-        Whether a part is a list, tuple or dict of arrays.
-    starts_twice : bool
-        Whether ``.fit`` starts two iterators per epoch.
+    data : Data
+        Those of the training.
+    held_out : Data, optional
+        Those of the validation.
     one_hot : bool
         Whether the classes are given by one number per class.
     validation : {"", "split", "given", "argument"}
-        From where it comes: the last rows, ``load_data()``, or ``fit_arguments``.
-    validation_is_tuple : bool
-        Whether it comes in a tuple.
+        From where the validation comes: the last rows, ``load_data()``, or ``fit_arguments``.
     own_train_step, own_test_step : bool
         Whether the model has them.
     nested_logs : bool
@@ -116,16 +105,10 @@ class Plan:
     seed: int
     arguments: dict[str, Any]
     expressions: Expressions
-    is_dataset: bool = False
-    parts: tuple[str, ...] = ()
-    counted: str = "x"
-    changes: dict[str, str] = field(default_factory=dict)
-    nested: bool = False
-    starts_twice: bool = False
+    data: Data
+    held_out: Data | None = None
     one_hot: bool = False
     validation: str = ""
-    validation_parts: tuple[str, ...] = ()
-    validation_is_tuple: bool = True
     own_train_step: bool = False
     own_test_step: bool = False
     nested_logs: bool = False
@@ -143,6 +126,11 @@ class Plan:
     penalties: bool = False
     callbacks: list[PlainCallback] = field(default_factory=list)
     callback_list: bool = False
+
+    @property
+    def reports_loss_only(self) -> bool:
+        """Whether the mean loss is the only metric."""
+        return not (self.own_train_step or self.by_methods or self.metrics or len(self.losses) > 1)
 
 
 def make_plan(
@@ -166,14 +154,15 @@ def make_plan(
     for key in own:
         if key not in KNOWN:
             raise UserError(f"eject writes no loop with {key}: leave it out, or use fit_by_hand")
-    plan = Plan(name, data.names, seed, own, Expressions(module))
-    x = data.x() if callable(data.x) else data.x
-    if isinstance(x, tf.data.Dataset):
-        _look_at_dataset(plan, x)
-    else:
-        _look_at_arrays(plan, x, data.y)
-    _look_at_validation(plan, arguments.get("validation_data"))
-    _look_at_model(plan, model, _first_batch(plan, x, data.y))
+
+    def x() -> Any:  # anew each time: a look at a generator moves it
+        return data.x() if callable(data.x) else data.x
+
+    plan = Plan(name, data.names, seed, own, Expressions(module), look_at_data(x(), data.y, own))
+    if not keras.tree.is_nested(data.y) and np.ndim(data.y) > 1:
+        plan.one_hot = np.shape(data.y)[-1] > 1
+    _look_at_validation(plan, x, arguments.get("validation_data"))
+    _look_at_model(plan, model, first_batch(plan.data, x(), data.y))
     made = callbacks() if callable(callbacks) else callbacks
     first = plan.arguments.get("initial_epoch", 0)
     plan.callbacks, plan.callback_list = plain_callbacks(made, plan.expressions, model, _reports(plan), first)
@@ -191,108 +180,16 @@ def _reports(plan: Plan) -> list[str]:
     return names + ([f"val_{name}" for name in names] if validated else [])
 
 
-def _look_at_dataset(plan: Plan, dataset: tf.data.Dataset) -> None:
-    for name in ("class_weight", "validation_split"):
-        if plan.arguments.get(name):
-            raise UserError(f"eject writes no loop with {name} for a Dataset")
-    if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
-        raise UserError("eject writes no loop for a Dataset without an end")
-    plan.is_dataset, plan.starts_twice = True, int(dataset.cardinality()) >= 0
-    spec = dataset.element_spec
-    plan.parts = PARTS[: len(spec) if isinstance(spec, tuple) else 1]
-    plan.counted = _counted(spec[0] if isinstance(spec, tuple) else spec)
-
-
-def _look_at_arrays(plan: Plan, x: Any, y: Any) -> None:
-    for parts in (x, y):
-        if keras.tree.is_nested(parts) and any(isinstance(p, pd.Series) for p in keras.tree.flatten(parts)):
-            raise UserError("eject writes no loop for pandas Series in a list or dict: give arrays")
-    for part in keras.tree.flatten([x, y]):
-        if part is not None and not isinstance(part, np.ndarray | pd.DataFrame | pd.Series | tf.Tensor):
-            kind = type(part).__name__
-            raise UserError(f"eject writes no loop for data of type {kind}: give arrays or a Dataset")
-    weighted = bool(plan.arguments.get("class_weight")) or plan.arguments.get("sample_weight") is not None
-    if weighted and y is None:
-        raise UserError("weights of rows need targets, and load_data() gives x alone")
-    plan.parts = PARTS[: 1 if y is None else 3 if weighted else 2]
-    given = {"x": x, "y": y, "weights": plan.arguments.get("sample_weight")}
-    plan.changes |= _changes({name: part for name, part in given.items() if part is not None})
-    plan.nested = any(keras.tree.is_nested(part) for part in given.values())
-    plan.counted = _counted(x)
-    plan.one_hot = np.ndim(y) > 1 and np.shape(y)[-1] > 1 if not keras.tree.is_nested(y) else False
-
-
-def _changes(parts: Mapping[str, Any]) -> dict[str, str]:
-    """Return by name what ``.fit`` makes of arrays, as expressions; nothing where they stay."""
-    found = {}
-    for name, part in parts.items():
-        text = name
-        if keras.tree.is_nested(part):
-            text = f"tuple({name})" if isinstance(part, list) else name
-            changed = any(_changes({"": array}) for array in keras.tree.flatten(part))
-            text = f"tf.nest.map_structure(as_fit_takes, {text})" if changed else text
-        else:
-            if isinstance(part, pd.DataFrame | pd.Series):
-                text += ".to_numpy()" + ("[:, None]" if isinstance(part, pd.Series) else "")
-            elif not isinstance(part, np.ndarray | tf.Tensor):
-                text = f"np.asarray({name})"
-            dtype = np.asarray(part).dtype
-            if dtype.kind == "f" and dtype != keras.config.floatx():
-                cast = isinstance(part, tf.Tensor)
-                text = (
-                    f"tf.cast({text}, keras.config.floatx())"
-                    if cast
-                    else f"{text}.astype(keras.config.floatx())"
-                )
-        if text != name:
-            found[name] = text
-    return found
-
-
-def _counted(x: Any) -> str:
-    """Return an expression for the first array of an input, by which rows are counted."""
-    if isinstance(x, Mapping):
-        return f'x["{sorted(x)[0]}"]'
-    return "x[0]" if isinstance(x, list | tuple) else "x"
-
-
-def _look_at_validation(plan: Plan, given: Any) -> None:
+def _look_at_validation(plan: Plan, x: Callable[[], Any], given: Any) -> None:
     if not isinstance(plan.arguments.get("validation_freq", 1), int):
         raise UserError("eject writes no loop with a list as validation_freq: give a whole number")
     if given is None:
         if plan.arguments.get("validation_split"):
-            plan.validation, plan.validation_parts = "split", plan.parts
+            plan.validation, plan.held_out = "split", held_out(x(), plan.data, plan.arguments)
         return
     in_arguments = getattr(plan.expressions.module, "fit_arguments", {}).get("validation_data")
     plan.validation = "given" if in_arguments is None else "argument"
-    given = given() if callable(given) else given
-    if plan.is_dataset != isinstance(given, tf.data.Dataset):
-        raise UserError(
-            "eject writes no loop that trains on arrays and validates on a Dataset, or conversely"
-        )
-    parts = given.element_spec if plan.is_dataset else given
-    plan.validation_is_tuple = isinstance(parts, tuple | list)
-    parts = tuple(parts) if plan.validation_is_tuple else (parts,)
-    plan.validation_parts = PARTS[: len(parts)]
-    if not plan.is_dataset:
-        names = [f"{name}_val" for name in plan.validation_parts]
-        plan.changes |= _changes(dict(zip(names, parts, strict=False)))
-
-
-def _first_batch(plan: Plan, x: Any, y: Any) -> list[Any]:
-    """Return x and y of a few rows, for a look at what the model makes of them."""
-    if plan.is_dataset:
-        batch = next(iter(x))
-        return list(batch[:2]) if isinstance(batch, tuple) else [batch]
-    few = min(plan.arguments.get("batch_size") or 32, len(keras.tree.flatten(x)[0]))
-    parts = [part for part in (x, y) if part is not None]
-    return keras.tree.map_structure(lambda array: _as_array(array)[:few], parts)
-
-
-def _as_array(part: Any) -> np.ndarray:
-    """Return an array as ``.fit`` takes it."""
-    array = part.to_numpy()[:, None] if isinstance(part, pd.Series) else np.asarray(part)
-    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
+    plan.held_out = look_at_validation(given() if callable(given) else given, plan.arguments)
 
 
 def _look_at_model(plan: Plan, model: keras.Model, batch: list[Any]) -> None:

@@ -2,10 +2,9 @@
 
 import argparse
 import functools
-import importlib
-import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -117,12 +116,8 @@ def _by_fit(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
 def _by_script(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
     """Run the script; return the model and the history."""
     sys.path.insert(0, importable(options.file)[0])
-    spec = importlib.util.spec_from_file_location("script", options.script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main()
+    left = runpy.run_path(options.script, run_name="__main__")
+    return left["model"], left["history"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from companion.eject.data import Data
+from companion.eject.data_lines import passed_to_step
 from companion.eject.layout import as_word, indented
 from companion.eject.plan import Plan
 
@@ -13,19 +15,12 @@ def by_model(plan: Plan) -> bool:
     return plan.own_train_step or plan.by_methods
 
 
-def validation_parts(plan: Plan) -> tuple[str, ...]:
-    """Return what a batch of the validation is made of: class weights do not count there."""
-    if plan.validation == "split" and plan.arguments.get("class_weight"):
-        return tuple(name for name in plan.parts if name != "weights")
-    return plan.validation_parts
-
-
-def _graph(plan: Plan, batches: str, parts: Sequence[str], whole: bool) -> list[str]:
+def _graph(plan: Plan, batches: str, data: Data, whole: bool) -> list[str]:
     """Write the decorator that makes a graph of a step."""
     if plan.eager:
         return []
     spec = f"{batches}.element_spec"
-    if whole or (plan.is_dataset and len(parts) == 1):
+    if passed_to_step(data, whole) == "batch":
         spec = f"[{spec}]"
     jit = ", jit_compile=True" if plan.jit else ""
     return [f"@tf.function(input_signature={spec}, autograph=False{jit})"]
@@ -58,7 +53,7 @@ def loss_function(plan: Plan) -> list[str]:
     """Write a function for a loss that takes more than one call."""
     if not _has_loss_function(plan):
         return []
-    weighed = "weights" in plan.parts or "weights" in plan.validation_parts
+    weighed = any("weights" in data.parts for data in (plan.data, plan.held_out) if data is not None)
     lines = [f"def loss_of(y, y_pred{', weights=None' if weighed else ''}):"]
     terms = []
     for one in plan.losses:
@@ -87,18 +82,18 @@ def train_step(plan: Plan) -> list[str]:
     """Write the step that makes an update."""
     if plan.own_train_step:
         return [
-            *_graph(plan, "batches", plan.parts, whole=True),
+            *_graph(plan, "batches", plan.data, whole=True),
             "def train_step(batch):",
             "    return model.train_step(batch)  # your own",
             "",
         ]
     differentiated = "scaled" if plan.scales else "loss"
     lines = [
-        *_graph(plan, "batches", plan.parts, whole=False),
-        f"def train_step({', '.join(plan.parts)}):",
+        *_graph(plan, "batches", plan.data, whole=False),
+        f"def train_step({', '.join(plan.data.parts)}):",
         "    with tf.GradientTape() as tape:",
         f"        y_pred = {_called(plan, True)}",
-        f"        loss = {_loss_call(plan, plan.parts, True)}",
+        f"        loss = {_loss_call(plan, plan.data.parts, True)}",
     ]
     if plan.scales:
         lines += ["        # Small gradients would round to 0; the optimizer divides by the scale."]
@@ -106,19 +101,20 @@ def train_step(plan: Plan) -> list[str]:
     lines += [
         f"    gradients = tape.gradient({differentiated}, model.trainable_variables)",
         "    optimizer.apply_gradients(zip(gradients, model.trainable_variables))",
-        *indented(_updates(plan, plan.parts)),
+        *indented(_updates(plan, plan.data)),
     ]
     if not plan.by_methods:
         lines += [*([] if plan.eager else [f"    {PRUNED}"]), "    return loss"]
     return [*lines, ""]
 
 
-def _updates(plan: Plan, parts: Sequence[str]) -> list[str]:
+def _updates(plan: Plan, data: Data) -> list[str]:
     """Write how the metrics see a batch."""
     lines = [
         "# The epoch's mean weights each batch by its rows.",
-        f"mean_loss.update_state(loss, sample_weight=tf.shape({plan.counted})[0])",
+        f"mean_loss.update_state(loss, sample_weight=tf.shape({data.counted})[0])",
     ]
+    parts = data.parts
     weights = "weights" if "weights" in parts else ""
     y = "y" if "y" in parts else "None"
     if plan.by_methods:
@@ -132,23 +128,23 @@ def _updates(plan: Plan, parts: Sequence[str]) -> list[str]:
 
 def test_step(plan: Plan) -> list[str]:
     """Write the step that measures a batch of the validation."""
-    if not plan.validation:
+    if plan.held_out is None:
         return []
-    parts = validation_parts(plan)
+    parts = plan.held_out.parts
     if plan.own_train_step or plan.own_test_step:
         whose = "  # your own" if plan.own_test_step else ""
         return [
-            *_graph(plan, "validation", parts, whole=True),
+            *_graph(plan, "validation", plan.held_out, whole=True),
             "def test_step(batch):",
             f"    return model.test_step(batch){whose}",
             "",
         ]
     return [
-        *_graph(plan, "validation", parts, whole=False),
+        *_graph(plan, "validation", plan.held_out, whole=False),
         f"def test_step({', '.join(parts)}):",
         f"    y_pred = {_called(plan, False)}",
         f"    loss = {_loss_call(plan, parts, False)}",
-        *indented(_updates(plan, parts)),
+        *indented(_updates(plan, plan.held_out)),
         *([] if plan.by_methods or plan.eager else ["    return loss"]),
         "",
     ]
