@@ -12,7 +12,7 @@ from companion.check.rules.findings import Divergence, Finding
 from companion.check.verdict import ProblemVerdict
 from companion.errors import UserError
 from companion.terminal.console import Report, as_html, as_plain_text
-from companion.terminal.formats import distance, loss_text, spell_out
+from companion.terminal.formats import column, distance, spell_out
 from companion.terminal.versions import versions
 
 NOT_DONE = "not done yet"
@@ -142,14 +142,15 @@ def _setting(one: ProblemVerdict) -> str:
 def _rows(one: ProblemVerdict) -> list[list[str]]:
     losses = list(itertools.zip_longest(one.learner, one.fit))  # one may have been stopped earlier
     kept = [n for n in range(len(losses)) if n < 5 or n == len(losses) - 1]
+    shown = [column([math.nan if losses[n][of] is None else losses[n][of] for n in kept]) for of in (0, 1)]
     return [
         [
             one.problem.title if n == 0 else "",
             str(n),
-            *("-" if loss is None else loss_text(loss) for loss in losses[n]),
+            *("-" if losses[n][of] is None else shown[of][row] for of in (0, 1)),
             "-" if None in losses[n] else distance(_apart(*losses[n])),
         ]
-        for n in kept
+        for row, n in enumerate(kept)
     ]
 
 

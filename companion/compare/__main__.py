@@ -29,7 +29,7 @@ from companion.terminal.arguments import (
     whole_number,
 )
 from companion.terminal.console import Report, command
-from companion.terminal.formats import distance, loss_text, spell_out
+from companion.terminal.formats import column, distance, spell_out
 from companion.terminal.outputs import busy, write
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 progress=told.append, **arguments,
             )  # fmt: skip
         comparison.notes += notes
-        print_report(report, comparison, data, arguments)
+        print_report(report, comparison, data, arguments, whose)
         if train is not None and not comparison.identical:
             print_mistakes(report, *mistakes(train, taken, module, data, arguments, options))
     return deliver(comparison, options, arguments)
@@ -141,7 +141,7 @@ def print_mistakes(report: Report, found: list["Mistake"], why_not: str) -> None
 
 
 def print_report(
-    report: Report, comparison: "FitComparison", data: ModelData, arguments: dict[str, Any]
+    report: Report, comparison: "FitComparison", data: ModelData, arguments: dict[str, Any], whose: str
 ) -> None:
     """Print what was trained, the histories side by side, and the verdict."""
     from companion.report.parts import print_side_by_side
@@ -159,20 +159,21 @@ def print_report(
             ("seed", str(comparison.seed)),
             (
                 "an epoch",
-                f"{_time(comparison.by_hand.seconds)} by hand, {_time(comparison.fit.seconds)} by .fit",
+                f"{_time(comparison.by_hand.seconds)} {whose}, {_time(comparison.fit.seconds)} by .fit",
             ),
         ]
     )
     key = main_key(comparison)
     if key is not None:
         report.part(f"Side by side: {key}, a running mean over the batches of each epoch")
-        print_side_by_side(report, pair(comparison, key), comparison.epochs(key))
+        names = dict(zip(("by_hand", "fit"), comparison.names, strict=True))
+        print_side_by_side(report, pair(comparison, key), comparison.epochs(key), names)
         report.part("All that is reported, after the last epoch")
-        rows = [
-            [name, *(loss_text(history[-1]) for history in (c.first, c.second)), distance(c.max_abs_diff)]
-            for name, c in comparison.histories.items()
-        ]
-        report.table(["", "by hand", ".fit", "largest\ndifference"], rows, text_columns=(0,))
+        found = comparison.histories.values()
+        apart = [distance(c.max_abs_diff) for c in found]
+        last = column([c.first[-1] for c in found]), column([c.second[-1] for c in found])
+        rows = [list(row) for row in zip(comparison.histories, *last, apart, strict=True)]
+        report.table(["", *comparison.names, "largest\ndifference"], rows, text_columns=(0,))
     report.part("The verdict")
     report.print(repr(comparison), style="bold green" if comparison.identical else "bold red")
 
@@ -241,14 +242,16 @@ def deliver(comparison: "FitComparison", options: argparse.Namespace, arguments:
 
 def draw(comparison: "FitComparison", options: argparse.Namespace) -> None:
     """Draw the histories, the loss first, into the file or the window that was asked for."""
+    from companion.comparison.fit_comparison import by_text
     from companion.plots import panels, plots
 
     keys = sorted(comparison.histories, key=lambda name: (name != main_key(comparison), "loss" not in name))
     figure = panels.draw_with_fit(
         {name: pair(comparison, name) for name in keys[:DRAWN]},
         {name: comparison.epochs(name) for name in keys[:DRAWN]},
-        f"{Path(options.file).name}: by hand and by .fit (seed {comparison.seed})",
+        f"{Path(options.file).name}: {' and '.join(map(by_text, comparison.names))} (seed {comparison.seed})",
         options.show,
+        comparison.names,
     )
     if options.plot is not None:
         plots.save(figure, options.plot)

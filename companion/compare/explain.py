@@ -16,13 +16,14 @@ from companion.check.script.losses import compiled_loss
 from companion.compare.model_file import ModelData
 from companion.comparison.training import history_of
 
-JUDGED = (
-    "epochs",
-    "batch_size",
-    "shuffle",
-    "class_weight",
-    "verbose",
-)  # arguments with which check can judge
+JUDGED = ("epochs", "batch_size", "shuffle", "class_weight", "verbose")  # with which check can judge
+OF_VALIDATION = (
+    "validation_data",
+    "validation_split",
+    "validation_steps",
+    "validation_batch_size",
+    "validation_freq",
+)  # without which it judges
 
 
 def mistakes_of(
@@ -57,11 +58,18 @@ def mistakes_of(
     why_not : str
         Why it cannot judge the loop, or "".
     """
-    other = [name for name in arguments if name not in JUDGED]
+    other = [name for name in arguments if name not in JUDGED + OF_VALIDATION]
     if other:
         return [], f"check judges no training with {', '.join(other)}"
     if not (isinstance(data.x, np.ndarray) and isinstance(data.y, np.ndarray)):
         return [], "check judges loops on arrays only"
+    rows, what = len(data.x), "it"
+    if any(name in arguments for name in OF_VALIDATION):
+        # The training alone is judged, on the rows that are left for it.
+        if arguments.get("validation_data") is None:
+            rows = int(rows * (1 - arguments.get("validation_split", 0.0)))
+        taken = _without_validation(train, taken)
+        what = "it in the training itself; look at the validation"
     keras.utils.set_random_seed(seed)
     model = module.build_model()
     if isinstance(model.loss, dict | list | tuple) or model.loss is None:
@@ -89,8 +97,8 @@ def mistakes_of(
     problem = Problem(
         title="your data",
         build_model=module.build_model,
-        x=data.x,
-        y=data.y,
+        x=data.x[:rows],
+        y=data.y[:rows],
         loss=lambda: compiled_loss(model.loss),
         learning_rate=float(rate) if not isinstance(rate, dict) else 0.0,
         batch_size=int(arguments.get("batch_size") or 32),
@@ -101,4 +109,13 @@ def mistakes_of(
         class_weight=arguments.get("class_weight"),
     )
     found = check_loop(as_check_calls, problem=problem)
-    return found.mistakes, "" if found.mistakes else "check knows no mistake that explains it"
+    return found.mistakes, "" if found.mistakes else f"check knows no mistake that explains {what}"
+
+
+def _without_validation(train: Callable[..., Any], taken: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a loop without those of the validation; None for what it insists on."""
+    kept = {name: value for name, value in taken.items() if name not in OF_VALIDATION}
+    for one in inspect.signature(train).parameters.values():
+        if one.name in OF_VALIDATION and one.default is one.empty:
+            kept[one.name] = 0.0 if one.name == "validation_split" else None
+    return kept

@@ -27,6 +27,8 @@ class FitComparison:
         From the same seed.
     seed : int
         This seed.
+    names : pair of str
+        What to call the two.
 
     Attributes
     ----------
@@ -37,8 +39,8 @@ class FitComparison:
         What was not compared, because the loop does not report it.
     """
 
-    def __init__(self, by_hand: Training, fit: Training, seed: int) -> None:
-        self.by_hand, self.fit, self.seed = by_hand, fit, seed
+    def __init__(self, by_hand: Training, fit: Training, seed: int, names: tuple[str, str] = NAMES) -> None:
+        self.by_hand, self.fit, self.seed, self.names = by_hand, fit, seed, names
         self.repeatable = True
         self.notes: list[str] = []
 
@@ -47,7 +49,9 @@ class FitComparison:
         """The histories' keys that both have, each compared."""
         first, second = columns(self.by_hand.history), columns(self.fit.history)
         return {
-            key: Comparison(first[key], second[key], names=NAMES, dtype=_float_type(first[key] + second[key]))
+            key: Comparison(
+                first[key], second[key], names=self.names, dtype=_float_type(first[key] + second[key])
+            )
             for key in first
             if key in second
         }
@@ -57,7 +61,7 @@ class FitComparison:
         """The variables that both have, each compared."""
         first, second = self.by_hand.variables, self.fit.variables
         return {
-            path: Comparison([], [], [first[path]], [second[path]], names=NAMES)
+            path: Comparison([], [], [first[path]], [second[path]], names=self.names)
             for path in first
             if path in second
         }
@@ -67,21 +71,30 @@ class FitComparison:
         """What differs, one line each; empty if nothing differs."""
         return [
             *self._first_call_that_differs(),  # the earliest: a batch's losses are among the calls
-            *_only_in_one(self.by_hand.history, self.fit.history, "the history has the key"),
+            *self._only_in_one(self.by_hand.history, self.fit.history, "the history has the key"),
             *(f"history {key}: {c.verdict()}" for key, c in self.histories.items() if not c.identical),
-            *_only_in_one(self.by_hand.variables, self.fit.variables, "there is the variable"),
+            *self._only_in_one(self.by_hand.variables, self.fit.variables, "there is the variable"),
             *(_variable_text(path, c) for path, c in self.variables.items() if not c.identical),
         ]
 
     def _first_call_that_differs(self) -> list[str]:
         first, second = self.by_hand.calls, self.fit.calls
+        name, other_name = self.names
         for number, (one, other) in enumerate(zip(first, second, strict=False)):
             # as text, in which NaN is NaN, and -0.0 is not 0.0
             if repr(one) != repr(other):
-                return [f"callback call {number}: by hand {_call_text(one)}, .fit {_call_text(other)}"]
+                return [f"callback call {number}: {name} {_call_text(one)}, {other_name} {_call_text(other)}"]
         if len(first) != len(second):
-            return [f"callbacks are called {len(first)} times by hand, {len(second)} times by .fit"]
+            by = [by_text(one) for one in self.names]
+            return [f"callbacks are called {len(first)} times {by[0]}, {len(second)} times {by[1]}"]
         return []
+
+    def _only_in_one(self, first: Iterable[str], second: Iterable[str], what: str) -> list[str]:
+        one, other = set(first), set(second)
+        return [
+            *(f"{what} {key!r} {by_text(self.names[0])} only" for key in sorted(one - other)),
+            *(f"{what} {key!r} {by_text(self.names[1])} only" for key in sorted(other - one)),
+        ]
 
     @property
     def identical(self) -> bool:
@@ -146,20 +159,18 @@ def _float_type(losses: list[float]) -> str:
         return "float32" if np.array_equal(numbers.astype("float32"), numbers, equal_nan=True) else "float64"
 
 
-def _only_in_one(first: Iterable[str], second: Iterable[str], what: str) -> list[str]:
-    one, other = set(first), set(second)
-    return [
-        *(f"{what} {name!r} by hand only" for name in sorted(one - other)),
-        *(f"{what} {name!r} by .fit only" for name in sorted(other - one)),
-    ]
+def by_text(name: str) -> str:
+    """Write how something was trained: by hand, by .fit, by your loop."""
+    return name if name.startswith("by ") else f"by {name}"
 
 
 def _variable_text(path: str, comparison: Comparison) -> str:
     at = comparison.first_difference
     if at is None or at.index is None:
         return f"variable {path} differs in shape or type"
+    name, other = comparison.names
     return (
-        f"variable {path} at {at.index}: by hand {at.first!r}, .fit {at.second!r}, {at.abs_diff:.2g} or "
+        f"variable {path} at {at.index}: {name} {at.first!r}, {other} {at.second!r}, {at.abs_diff:.2g} or "
         f"{at.ulp:.0f} ulp apart; the largest is {comparison.weights_max_abs_diff:.2g}"
     )
 

@@ -229,7 +229,8 @@ def _compare_loop(loop: Training, by_fit: Training, seed: int) -> FitComparison:
     if not any(name.startswith(OPTIMIZER) for name in loop.variables):
         notes.append("Not compared: the optimizer, since the loop has built none.")
         variables = {name: value for name, value in variables.items() if not name.startswith(OPTIMIZER)}
-    compared = FitComparison(loop, replace(by_fit, history=history, variables=variables), seed)
+    kept = replace(by_fit, history=history, variables=variables)
+    compared = FitComparison(loop, kept, seed, ("your loop", ".fit"))
     compared.notes = notes
     return compared
 

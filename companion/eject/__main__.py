@@ -119,7 +119,7 @@ def told(proof: "FitComparison", options: argparse.Namespace) -> str:
 
 
 def _difference(proof: "FitComparison") -> str:
-    found = proof.differences[0].replace("by hand", "by the script")
+    found = proof.differences[0]
     return found if proof.repeatable else f"{found} (but .fit does not equal itself either)"
 
 

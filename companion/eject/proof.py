@@ -41,7 +41,7 @@ def prove(file: str, script: str, options: argparse.Namespace) -> "FitComparison
     Returns
     -------
     FitComparison
-        It compares the script ("by hand") with ``.fit``. If they differ, ``.fit`` trains again, and
+        It compares the script with ``.fit``. If they differ, ``.fit`` trains again, and
         `repeatable` says whether it equals itself.
 
     Raises
@@ -59,7 +59,7 @@ def prove(file: str, script: str, options: argparse.Namespace) -> "FitComparison
         written.write_text(script, encoding="utf-8")
         by_fit = _trained(folder, FIT, file, *given)
         by_loop = _trained(folder, LOOP, file, "--script", str(written))
-        comparison = FitComparison(by_loop, by_fit, options.seed)
+        comparison = FitComparison(by_loop, by_fit, options.seed, ("the script", ".fit"))
         if not comparison.identical:
             again = _trained(folder, FIT, file, *given)
             comparison.repeatable = FitComparison(by_fit, again, options.seed).identical

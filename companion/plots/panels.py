@@ -151,6 +151,7 @@ def draw_with_fit(
     epochs: Mapping[str, Sequence[int]],
     title: str,
     show: bool,
+    names: tuple[str, str] = ("by hand", ".fit"),
 ) -> Figure:
     """Draw what two trainings report: a row of panels for the curves, one for their differences.
 
@@ -164,11 +165,14 @@ def draw_with_fit(
         Over all of it.
     show : bool
         Whether it is to open in a window.
+    names : pair of str
+        What to call the two.
 
     Returns
     -------
     Figure
     """
+    labels = {} if names[0] == "by hand" else dict(zip(("by_hand", "fit"), names, strict=True))
     with matplotlib.rc_context(STYLE):
         exact = {
             name: bool(np.array_equal(pair["by_hand"], pair["fit"], equal_nan=True))
@@ -178,11 +182,11 @@ def draw_with_fit(
         figure = new_figure(show, 5.8 * max(len(histories), 1), 4.2 * rows)
         places = figure.subplots(rows, max(len(histories), 1), squeeze=False)
         for (name, pair), panels in zip(histories.items(), places.T, strict=False):
-            draw_histories(panels[0], pair, name, epochs[name])
+            draw_histories(panels[0], pair, name, epochs[name], labels)
             if exact[name]:
-                panels[0].set_title(f"The {name}: by hand minus .fit is exactly 0 in every epoch")
+                panels[0].set_title(f"The {name}: {names[0]} minus {names[1]} is exactly 0 in every epoch")
             if rows == 2:
-                draw_differences(panels[1], pair, name, epochs[name])
+                draw_differences(panels[1], pair, name, epochs[name], labels)
         figure.suptitle(title)
     return figure
 

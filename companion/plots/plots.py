@@ -136,6 +136,7 @@ def draw_differences(
     histories: Mapping[str, Sequence[float]],
     what: str = "losses",
     epochs: Sequence[int] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Draw how far NumPy and by hand are from ``.fit``: a flat line at 0 is the point of the picture.
 
@@ -149,7 +150,10 @@ def draw_differences(
         Of what they are.
     epochs : sequence of int, optional
         Their numbers, where they are not from 0 on.
+    names : mapping of str to str, optional
+        What to call a training, where it is not as in `HISTORIES`.
     """
+    called = {key: style["label"] for key, style in HISTORIES.items()} | dict(names or {})
     fit = _drawable(histories["fit"])
     for key, width in DIFFERENCE_WIDTHS.items():
         if key not in histories:
@@ -157,10 +161,10 @@ def draw_differences(
         difference = _drawable(histories[key]) - fit
         largest = abs_difference(histories[key], histories["fit"]).max()
         size = "exactly 0 in every epoch" if largest == 0 else f"at most {largest:.1e}"
-        label = f"{HISTORIES[key]['label']} minus .fit: {size}"
+        label = f"{called[key]} minus {called['fit']}: {size}"
         style = dict(color=HISTORIES[key]["color"], linewidth=width, marker=_marker(difference))
         axes.plot(epochs or range(len(difference)), difference, label=label, **style)
-    label_epochs(axes, "What is left when .fit is subtracted", f"difference of the {what}")
+    label_epochs(axes, f"What is left when {called['fit']} is subtracted", f"difference of the {what}")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend above the curves
     axes.legend(loc="upper right")

@@ -17,7 +17,7 @@ from companion.report.questions import mark, predictions_of
 from companion.report.result import Printed, Result, side_by_side
 from companion.report.runs import Run, Runs, Train, accuracy, compare, fast, histories_of
 from companion.terminal.console import Report
-from companion.terminal.formats import distance, loss_text, settings_text
+from companion.terminal.formats import column, distance, settings_text
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
@@ -80,11 +80,9 @@ def print_lead(
         hand, fit = runs(by_hand), runs(with_fit if options.textbook_fit else fast(with_fit, *callbacks))
     comparison = compare(hand, fit, dtype)
     shown = sorted({0, epochs // 2, epochs - 1})
-    pairs = comparison.frame().iloc[shown][["by hand", ".fit", "difference"]].to_numpy()
-    rows = [
-        [str(epoch), loss_text(a), loss_text(b), distance(apart)]
-        for epoch, (a, b, apart) in zip(shown, pairs, strict=True)
-    ]
+    a, b, apart = comparison.frame().iloc[shown][["by hand", ".fit", "difference"]].to_numpy().T
+    epochs_text, apart_text = map(str, shown), map(distance, apart)
+    rows = [list(row) for row in zip(epochs_text, column(a), column(b), apart_text, strict=True)]
     report.print()
     report.table(["epoch", "by hand", ".fit", "difference"], rows)
     report.print()
@@ -132,18 +130,20 @@ def print_guesses(report: Report, name: str, options: argparse.Namespace, runs: 
 
 
 def print_side_by_side(
-    report: Report, histories: Mapping[str, Sequence[float]], epochs: Sequence[int] | None = None
+    report: Report,
+    histories: Mapping[str, Sequence[float]],
+    epochs: Sequence[int] | None = None,
+    names: Mapping[str, str] = NAMES,
 ) -> None:
     """Print the losses of about ten epochs, spread over the run, in one column a training."""
     frame = side_by_side(histories)
     spread = np.linspace(0, len(frame), ROWS).round().astype(int)
     shown = np.unique(np.minimum(spread, len(frame) - 1))
     numbers = range(len(frame)) if epochs is None else epochs
-    rows = [
-        [str(numbers[at]), *(loss_text(loss) for loss in row[:-1]), distance(row[-1])]
-        for at, row in zip(shown, frame.to_numpy()[shown], strict=True)
-    ]
-    report.table(["epoch", *(NAMES[key] for key in histories), "largest\ndifference"], rows)
+    *losses, apart = frame.to_numpy()[shown].T
+    columns = [str(numbers[at]) for at in shown], *map(column, losses), map(distance, apart)
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    report.table(["epoch", *(names[key] for key in histories), "largest\ndifference"], rows)
 
 
 def print_verdict(report: Report, comparison: Comparison, what: str = "") -> None:

@@ -1,15 +1,16 @@
 """How numbers are written: in a table, in a sentence, in JSON."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def loss_text(loss: float) -> str:
-    """Format a loss with as many digits as a column has room for."""
-    if not math.isfinite(loss):
-        return number_word(loss)
-    return f"{loss:.12f}" if abs(loss) < 1000 else f"{loss:.8e}"
+def column(losses: Iterable[float]) -> list[str]:
+    """Format the losses of one column alike, with as many digits as it has room for."""
+    losses = list(losses)
+    largest = max((abs(loss) for loss in losses if math.isfinite(loss)), default=0.0)
+    form = ".8e" if largest >= 1e9 else f".{min(12, 15 - len(str(int(largest))))}f"
+    return [f"{loss:{form}}" if math.isfinite(loss) else number_word(loss) for loss in losses]
 
 
 def short_loss(loss: float) -> str:

@@ -227,7 +227,7 @@ def test_a_loop_of_ones_own_takes_the_place_of_the_one_by_hand(model_file, tmp_p
     assert "identical: 2 epochs of loss, " in out
     assert "Not compared, since the loop does not report it: accuracy." in out
     assert "train takes no shuffle." in out
-    assert re.search(r"an epoch [\d.]+ m?s by hand, [\d.]+ m?s by \.fit", out)
+    assert re.search(r"an epoch [\d.]+ m?s by my_loop.py, [\d.]+ m?s by \.fit", out)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +254,35 @@ def test_of_a_loop_that_is_not_fit_check_says_why(model_file, tmp_path, capsys, 
         if change[1] in code
     )
     assert f"my_loop.py, line {line}: " in out or said == "plain-mean-over-batches"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("loss = loss_of(y, model(x, training=True))", "loss = loss_of(y, model(x))"), "training-left-out"),
+        (("x[rows:], y[rows:]", "x[:rows], y[:rows]"), "in the training itself; look at the validation"),
+    ],
+)
+def test_a_loop_with_validation_is_judged_by_its_training(model_file, tmp_path, capsys, change, said):
+    loop = LOOP.replace("batch_size):", "batch_size, validation_split=0.0):", 1)
+    loop = loop.replace(
+        "    history = []", "    rows = int(len(x) * (1 - validation_split))\n    history, val = [], []"
+    )
+    loop = loop.replace("range(0, len(x), batch_size)", "range(0, rows, batch_size)")
+    measured = (
+        "        if validation_split:\n            val.append(float(loss_of(y[rows:], model(x[rows:]))))\n"
+    )
+    loop = loop.replace("    return history", measured + '    return {"loss": history, "val_loss": val}')
+    loop = loop.replace("loss_of(y[rows:], model(x[rows:]))", "measure(x[rows:], y[rows:])").replace(
+        "    for _ in", "    measure = tf.function(lambda x, y: loss_of(y, model(x)))\n    for _ in", 1
+    )
+    assert loop != loop.replace(*change)
+    (tmp_path / "my_loop.py").write_text(loop.replace(*change))
+    text = UNSHUFFLED.replace("'epochs'", "'validation_split': 0.2, 'epochs'")
+    assert main([model_file(text), "--loop", "my_loop.py", "--plot", "curves.png"]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert said in out
+    assert "epoch your loop .fit difference" in out
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What was found about a script, as a page to read, as HTML, and as numbers and strings."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from companion.check.script.reported import Reported
 from companion.check.script.training import Training
 from companion.check.verdict import ProblemVerdict
 from companion.terminal.console import Report, as_html, as_plain_text
-from companion.terminal.formats import distance, loss_text, spell_out
+from companion.terminal.formats import column, distance, spell_out
 from companion.terminal.versions import versions
 
 NOTHING = "nothing to compare"
@@ -242,19 +242,20 @@ def _source(shown: Reported) -> str:
 
 def _rows(one: TrainingCheck) -> list[list[str]]:
     known = set() if one.shown is None else set(one.shown.values)
+    mine, fit = one.verdict.learner, one.verdict.fit
     rows = []
-    for epoch, (mine, fit) in enumerate(zip(one.verdict.learner, one.verdict.fit, strict=True)):
+    for epoch, (own, of_fit) in enumerate(zip(_as_shown(mine, one.shown), column(fit), strict=True)):
         shown = epoch in known
-        apart = distance(abs(mine - fit)) if shown else "-"
-        rows.append([str(epoch), _as_shown(mine, one.shown) if shown else "-", loss_text(fit), apart])
+        apart = distance(abs(mine[epoch] - fit[epoch])) if shown else "-"
+        rows.append([str(epoch), own if shown else "-", of_fit, apart])
     return rows
 
 
-def _as_shown(loss: float, shown: Reported | None) -> str:
-    """Format a loss with the digits that the script prints, or with all that it keeps."""
+def _as_shown(losses: Sequence[float], shown: Reported | None) -> list[str]:
+    """Format losses with the digits that the script prints, or with all that it keeps."""
     if shown is None or not shown.resolution:
-        return loss_text(loss)
-    return f"{loss:.{round(-math.log10(2 * shown.resolution))}f}"
+        return column(losses)
+    return [f"{loss:.{round(-math.log10(2 * shown.resolution))}f}" for loss in losses]
 
 
 def verdict_text(one: TrainingCheck) -> str:
