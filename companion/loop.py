@@ -20,9 +20,11 @@ from companion.fit.keras_private import (
     first_epoch,
     loss_tracker,
     pythonify_logs,
+    strategy_of,
     train_validation_split,
 )
 from companion.fit.pipeline import Pipeline
+from companion.fit.replicas import build, on_each_replica, undivided
 from companion.fit.unsupported import most_epochs, refuse_what_cannot_be_equal
 
 
@@ -106,6 +108,7 @@ def fit_by_hand(
         shuffle=shuffle,
         class_weight=class_weight,
         steps_per_execution=model.steps_per_execution,
+        strategy=strategy_of(model),
     )
     validation: Pipeline | None = None  # its data are not touched before an epoch has ended
 
@@ -119,12 +122,14 @@ def fit_by_hand(
             steps=batches.steps,
             model=model,
         )
+    build(model, batches)  # only under a distribution strategy: otherwise the first step does it
     batches.reset()
     model.stop_training = False
     # `update` takes the next batch from an iterator and runs the step on it: `train_step` below, or
     # the model's own. Like .fit, it makes a graph of the step once after compile(...). If a layer
     # is frozen later, without compiling again, it is still trained.
-    update = compiled(model, own_step(model, "train_step") or train_step, "train_function")
+    step = on_each_replica(model, own_step(model, "train_step") or train_step)
+    update = compiled(model, step, "train_function")
     callbacks.on_train_begin()
     logs: Logs = {}
     epoch_logs: Logs | None = None
@@ -151,6 +156,7 @@ def fit_by_hand(
                     batch_size=validation_batch_size or batch_size,
                     steps_per_epoch=validation_steps,
                     steps_per_execution=model.steps_per_execution,
+                    strategy=strategy_of(model),
                 )
             val_logs = validate(model, validation, callbacks)
             epoch_logs |= {f"val_{name}": value for name, value in val_logs.items()}
@@ -195,7 +201,7 @@ def train_step(model: keras.Model, batch: Any) -> Logs:
         # This is the loss with the weights before this update. In the epoch's mean, a batch
         # counts by its number of rows, even if sample weights say otherwise. So the short last
         # batch counts less.
-        loss_tracker(model).update_state(loss, sample_weight=_rows(x))
+        loss_tracker(model).update_state(undivided(loss), sample_weight=_rows(x))
         # With mixed_float16, or a loss_scale_factor, a multiple of the loss is differentiated:
         # otherwise small gradients would round to 0. Then the optimizer divides by the factor. In
         # all other cases, `scaled` is the loss itself.
@@ -229,8 +235,10 @@ def validate(model: keras.Model, batches: Pipeline, callbacks: keras.callbacks.C
     dict of str to float
         The history's keys, without "val_".
     """
+    build(model, batches)
     batches.reset()
-    measure = compiled(model, own_step(model, "test_step") or test_step, "test_function")
+    step = on_each_replica(model, own_step(model, "test_step") or test_step)
+    measure = compiled(model, step, "test_function")
     model.stop_evaluating = False
     callbacks.on_test_begin()
     logs: Logs = {}
@@ -255,7 +263,7 @@ def test_step(model: keras.Model, batch: Any) -> Logs:
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     y_pred = model(x, **_training(type(model).call, False))
     loss = model.compute_loss(x, y, y_pred, sample_weight, **_training(type(model).compute_loss, False))
-    loss_tracker(model).update_state(loss, sample_weight=_rows(x))
+    loss_tracker(model).update_state(undivided(loss), sample_weight=_rows(x))
     return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
 

@@ -128,8 +128,17 @@ def _by_path(pairs: Iterable[tuple[str, Any]]) -> dict[str, np.ndarray]:
         path, number = whole, 2
         while path in found:
             path, number = f"{whole} ({number})", number + 1
-        found[path] = np.array(variable.numpy())
+        found |= _copies(path, variable)
     return found
+
+
+def _copies(path: str, variable: Any) -> dict[str, np.ndarray]:
+    """Read a variable; under a distribution strategy, its copy on each replica."""
+    value = variable.value if isinstance(variable, keras.Variable) else variable
+    if not isinstance(value, tf.distribute.DistributedValues):
+        return {path: np.array(variable.numpy())}
+    copies = enumerate(value.values)
+    return {f"{path} on replica {n}" if n else path: np.array(one.numpy()) for n, one in copies}
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ TRIED = "3.8 to 3.15"
 
 try:
     from keras.src.backend.common import global_state as _global_state
+    from keras.src.backend.tensorflow.trainer import TensorFlowTrainer as _TensorFlowTrainer
     from keras.src.optimizers.base_optimizer import BaseOptimizer as _BaseOptimizer
     from keras.src.trainers.data_adapters import get_data_adapter as get_data_adapter
     from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter as ArrayDataAdapter
@@ -33,6 +34,7 @@ except ImportError as error:
 _NEEDED = (
     ("Model", _Trainer, "_loss_tracker"),
     ("Model", _Trainer, "_initial_epoch"),
+    ("Model", _TensorFlowTrainer, "_distribute_strategy"),
     ("Optimizer", _BaseOptimizer, "_trainable_variables"),
 )
 for _of, _kind, _name in _NEEDED:
@@ -51,6 +53,16 @@ def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
     ``model.metrics[0]`` is the same, but not in a model that overrides ``metrics``.
     """
     return model._loss_tracker
+
+
+def strategy_of(model: keras.Model) -> Any:
+    """Return the ``tf.distribute.Strategy`` in whose scope a model was made; None without one."""
+    return model._distribute_strategy
+
+
+def build_on_batch(model: keras.Model, batch: Any) -> None:
+    """Build what is not built yet: layers, optimizer, and what is compiled."""
+    model._symbolic_build(data_batch=batch)
 
 
 def trained_by(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:

@@ -32,6 +32,8 @@ class Pipeline:
         Whether arrays are fed in a random order.
     steps_per_execution : int
         Steps between two calls of the callbacks.
+    strategy : tf.distribute.Strategy, optional
+        Under which the model was made: each replica gets its part of a batch.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class Pipeline:
         shuffle: bool | str = False,
         class_weight: Mapping[int, float] | None = None,
         steps_per_execution: int = 1,
+        strategy: tf.distribute.Strategy | None = None,
     ) -> None:
         self.steps_per_epoch = _limited(steps_per_epoch)
         self.steps_per_execution = steps_per_execution
@@ -62,7 +65,10 @@ class Pipeline:
             shuffle=shuffle,
             class_weight=class_weight,
         )
-        self._dataset: tf.data.Dataset = self._adapter.get_tf_dataset()
+        self._dataset: Any = self._adapter.get_tf_dataset()
+        self._is_distributed = strategy is not None
+        if strategy is not None:
+            self._dataset = strategy.experimental_distribute_dataset(self._dataset)
         self._begin()
 
     def reset(self) -> None:
@@ -121,8 +127,10 @@ class Pipeline:
     def _start_again(self) -> None:
         # Without steps_per_epoch the next epoch starts an iterator of its own, and .fit makes this one for
         # nothing. A Dataset that reshuffles notices: its epochs see its first, third, fifth order. Arrays
-        # do not, and making it takes most of the time of a short epoch, so for them it is left out.
-        if self.steps_per_epoch is None and isinstance(self._adapter, ArrayDataAdapter):
+        # do not, and making it takes most of the time of a short epoch, so for them it is left out. Under
+        # a strategy they do: an iterator reads ahead as soon as it is made, and so draws an order.
+        is_array = isinstance(self._adapter, ArrayDataAdapter) and not self._is_distributed
+        if self.steps_per_epoch is None and is_array:
             self._iterator = None
         else:
             self._start()

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from companion.fit.graph import is_by_hand
-from companion.fit.keras_private import is_of_keras, was_frozen_after_fit
+from companion.fit.keras_private import is_of_keras, strategy_of, was_frozen_after_fit
 
 # Methods that .fit calls and the loop does not: a model with its own takes other steps.
 OWN_STEPS = (
@@ -22,7 +22,7 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
     ------
     ValueError
         If it is not compiled, has its own version of one of `OWN_STEPS`, was frozen after ``.fit``, or
-        is under a distribution strategy.
+        is under a distribution strategy of several processes.
     TypeError
         If it is no Keras model.
     """
@@ -50,17 +50,38 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
             "still use its old graph: call model.compile(...) again, then both train the layers that are "
             "trainable now"
         )
-    if tf.distribute.has_strategy() or model.distribute_strategy is not tf.distribute.get_strategy():
-        strategy = type(model.distribute_strategy).__name__
-        raise ValueError(
-            f"model {model.name!r} is under {strategy}: .fit divides each batch among devices and this loop "
-            "does not; leave the strategy, or use .fit"
-        )
+    _refuse_strategy(model)
     if keras.distribution.distribution() is not None:
         raise ValueError(
             "keras.distribution is set: .fit divides data or model among devices and this loop does not; "
             "call keras.distribution.set_distribution(None), or use .fit"
         )
+
+
+def _refuse_strategy(model: keras.Model) -> None:
+    """Refuse strategies that need more than this process, and what ``.fit`` itself cannot do under one."""
+    strategy, current = strategy_of(model), tf.distribute.get_strategy()
+    if tf.distribute.has_strategy() and current is not strategy:
+        raise ValueError(
+            f"model {model.name!r} was not made in the scope of the {type(current).__name__} in which it is "
+            "trained: make and compile it in this scope, or leave the scope"
+        )
+    if strategy is None:
+        return
+    kind, replicas = type(strategy), strategy.num_replicas_in_sync
+    if kind not in (tf.distribute.OneDeviceStrategy, tf.distribute.MirroredStrategy):
+        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        name = "MultiWorkerMirroredStrategy" if several else kind.__name__
+        raise ValueError(
+            f"model {model.name!r} is under {name}, which trains in several processes or on a TPU: "
+            "this loop and .fit can be compared in one process only; use OneDeviceStrategy or "
+            "MirroredStrategy, or .fit"
+        )
+    told = f"model {model.name!r} is under {kind.__name__} with"
+    if kind is tf.distribute.MirroredStrategy and model.optimizer.gradient_accumulation_steps:
+        raise ValueError(f"{told} gradient_accumulation_steps: .fit itself fails there, so leave out one")
+    if replicas > 1 and model.steps_per_execution > 1:
+        raise ValueError(f"{told} steps_per_execution: .fit itself fails there, so leave out one")
 
 
 def most_epochs(epochs: int) -> int:

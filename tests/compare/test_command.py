@@ -269,6 +269,7 @@ def test_a_loop_with_validation_is_judged_by_its_training(model_file, tmp_path, 
         "    history = []", "    rows = int(len(x) * (1 - validation_split))\n    history, val = [], []"
     )
     loop = loop.replace("range(0, len(x), batch_size)", "range(0, rows, batch_size)")
+    loop = loop.replace("    history, val", '    print("split", validation_split)\n    history, val')
     measured = (
         "        if validation_split:\n            val.append(float(loss_of(y[rows:], model(x[rows:]))))\n"
     )
@@ -283,6 +284,10 @@ def test_a_loop_with_validation_is_judged_by_its_training(model_file, tmp_path, 
     out = " ".join(capsys.readouterr().out.split())
     assert said in out
     assert "epoch your loop .fit difference" in out
+    assert re.findall(r"split ([\d.]+)", out) == [
+        "0.2",
+        "0.0",
+    ]  # compared with its validation, judged without
 
 
 @pytest.mark.parametrize(
