@@ -57,6 +57,11 @@ def compare_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("file", metavar="MODEL.py", help="your file, with build_model() and load_data(), or package.module")
     add("--loop", metavar="LOOP.py", help="your own loop, in place of fit_by_hand: train(model, x, y, ...)")
+    add("--twice", action="store_true", help="compare .fit with .fit: why do two runs differ?")
+    resume_at = whole_number(1, None, 3)
+    add(
+        "--resume-at", type=resume_at, metavar="N", help="compare .fit with .fit saved and resumed at epoch N"
+    )
     add("--epochs", type=whole_number(1, None, 5), metavar="N", help="passes over the data (5)")
     add("--batch-size", type=whole_number(1, None, 32), metavar="N", help="rows per batch, for arrays (32)")
     add(
@@ -82,6 +87,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         check_display()
     check_outputs(parser, options, ("plot", "json", "csv"), read=options.file)
+    ways = [
+        f"--{name}" for name in ("loop", "twice", "resume-at") if getattr(options, name.replace("-", "_"))
+    ]
+    if len(ways) > 1:
+        parser.error(f"{' and '.join(ways)}: each compares something else; choose one")
+    if options.twice or options.resume_at:
+        return by_fit_alone(options)
     report = Report(quiet=options.quiet or options.to_stdout)
     # What the user's file and Keras print must not get into a result on standard output.
     with contextlib.redirect_stdout(sys.stderr) if options.to_stdout else contextlib.nullcontext():
@@ -116,6 +128,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         if train is not None and not comparison.identical:
             print_mistakes(report, *mistakes(train, taken, module, data, arguments, options))
     return deliver(comparison, options, arguments)
+
+
+def by_fit_alone(options: argparse.Namespace) -> int:
+    """Compare trainings by ``.fit`` with each other: twice, or at once and in two parts."""
+    from companion.check.learner.file import check_file
+    from companion.compare.resume import Resumed, print_states, resume
+    from companion.compare.twice import find_causes, print_causes
+
+    check_file(options.file)
+    report = Report(quiet=options.quiet or options.to_stdout)
+    told = [""]
+    what = "by .fit, twice" if options.twice else f"by .fit, at once and resumed at epoch {options.resume_at}"
+    report.heading(f"{options.file}: {what}")
+    with busy("training", lambda: told[-1]):
+        found = find_causes(options, told.append) if options.twice else resume(options, told.append)
+    if isinstance(found, Resumed):
+        print_states(report, found, options.resume_at)
+        more = {
+            "resumed_at": options.resume_at,
+            "states": {one.name: one.lost or "kept" for one in found.states},
+        }
+    else:
+        print_causes(report, found)
+        more = {
+            "causes": [one.name for one in found.found],
+            "first_difference": found.first,
+            "tried": found.tried,
+        }
+    return deliver(found.comparison, options, {}, more)
 
 
 def mistakes(
@@ -224,10 +265,15 @@ def as_dict(comparison: "FitComparison", file: str, arguments: dict[str, Any]) -
     }
 
 
-def deliver(comparison: "FitComparison", options: argparse.Namespace, arguments: dict[str, Any]) -> int:
+def deliver(
+    comparison: "FitComparison",
+    options: argparse.Namespace,
+    arguments: dict[str, Any],
+    more: dict[str, Any] | None = None,
+) -> int:
     """Write the files that were asked for, open the picture if asked, and return the exit status."""
     if options.json is not None:
-        content = spell_out(as_dict(comparison, options.file, arguments))
+        content = spell_out(as_dict(comparison, options.file, arguments) | (more or {}))
         write(options.json, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
     if options.csv is not None:
         frame = comparison.frame().astype("float64")  # which writes a float32 with all its digits

@@ -161,7 +161,7 @@ def _float_type(losses: list[float]) -> str:
 
 def by_text(name: str) -> str:
     """Write how something was trained: by hand, by .fit, by your loop."""
-    return name if name.startswith("by ") else f"by {name}"
+    return name if name.startswith(("by ", "in ", "at ")) else f"by {name}"
 
 
 def _variable_text(path: str, comparison: Comparison) -> str:

@@ -1,0 +1,121 @@
+"""A training by ``.fit`` in a process of its own: as the first one, whatever was trained before."""
+
+import argparse
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from companion.compare.suspects import SUSPECTS, installed
+
+if TYPE_CHECKING:
+    from companion.comparison.training import Training
+
+ALL, FIRST, REST, TWICE, BATCHES = "all", "first", "rest", "twice", "batches"
+
+
+class ProcessError(Exception):
+    """The training failed; the last line that it printed says why."""
+
+
+def words_of(options: argparse.Namespace) -> list[str]:
+    """Return the options of a command that decide how ``.fit`` is called, as words."""
+    given = (
+        (f"--{name.replace('_', '-')}", getattr(options, name)) for name in ("epochs", "batch_size", "seed")
+    )
+    return [word for name, value in given if value is not None for word in (name, str(value))]
+
+
+def run(module: str, *words: str, env: Mapping[str, str] | None = None) -> tuple["Training", dict[str, Any]]:
+    """Run a module that ends with `left`; return the training and whatever else it left.
+
+    Raises
+    ------
+    ProcessError
+        If it fails.
+    """
+    import numpy as np
+
+    from companion.comparison.training import Training
+
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "left.npz")
+        done = subprocess.run(
+            [sys.executable, "-m", module, *words, "--output", str(output)],
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | dict(env or {}),
+        )  # fmt: skip
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            told = re.sub(r"^python -m [\w.]+: error: ", "", lines[-1]) if lines else ""
+            raise ProcessError(told or f"the training ended with status {done.returncode}")
+        with np.load(output) as found:
+            content, *arrays = (found[name] for name in found.files)
+    told = json.loads(str(content))
+    initial = len(told["initial"])
+    training = Training(
+        None, dict(zip(told["initial"], arrays, strict=False)), told["history"],
+        dict(zip(told["variables"], arrays[initial:], strict=True)),
+        [(method, number, logs) for method, number, logs in told["calls"]],
+    )  # fmt: skip
+    return training, told["more"]
+
+
+def left(training: "Training", output: str, **more: Any) -> None:
+    """Write down what a training has left, for `run`."""
+    import numpy as np
+
+    content = {
+        "initial": list(training.initial), "history": training.history, "calls": training.calls,
+        "variables": list(training.variables), "more": more,
+    }  # fmt: skip
+    arrays = (*training.initial.values(), *training.variables.values())
+    np.savez(output, np.array(json.dumps(content)), *arrays)
+
+
+def trained(
+    file: str, what: str, words: Sequence[str], *more: str, env: Mapping[str, str] | None = None
+) -> tuple["Training", dict[str, Any]]:
+    """Train the network of a user's file by ``.fit`` in a process of its own, or a part of it; see `main`."""
+    return run(__name__, what, file, *words, *more, env=env)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train: all epochs, the first ones and save, the rest from what was saved, or all of them twice."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=(ALL, FIRST, REST, TWICE, BATCHES))
+    parser.add_argument("file")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--at", type=int, default=0)
+    parser.add_argument("--saved")
+    parser.add_argument("--off", nargs="*", default=[], choices=[one.name for one in SUSPECTS])
+    parser.add_argument("--output")
+    options = parser.parse_args(argv)
+
+    seen = installed(options.off, options.seed)
+    from companion.compare.training_of_file import TrainingOfFile
+
+    training = TrainingOfFile(options)
+    if options.what == BATCHES:
+        from companion.comparison.training import Training
+
+        left(Training(None, {}, {}, {}, []), options.output, batches=training.batches(), seen=sorted(seen))
+        return 0
+    ways = {ALL: training.all, FIRST: training.first, REST: training.rest, TWICE: training.twice}
+    result, more = ways[options.what]()
+    left(result, options.output, seen=sorted(seen), **more)
+    return 0
+
+
+if __name__ == "__main__":
+    from companion.terminal.console import command
+
+    raise SystemExit(command("python -m companion.compare")(functools.partial(main))())

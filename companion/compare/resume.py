@@ -1,0 +1,189 @@
+"""Does a training that is saved and resumed end as one without a break? If not: what is lost?"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from companion.compare.own_process import ALL, BATCHES, FIRST, REST, ProcessError, trained, words_of
+from companion.comparison.fit_comparison import FitComparison
+from companion.errors import UserError
+from companion.terminal.console import Report
+
+NAMES = ("in two parts", "at once")
+
+
+@dataclass(frozen=True)
+class State:
+    """Something that a training needs in order to go on.
+
+    Attributes
+    ----------
+    name : str
+        What it is.
+    lost : str
+        How it differs after the model was loaded; empty if it is kept.
+    cure : str
+        What to do about that.
+    """
+
+    name: str
+    lost: str = ""
+    cure: str = ""
+
+
+@dataclass
+class Resumed:
+    """A training in two parts beside one at once.
+
+    Attributes
+    ----------
+    comparison : FitComparison
+        Of the two.
+    states : list of State
+        What is kept and what is lost when epoch `at` begins.
+    """
+
+    comparison: FitComparison
+    states: list[State] = field(default_factory=list)
+
+
+def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
+    """Train at once; then in two parts, with ``model.save`` and a new process between them.
+
+    Parameters
+    ----------
+    options : Namespace
+        With `file`, `epochs`, `batch_size`, `seed`, and `resume_at`: the first epoch of the second part.
+    tell : callable
+        Called with what is being done.
+
+    Raises
+    ------
+    UserError
+        If a training fails, or the model cannot be saved or loaded.
+    """
+    words = [*words_of(options), "--at", str(options.resume_at)]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            saved = str(Path(folder, "model.keras"))
+            tell("at once")
+            whole, before = trained(options.file, ALL, words)
+            tell(f"epochs before {options.resume_at}, then saved")
+            first, _ = trained(options.file, FIRST, words, "--saved", saved)
+            tell(f"loaded in a new process, from epoch {options.resume_at} on")
+            rest, after = trained(options.file, REST, words, "--saved", saved)
+        variables = rest.variables
+        if len(variables) == len(whole.variables):  # loading may change their paths, not their order
+            variables = dict(zip(whole.variables, variables.values(), strict=True))
+        parts = replace(rest, history=_joined(first.history, rest.history), variables=variables, calls=[])
+        comparison = FitComparison(parts, replace(whole, calls=[]), options.seed, NAMES)
+        tell("the order of the rows")
+        batches = trained(options.file, BATCHES, words)[1]["batches"]
+        if not comparison.identical:
+            tell("at once, again")
+            again = replace(trained(options.file, ALL, words)[0], calls=[])
+            comparison.repeatable = FitComparison(again, replace(whole, calls=[]), options.seed).identical
+    except ProcessError as error:
+        raise UserError(str(error)) from None
+    if not before["at"] or not after["at"]:
+        raise UserError(
+            f"--resume-at {options.resume_at}: the training has no such epoch to go on with; a callback or "
+            "`epochs` ends it before"
+        )
+    return Resumed(comparison, _states(before["at"], after["at"], batches, options.resume_at))
+
+
+def _joined(first: dict[str, list], rest: dict[str, list]) -> dict[str, list]:
+    return {name: [*first.get(name, []), *rest.get(name, [])] for name in {**first, **rest}}
+
+
+def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[str]], at: int) -> list[State]:
+    """Compare what is there when epoch `at` begins, without and with the break."""
+    found = [
+        State(
+            "the weights",
+            _differing(before["weights"], after["weights"]),
+            "With use_ema the end of .fit puts the averages in their place: save in a callback, before it.",
+        ),
+        State(
+            "the optimizer's variables",
+            _differing(before["optimizer"], after["optimizer"]),
+            "Save with model.save, not with model.save_weights, and do not compile again.",
+        ),
+        State(
+            "the learning rate",
+            "" if before["rate"] == after["rate"] else f"{after['rate']:g} instead of {before['rate']:g}",
+            "Set optimizer.learning_rate to what it was; a schedule needs optimizer.iterations.",
+        ),
+    ]
+    if before["seeds"]:
+        found.append(
+            State(
+                "the seeds of random layers",
+                _differing(before["seeds"], after["seeds"]),
+                "Save the variables of each seed generator too, and assign them after loading.",
+            )
+        )
+    again = batches[at] == batches[0] and len({tuple(epoch) for epoch in batches}) > 1
+    found.append(
+        State(
+            "the order of the rows",
+            f"epoch {at} feeds the batches of epoch 0 again" if again else "",
+            f"Shuffle by a seed that depends on the epoch, or draw {at} epochs of batches before you go on.",
+        )
+    )
+    drawn = before["drawn"]
+    found.append(
+        State(
+            "generators of random numbers",
+            f"{' and '.join(drawn)} {'begins' if len(drawn) == 1 else 'begin'} anew" if drawn else "",
+            "Save numpy.random.get_state() and random.getstate(), and set them after loading.",
+        )
+    )
+    for name, kept in before["callbacks"].items():
+        now = after["callbacks"].get(name, {})
+        changed = [
+            f"{key} {now.get(key)} instead of {value}" for key, value in kept.items() if now.get(key) != value
+        ]
+        found.append(
+            State(
+                f"the callback {name}",
+                ", ".join(changed),
+                "A callback begins anew with each .fit: write down what it remembers, and set it again.",
+            )
+        )
+    return found
+
+
+def _differing(before: list[list[str]], after: list[list[str]]) -> str:
+    """Name the variables that differ; "" if none does. Loading may change their paths, not their order."""
+    if len(before) != len(after):
+        return f"{len(after)} variables instead of {len(before)}"
+    names = [path for (path, value), (_, now) in zip(before, after, strict=True) if value != now]
+    if not names:
+        return ""
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return f"{', '.join(names[:2])}{more} of {len(before)}"
+
+
+def print_states(report: Report, resumed: Resumed, at: int) -> None:
+    """Print what is kept and what is lost between the two parts, and the verdict."""
+    report.part(f"When epoch {at} begins")
+    report.table(
+        ["", "after loading"],
+        [[one.name, f"lost: {one.lost}" if one.lost else "kept"] for one in resumed.states],
+        text_columns=(0, 1),
+    )
+    lost = [one for one in resumed.states if one.lost]
+    if lost:
+        report.part("What to do")
+        for one in lost:
+            report.print(f"{one.name[0].upper()}{one.name[1:]}: {one.cure}")
+    report.part("The verdict")
+    same = resumed.comparison.identical
+    report.print(repr(resumed.comparison), style="bold green" if same else "bold red")
+    if not same and not lost:
+        report.print("Nothing that was looked at is lost. Does .fit repeat itself? See --twice.")

@@ -1,0 +1,190 @@
+"""What can make two equal trainings differ, and how each of these suspects is turned off.
+
+This is done before the user's file runs, so that whatever it imports or calls is already replaced.
+"""
+
+import functools
+import random
+import sys
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """Something that can change from one training to the next.
+
+    Attributes
+    ----------
+    name : str
+        A word for it.
+    what : str
+        What it is.
+    cure : str
+        What to do about it.
+    everywhere : bool
+        Whether it is always there; otherwise only where a training has come across it.
+    """
+
+    name: str
+    what: str
+    cure: str
+    everywhere: bool = False
+
+
+SEED, UNSEEDED, HASHES = "seed", "unseeded", "hashes"
+XLA, PARALLEL, AHEAD, THREADS = "xla", "parallel", "ahead", "threads"
+SUSPECTS = (
+    Suspect(
+        SEED,
+        "random numbers that are drawn while your file is imported, before the seed is set",
+        "Call keras.utils.set_random_seed at the top of your file, or draw them in load_data().",
+        everywhere=True,
+    ),
+    Suspect(
+        UNSEEDED,
+        "a generator of random numbers without a seed, such as numpy.random.default_rng()",
+        "Give it a seed.",
+    ),
+    Suspect(
+        HASHES,
+        "the order of a set, which depends on Python's hash seed",
+        "Sort what comes out of a set, or start Python with PYTHONHASHSEED=0.",
+        everywhere=True,
+    ),
+    Suspect(
+        XLA,
+        "random operations of TensorFlow under XLA, which take no notice of the seed",
+        "Compile with jit_compile=False, or use keras.random and the layers of Keras.",
+    ),
+    Suspect(
+        PARALLEL,
+        "random operations in a map with num_parallel_calls: threads draw in any order",
+        "Leave out num_parallel_calls, or use tf.random.stateless_... with a seed for each row.",
+    ),
+    Suspect(
+        AHEAD,
+        "data that a thread reads ahead: a generator or a PyDataset that changes meanwhile",
+        "Let a batch depend on nothing but its number, or leave out prefetch and workers.",
+    ),
+    Suspect(
+        THREADS,
+        "the threads of an operation, which add up numbers in any order",
+        "Call tf.config.experimental.enable_op_determinism() before the training.",
+        everywhere=True,
+    ),
+)
+
+
+def installed(off: Collection[str], seed: int) -> set[str]:
+    """Watch out for the suspects in this process, and turn some of them off.
+
+    Parameters
+    ----------
+    off : collection of str
+        The names of those that are turned off; `HASHES` only by the environment of the process.
+    seed : int
+        Put where there is none.
+
+    Returns
+    -------
+    set of str
+        The names of those that the training comes across; it grows while the training runs.
+    """
+    import keras
+    import tensorflow as tf
+
+    from companion.check.recording.patches import definer
+
+    seen = {one.name for one in SUSPECTS if one.everywhere}
+    if SEED in off:
+        keras.utils.set_random_seed(seed)
+    if THREADS in off:
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    watch = functools.partial(_watch, seen, off)
+    _seeds(watch, seed)
+    _data(watch, seen, off)
+
+    def compiled(original: Callable, model: Any, *args: Any, **settings: Any) -> Any:
+        original(model, *args, **settings)
+        if model.jit_compile and not model.run_eagerly:
+            seen.add(XLA)
+            if XLA in off:
+                model.jit_compile = False
+
+    # Where it is defined: a model whose class has its own `compile` is loaded without being compiled.
+    _replace(definer(keras.Model, "compile"), "compile", compiled)
+    return seen
+
+
+def _watch(seen: set[str], off: Collection[str], name: str) -> bool:
+    """Note that a suspect is there; return whether it is turned off."""
+    seen.add(name)
+    return name in off
+
+
+def _replace(owner: Any, name: str, wrapper: Callable) -> None:
+    """Let `wrapper` be called in place of a function or method, which it gets first."""
+    setattr(owner, name, _bound(getattr(owner, name), wrapper))
+
+
+def _bound(original: Callable, wrapper: Callable) -> Callable:
+    @functools.wraps(original)
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        return wrapper(original, *args, **kwargs)
+
+    return replaced
+
+
+def _seeds(watch: Callable[[str], bool], seed: int) -> None:
+    """Replace what makes generators of random numbers, where it is called without a seed."""
+    import numpy as np
+    import tensorflow as tf
+
+    def seeded(original: Callable, given: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if given is None and not kwargs and watch(UNSEEDED):
+            given = seed
+        return original(given, *args, **kwargs)
+
+    for owner, name in ((np.random, "default_rng"), (np.random, "seed"), (random, "seed")):
+        _replace(owner, name, seeded)
+
+    def from_state(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        if watch(UNSEEDED):
+            return tf.random.Generator.from_seed(seed)
+        return original(*args, **kwargs)
+
+    _replace(tf.random.Generator, "from_non_deterministic_state", from_state)
+
+
+def _data(watch: Callable[[str], bool], seen: set[str], off: Collection[str]) -> None:
+    """Replace what reads data in threads."""
+    import keras
+    import tensorflow as tf
+
+    def mapped(original: Callable, dataset: Any, function: Callable, *args: Any, **kwargs: Any) -> Any:
+        parallel = [value for value in (*args[:1], kwargs.get("num_parallel_calls")) if value is not None]
+        own = not sys._getframe(2).f_globals.get("__name__", "").startswith("keras.")
+        if parallel and own and watch(PARALLEL):
+            args, kwargs = (), {name: kwargs[name] for name in kwargs if name in ("name",)}
+        return original(dataset, function, *args, **kwargs)
+
+    _replace(tf.data.Dataset, "map", mapped)
+
+    def prefetched(original: Callable, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        return dataset if AHEAD in off else original(dataset, *args, **kwargs)
+
+    def generated(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        watch(AHEAD)
+        return original(*args, **kwargs)
+
+    _replace(tf.data.Dataset, "prefetch", prefetched)
+    tf.data.Dataset.from_generator = staticmethod(_bound(tf.data.Dataset.from_generator, generated))
+    workers = keras.utils.PyDataset.workers
+
+    def fewer(sequence: Any) -> int:
+        return 1 if AHEAD in off else workers.fget(sequence)
+
+    keras.utils.PyDataset.workers = property(fewer, workers.fset)

@@ -1,0 +1,180 @@
+"""The network of a user's file, trained by ``.fit``: at once, in two parts, or twice in one process."""
+
+import argparse
+import functools
+import hashlib
+import random
+from typing import Any
+
+import keras
+import numpy as np
+
+from companion.compare.model_file import fit_arguments, load_model_file, read_data, told_in_one_line
+from companion.comparison.training import RecordCalls, Training, variables_of
+from companion.errors import UserError
+from companion.fit.keras_private import same_names, strategy_of
+from companion.fit.pipeline import Pipeline
+
+PIPELINE = ("sample_weight", "batch_size", "steps_per_epoch", "class_weight")
+
+
+class TrainingOfFile:
+    """Trains the network of a user's file.
+
+    Parameters
+    ----------
+    options : Namespace
+        With `file`, `epochs`, `batch_size`, `seed`, `at` (where the first part ends) and `saved` (the
+        file for the model between the parts).
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        module: Any = load_model_file(options.file)
+        module.load_data = functools.cache(module.load_data)
+        self.module = module
+
+    def all(self) -> tuple[Training, dict[str, Any]]:
+        """Train all epochs at once; look at what is there when epoch `at` begins."""
+        with self._seeded():
+            return self._fit(self.module.build_model())
+
+    def first(self) -> tuple[Training, dict[str, Any]]:
+        """Train the epochs before `at`, and save the model."""
+        with self._seeded():
+            result = self._fit(self.module.build_model(), epochs=self.options.at)
+        result[0].model.save(self.options.saved)
+        return result
+
+    def rest(self) -> tuple[Training, dict[str, Any]]:
+        """Load what `first` has saved, and train the other epochs."""
+        own = {name: thing for name, thing in vars(self.module).items() if callable(thing)}
+        with self._seeded():
+            try:
+                model = keras.models.load_model(self.options.saved, custom_objects=own)
+            except Exception as error:  # whatever the user's classes raise
+                told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                raise UserError(
+                    f"{self.options.file}: the model can be saved, but not loaded: {told}"
+                ) from None
+            return self._fit(model, initial_epoch=self.options.at)
+
+    def twice(self) -> tuple[Training, dict[str, Any]]:
+        """Train twice in this process, and return the second training."""
+        self.all()
+        self.module.load_data.cache_clear()
+        keras.utils.clear_session()
+        return self.all()
+
+    def batches(self) -> list[list[str]]:
+        """Return a fingerprint of each batch of the epochs up to `at`, without training."""
+        with self._seeded():
+            model = self.module.build_model()
+            x, y, arguments = self._call()
+            own = {name: value for name, value in arguments.items() if name in PIPELINE}
+            if arguments.get("validation_split") and arguments.get("validation_data") is None:
+                rows = int(len(keras.tree.flatten(x)[0]) * (1 - arguments["validation_split"]))
+                x, y = (keras.tree.map_structure(lambda part: part[:rows], part) for part in (x, y))
+                own.pop("sample_weight", None)
+            pipeline = Pipeline(
+                x, y, shuffle=arguments.get("shuffle", True), strategy=strategy_of(model), **own
+            )
+            pipeline.reset()
+            found: list[list[str]] = []
+            for _ in range(self.options.at + 1):
+                found.append([])
+                with pipeline.until_data_end():
+                    for *_, iterator in pipeline.epoch():
+                        found[-1].append(_fingerprint(keras.tree.flatten(next(iterator))))
+        return found
+
+    def _seeded(self) -> Any:
+        keras.utils.set_random_seed(self.options.seed)
+        return same_names()
+
+    def _call(self) -> tuple[Any, Any, dict[str, Any]]:
+        """Return x, y and the other arguments of ``.fit``."""
+        data = read_data(self.module, self.options.file)
+        arguments = fit_arguments(self.module, self.options, data)
+        for name in ("callbacks", "validation_data"):
+            if callable(arguments.get(name)):
+                arguments[name] = arguments[name]()
+        at, epochs = self.options.at, arguments["epochs"]
+        if not arguments.get("initial_epoch", 0) <= at < epochs:
+            raise UserError(
+                f"--resume-at {at}: there are {epochs} epochs, so name one from 1 to {epochs - 1}"
+            )
+        return (data.x() if callable(data.x) else data.x), data.y, arguments
+
+    def _fit(self, model: keras.Model, **limits: int) -> tuple[Training, dict[str, Any]]:
+        with told_in_one_line(self.options.file):
+            x, y, arguments = self._call()
+            own = keras.tree.flatten(arguments.get("callbacks") or [])
+            calls, moment = RecordCalls(), _Moment(self.options.at, own)
+            initial = variables_of(model)
+            settings = {"verbose": 0, **arguments, **limits, "callbacks": [*own, calls, moment]}
+            history = model.fit(x, y, **settings)
+        training = Training(model, initial, history.history, variables_of(model), calls.calls, calls.seconds)
+        return training, {"at": moment.found}
+
+
+class _Moment(keras.callbacks.Callback):
+    """Writes down what a training needs in order to go on, when an epoch begins."""
+
+    def __init__(self, at: int, others: list[Any]) -> None:
+        super().__init__()
+        self._at, self._others = at, others
+        self._drawn: dict[str, str] = {}
+        self.found: dict[str, Any] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._drawn = _random_states()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch != self._at or self.found:
+            return
+        model = self.model
+        optimizer = list(model.optimizer.variables) if model.optimizer is not None else []
+        seeds = [variable for variable in model.variables if "seed_generator" in variable.path]
+        known = {id(variable) for variable in seeds}
+        weights = [variable for variable in model.variables if id(variable) not in known]
+        rate = getattr(model.optimizer, "learning_rate", None)
+        now = _random_states()
+        self.found = {
+            "weights": _prints(weights),
+            "optimizer": _prints(optimizer),
+            "seeds": _prints(seeds),
+            "rate": None if rate is None else float(rate() if callable(rate) else rate),
+            "callbacks": {type(one).__name__: _plain(one) for one in self._others},
+            "drawn": [name for name in now if now[name] != self._drawn[name]],
+        }
+
+
+def _prints(variables: list[Any]) -> list[tuple[str, str]]:
+    return [(variable.path, _fingerprint([variable.numpy()])) for variable in variables]
+
+
+def _plain(callback: Any) -> dict[str, str]:
+    """Return what a callback remembers, as far as it is plain numbers and words."""
+    kinds = (bool, int, float, str, list, np.floating, np.integer, type(None))
+    return {
+        name: repr(value)
+        for name, value in vars(callback).items()
+        if isinstance(value, kinds) and not name.startswith("_") and name != "params"
+    }
+
+
+def _random_states() -> dict[str, str]:
+    _, keys, *position = np.random.get_state()
+    return {
+        "numpy.random": _fingerprint([np.asarray(keys), np.asarray(position)]),
+        "random": hashlib.sha1(repr(random.getstate()).encode()).hexdigest(),
+    }
+
+
+def _fingerprint(parts: list[Any]) -> str:
+    digest = hashlib.sha1()
+    for part in parts:
+        array = np.asarray(part)
+        digest.update(repr(array.tolist()).encode() if array.dtype == object else array.tobytes())
+    return digest.hexdigest()
