@@ -241,16 +241,6 @@ def test_a_step_that_returns_no_dict_is_told():
         fit_by_hand(model, *x_and_y(), verbose=0)
 
 
-def test_a_distribution_strategy_is_refused_in_its_scope_and_for_a_model_made_in_it():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
-    with strategy.scope():
-        model = network()
-        with pytest.raises(ValueError, match="is under MirroredStrategy"):
-            fit_by_hand(model, *x_and_y())
-    with pytest.raises(ValueError, match="is under MirroredStrategy"):
-        fit_by_hand(model, *x_and_y())
-
-
 def test_what_is_no_compiled_model_is_refused():
     with pytest.raises(ValueError, match="is not compiled: call model"):
         fit_by_hand(keras.Sequential([keras.layers.Dense(1)]), *x_and_y())

@@ -108,7 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         train, taken, notes = None, arguments, []
         if options.loop is not None:
             train, taken, left_out = load_loop(options.loop, arguments)
-            notes = [f"train takes no {', '.join(left_out)}."] if left_out else []
+            names = ", ".join(left_out)
+            notes = [f"Not passed to train, which does not take it: {names}."] if left_out else []
         whose = "by hand" if options.loop is None else f"by {options.loop}"
         report.heading(f"{options.file}: {whose} and by .fit")
         told = [""]
@@ -216,7 +217,8 @@ def print_report(
         rows = [list(row) for row in zip(comparison.histories, *last, apart, strict=True)]
         report.table(["", *comparison.names, "largest\ndifference"], rows, text_columns=(0,))
     report.part("The verdict")
-    report.print(repr(comparison), style="bold green" if comparison.identical else "bold red")
+    text = comparison.text("--json has all")
+    report.print(text, style="bold green" if comparison.identical else "bold red")
 
 
 def _time(seconds: float) -> str:

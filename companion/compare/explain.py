@@ -17,7 +17,8 @@ from companion.compare.model_file import ModelData
 from companion.comparison.training import history_of
 
 JUDGED = ("epochs", "batch_size", "shuffle", "class_weight", "verbose")  # with which check can judge
-OF_VALIDATION = (
+LEFT_OUT = (
+    "callbacks",
     "validation_data",
     "validation_split",
     "validation_steps",
@@ -58,42 +59,45 @@ def mistakes_of(
     why_not : str
         Why it cannot judge the loop, or "".
     """
-    other = [name for name in arguments if name not in JUDGED + OF_VALIDATION]
+    other = [name for name in arguments if name not in JUDGED + LEFT_OUT]
     if other:
         return [], f"check judges no training with {', '.join(other)}"
     if not (isinstance(data.x, np.ndarray) and isinstance(data.y, np.ndarray)):
         return [], "check judges loops on arrays only"
     rows, what = len(data.x), "it"
-    if any(name in arguments for name in OF_VALIDATION):
-        # The training alone is judged, on the rows that are left for it.
+    ways = [taken]
+    if any(name in arguments for name in LEFT_OUT):
+        # The training alone is judged, on the rows that are left for it; some loops insist on the rest.
         if arguments.get("validation_data") is None:
             rows = int(rows * (1 - arguments.get("validation_split", 0.0)))
-        taken = _without_validation(train, taken)
-        what = "it in the training itself; look at the validation"
+        ways = [_training_alone(train, taken), taken]
+        what = "it in the training itself; look at the validation and the callbacks"
     keras.utils.set_random_seed(seed)
     model = module.build_model()
     if isinstance(model.loss, dict | list | tuple) or model.loss is None:
         return [], "check judges models with one loss"
     kind, config = type(model.optimizer), model.optimizer.get_config()
-    rate = config["learning_rate"]
+    rate = config.get("learning_rate", {})  # a LossScaleOptimizer has none of its own
 
     def optimizer(learning_rate: float) -> Any:
         own = config if isinstance(rate, dict) else config | {"learning_rate": learning_rate}
         return kind.from_config(own)
 
-    @functools.wraps(train)
-    def as_check_calls(
-        model: Any, x: Any, y: Any, *, learning_rate: float, batch_size: int, epochs: int
-    ) -> Any:
-        return history_of(train(model, x, y, **taken)).get("loss")
+    def as_check_calls(way: Mapping[str, Any]) -> Callable[..., Any]:
+        @functools.wraps(train)
+        def called(model: Any, x: Any, y: Any, *, learning_rate: float, batch_size: int, epochs: int) -> Any:
+            given = {name: value() if callable(value) else value for name, value in way.items()}
+            return history_of(train(model, x, y, **given)).get("loss")
 
-    parameters = ("model", "x", "y"), ("learning_rate", "batch_size", "epochs")
-    as_check_calls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            *(inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in parameters[0]),
-            *(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in parameters[1]),
-        ]
-    )
+        parameters = ("model", "x", "y"), ("learning_rate", "batch_size", "epochs")
+        called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                *(inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in parameters[0]),
+                *(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in parameters[1]),
+            ]
+        )
+        return called
+
     problem = Problem(
         title="your data",
         build_model=module.build_model,
@@ -108,14 +112,19 @@ def mistakes_of(
         optimizer=optimizer,
         class_weight=arguments.get("class_weight"),
     )
-    found = check_loop(as_check_calls, problem=problem)
+    for way in ways:
+        found = check_loop(as_check_calls(way), problem=problem)
+        if found.error is None:
+            break
+    else:
+        return [], f"the loop fails where check runs it: {found.error}"
     return found.mistakes, "" if found.mistakes else f"check knows no mistake that explains {what}"
 
 
-def _without_validation(train: Callable[..., Any], taken: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a loop without those of the validation; None for what it insists on."""
-    kept = {name: value for name, value in taken.items() if name not in OF_VALIDATION}
+def _training_alone(train: Callable[..., Any], taken: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a loop without validation and callbacks; None for what has no default."""
+    kept = {name: value for name, value in taken.items() if name not in LEFT_OUT}
     for one in inspect.signature(train).parameters.values():
-        if one.name in OF_VALIDATION and one.default is one.empty:
+        if one.name in LEFT_OUT and one.default is one.empty:
             kept[one.name] = 0.0 if one.name == "validation_split" else None
     return kept

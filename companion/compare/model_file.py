@@ -50,8 +50,9 @@ def file_of(name: str) -> str:
     """Return the path of a user's file, which may also be named as a module: ``package.my_model``."""
     if name.endswith(".py"):
         return name
-    path = Path(*name.split(".")).with_suffix(".py")
-    if not re.fullmatch(r"\w+(\.\w+)+", name) or not path.is_file():
+    is_module = re.fullmatch(r"\w+(\.\w+)+", name)
+    path = Path(*name.split(".")).with_suffix(".py") if is_module else None
+    if path is None or not path.is_file():
         raise UserError(
             f"{name!r} does not end in .py: name a Python file, such as my_model.py, or a module of a "
             "package in this folder, such as package.my_model"
@@ -132,7 +133,7 @@ def read_data(module: ModuleType, file: str) -> ModelData:
     names = NAMES.get(len(parts), "")
     if len(parts) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in parts):
         parts, names = (*parts[0], *parts[1]), "(x, y), (x_val, y_val)"  # as keras.datasets gives them
-    if not names or any(part is None or feeds_itself(part) for part in parts):
+    if not names or any(part is None or feeds_itself(part) or callable(part) for part in parts):
         raise UserError(f"{file}: load_data() gave {', '.join(kinds)}: it must give {allowed}")
     x, y, weights = (*parts[:3], None, None)[:3]
     held_out = parts[2:] if len(parts) == 4 else ()
@@ -203,10 +204,13 @@ def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[Non
         frames = traceback.extract_tb(error.__traceback__)
         here = {path, str(Path(path).resolve())}
         lines = [frame.lineno for frame in frames if frame.filename in here]
-        refused = isinstance(error, ValueError | TypeError) or type(error).__module__.startswith("tensorflow")
+        refused = isinstance(error, ValueError | TypeError | KeyError | NotImplementedError) or type(
+            error
+        ).__module__.startswith("tensorflow")
         if not (lines or all_exceptions or refused):
             raise
         where = f"{path}, line {lines[-1]}" if lines else path
-        text = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        text = " ".join(re.sub(r"\x1b\[\d*m", "", text).split())
         text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
         raise UserError(f"{where}: {type(error).__name__}: {text}".removesuffix(": ")) from None

@@ -32,7 +32,9 @@ def words_of(options: argparse.Namespace) -> list[str]:
     return [word for name, value in given if value is not None for word in (name, str(value))]
 
 
-def run(module: str, *words: str, env: Mapping[str, str] | None = None) -> tuple["Training", dict[str, Any]]:
+def run(
+    module: str, *words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> tuple["Training", dict[str, Any]]:
     """Run a module that ends with `left`; return the training and whatever else it left.
 
     Raises
@@ -48,12 +50,16 @@ def run(module: str, *words: str, env: Mapping[str, str] | None = None) -> tuple
         output = Path(folder, "left.npz")
         done = subprocess.run(
             [sys.executable, "-m", module, *words, "--output", str(output)],
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=cwd,
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | dict(env or {}),
         )  # fmt: skip
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
-            told = re.sub(r"^python -m [\w.]+: error: ", "", lines[-1]) if lines else ""
+            errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+            last = next(
+                (line for line in reversed(lines) if ": error: " in line), (errors or lines or [""])[-1]
+            )
+            told = re.sub(r"^python -m [\w.]+: error: ", "", last)
             raise ProcessError(told or f"the training ended with status {done.returncode}")
         with np.load(output) as found:
             content, *arrays = (found[name] for name in found.files)

@@ -127,12 +127,12 @@ def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[st
                 "Save the variables of each seed generator too, and assign them after loading.",
             )
         )
-    again = batches[at] == batches[0] and len({tuple(epoch) for epoch in batches}) > 1
+    again = batches[at] != batches[0]  # a new process begins with the order of epoch 0
     found.append(
         State(
             "the order of the rows",
-            f"epoch {at} feeds the batches of epoch 0 again" if again else "",
-            f"Shuffle by a seed that depends on the epoch, or draw {at} epochs of batches before you go on.",
+            f"epoch {at} gets the batches of epoch 0" if again else "",
+            "Shuffle by a seed that depends on the number of the epoch.",
         )
     )
     drawn = before["drawn"]
@@ -184,6 +184,6 @@ def print_states(report: Report, resumed: Resumed, at: int) -> None:
             report.print(f"{one.name[0].upper()}{one.name[1:]}: {one.cure}")
     report.part("The verdict")
     same = resumed.comparison.identical
-    report.print(repr(resumed.comparison), style="bold green" if same else "bold red")
+    report.print(resumed.comparison.text("--json has all"), style="bold green" if same else "bold red")
     if not same and not lost:
         report.print("Nothing that was looked at is lost. Does .fit repeat itself? See --twice.")

@@ -126,12 +126,12 @@ def _first_difference(comparison: FitComparison, options: argparse.Namespace) ->
                 return f"the data: batch {number} of epoch {at}"
         if len(first) != len(second):
             return f"the data: epoch {at} has {len(first)} batches, then {len(second)}"
-    begun: int | None = None
-    for (method, number, logs), (*_, again) in zip(one.calls, other.calls, strict=False):
-        begun = number if method == "on_epoch_begin" else begun
+    begun = 0
+    for (method, count, logs), (*_, again) in zip(one.calls, other.calls, strict=False):
+        begun = (number or 0) if method == "on_epoch_begin" else begun
         if repr(logs) != repr(again):
             if "batch" in method:
-                return f"what is computed: batch {number} of epoch {begun}, on the same data"
+                return f"what is computed: batch {count} of epoch {begun}, on the same data"
             return f"what is computed: the end of epoch {begun}, on the same data"
     return "the weights after training"
 
@@ -140,7 +140,7 @@ def print_causes(report: Report, causes: Causes) -> None:
     """Print whether ``.fit`` repeats itself, what differs first, and why."""
     report.part("The verdict")
     identical = causes.comparison.identical
-    report.print(repr(causes.comparison), style="bold green" if identical else "bold red")
+    report.print(causes.comparison.text("--json has all"), style="bold green" if identical else "bold red")
     if identical:
         report.print("Twice in new processes, and twice in one process.")
         return

@@ -14,7 +14,8 @@ SHOWN = 10  # differences, where a comparison is printed
 UNREPEATABLE = (
     "But .fit does not equal itself either when it trains again, so this says nothing about the loop: "
     "something changes from one training to the next. Look for data or callbacks that keep a state, or draw "
-    "numbers without a seed. Give them as functions: then they are made anew for each training."
+    "numbers without a seed. Give them as functions: then they are made anew for each training. For a model "
+    "in a file, python -m companion.compare --twice finds out what it is."
 )
 
 
@@ -143,11 +144,15 @@ class FitComparison:
         return epochs_of(longer)[key if key in longer.history else key.rpartition("[")[0]]
 
     def __repr__(self) -> str:
+        return self.text(".differences has all")
+
+    def text(self, where_all_are: str) -> str:
+        """Return the verdict, the first differences, and what was not compared."""
         notes = "".join(f"\n{line}" for line in self.notes)
         if self.identical:
             return self.verdict() + notes
         shown, more = self.differences[:SHOWN], len(self.differences) - SHOWN
-        tail = [f"... and {more} more: .differences has all"] if more > 0 else []
+        tail = [f"... and {more} more: {where_all_are}"] if more > 0 else []
         why = "" if self.repeatable else f"\n{UNREPEATABLE}"
         return "\n- ".join(["not identical:", *shown, *tail]) + why + notes
 

@@ -71,8 +71,8 @@ class Data:
 
     @property
     def stops_early(self) -> bool:
-        """Whether an epoch ends before the data: the next one of the training begins there."""
-        return self.steps is not None and (self.batches is None or self.steps < self.batches)
+        """Whether an epoch ends after some steps: the next one of the training begins there."""
+        return self.steps is not None
 
     @property
     def starts_twice(self) -> bool:
@@ -112,7 +112,7 @@ def look_at_data(x: Any, y: Any, arguments: Mapping[str, Any]) -> Data:
     if found.batches is None and not steps and (found.kind != DATASET or _is_endless(x)):
         raise UserError(f"eject writes no loop for a {found.kind} without an end: give steps_per_epoch")
     found.steps = steps
-    if found.kind == SEQUENCE and found.stops_early and (found.methods or found.workers > 1):
+    if found.kind == SEQUENCE and steps and (found.methods or found.workers > 1):
         what = " and ".join(found.methods) or "workers"
         raise UserError(
             f"eject writes no loop with steps_per_epoch for a PyDataset with {what}: threads read ahead, "
@@ -141,9 +141,13 @@ def look_at_validation(given: Any, arguments: Mapping[str, Any]) -> Data:
         raise UserError("eject writes no loop that validates on a PyDataset with random batches")
     if found.batches is None and not steps and (found.kind != DATASET or _is_endless(given)):
         raise UserError(f"eject writes no loop that validates on a {found.kind} without an end")
-    found.steps = steps
-    if not found.stops_early:
-        found.steps = None  # each validation begins anew, so only steps that end before the data count
+    if found.kind == SEQUENCE and steps and found.workers > 1:
+        raise UserError(
+            "eject writes no loop with validation_steps for a PyDataset with workers: what they have read "
+            "ahead comes in the next validation, so .fit does not repeat itself"
+        )
+    if found.batches is None or (steps or found.batches) < found.batches:
+        found.steps = steps  # each validation begins anew, so only steps that end before the data count
     return found
 
 

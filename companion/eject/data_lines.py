@@ -201,7 +201,7 @@ def parameters(plan: Plan) -> list[tuple[str, str, str]]:
         text = _argument(given, "validation_data") if plan.validation == "argument" else text
         found.append(("validation_data", "Any = None", text))
     if plan.callback_list:
-        found.append(("callbacks", "Any = None", _argument(given, "callbacks")))
+        found.append(("callbacks", "Any", _argument(given, "callbacks")))
     return found
 
 

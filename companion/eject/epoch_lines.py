@@ -52,7 +52,7 @@ def epochs(plan: Plan) -> list[str]:
         lines += [
             "# These callbacks are called as they are. They add the history that is returned.",
             "called = keras.callbacks.CallbackList("
-            f"callbacks, add_history=True, model=model, verbose=0, epochs=EPOCHS, steps={steps})",
+            f"callbacks, add_history=True, model=model, verbose=0, epochs=epochs, steps={steps})",
             "model.stop_training = False",
             "called.on_train_begin()",
         ]
@@ -63,7 +63,7 @@ def epochs(plan: Plan) -> list[str]:
     start = "INITIAL_EPOCH, " if plan.arguments.get("initial_epoch") else ""
     return [
         *lines,
-        f"for epoch in range({start}EPOCHS):",
+        f"for epoch in range({start}epochs):",
         *indented(list(_epoch(plan, stops))),
         *_end(plan),
     ]
@@ -131,20 +131,23 @@ def _epoch(plan: Plan, stops: bool) -> Iterator[str]:
     data = plan.data
     count = "count" if data.batches is not None else "STEPS_PER_EPOCH"
     batches = _batches(data, "batches", "iterator", count)
-    if listed:
-        yield f"for step, batch in enumerate({batches}):"
-        yield "    called.on_train_batch_begin(step)"
-    else:
-        yield f"for batch in {batches}:"
-    call = f"train_step({passed_to_step(data, plan.own_train_step)})"
-    yield f"    {'last = ' if of_model else ''}{call}"
     reported = _reported(plan, plan.own_train_step)
-    if listed:
-        yield f"    called.on_train_batch_end(step, {reported})"
-        yield "    if model.stop_training:"
-        yield "        break"
-    for one in plan.callbacks:
-        yield from indented(list(one.batch_end))
+    call = f"train_step({passed_to_step(data, plan.own_train_step)})"
+    call = "next_step(iterator)" if plan.fetches_in_graph else call
+    step = [f"{'last = ' if of_model else ''}{call}"]
+    if plan.hears_batches and listed:
+        end = f"called.on_train_batch_end(step, {reported})"
+        step = ["called.on_train_batch_begin(step)", *step, end, "if model.stop_training:", "    break"]
+    step += [line for one in plan.callbacks for line in one.batch_end]
+    if plan.fetches_in_graph:
+        yield "iterator = iter(batches)"
+        yield "with contextlib.suppress(tf.errors.OutOfRangeError):"
+        yield f"    {'for step in itertools.count()' if plan.hears_batches and listed else 'while True'}:"
+        yield from indented(indented(step))
+    else:
+        numbered = plan.hears_batches and listed
+        yield f"for step, batch in enumerate({batches}):" if numbered else f"for batch in {batches}:"
+        yield from indented(step)
     if data.starts_twice:
         yield "# As .fit does. A Dataset that reshuffles then draws one more order."
         yield "iter(batches)"
@@ -208,15 +211,14 @@ def _validated(plan: Plan) -> Iterator[str]:
     if "on_epoch_begin" in data.methods:
         yield f"{given}.on_epoch_begin()"
     batches = _batches(data, "validation", "validation", "VALIDATION_STEPS")
-    if plan.callback_list:
-        yield f"for step, batch in enumerate({batches}):"
+    numbered = plan.callback_list and plan.hears_test_batches
+    yield f"for step, batch in enumerate({batches}):" if numbered else f"for batch in {batches}:"
+    if numbered:
         yield "    called.on_test_batch_begin(step)"
-    else:
-        yield f"for batch in {batches}:"
     call = f"test_step({passed_to_step(data, whole)})"
     yield f"    {'last = ' if of_model else ''}{call}"
     reported = _reported(plan, whole)
-    if plan.callback_list:
+    if numbered:
         yield f"    called.on_test_batch_end(step, {reported})"
     if data.starts_twice:
         yield "iter(validation)  # likewise" if plan.data.starts_twice else "iter(validation)  # as .fit does"

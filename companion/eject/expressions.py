@@ -1,5 +1,6 @@
 """An optimizer, a loss, a metric or a schedule as the Python expression that makes it."""
 
+import contextlib
 import inspect
 import json
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 
 from companion.errors import UserError
-from companion.fit.keras_private import arguments_of
+from companion.fit.keras_private import arguments_of, plain_rate, rate_of
 
 WITHOUT_NAME = ("learning_rate", "initial_learning_rate", "inner_optimizer")  # as people write them
 PLACES = {
@@ -89,10 +90,18 @@ class Expressions:
         kind = type(thing)
         if kind.__name__ in ("LossFunctionWrapper", "MeanMetricWrapper"):
             return self._of_function_wrapper(thing)
-        given = dict(thing.get_config())
+        name = self.name_of(kind)
+        given = _configuration(thing)
         if isinstance(thing, keras.losses.Loss):
             given |= arguments_of(thing)
-        return self.call(self.name_of(kind), kind, given, self._left_out(thing))
+        lost = () if name.startswith("keras.") else _lost(thing, given)
+        if lost:
+            names = " and ".join(lost)
+            raise UserError(
+                f"{kind.__name__} cannot be made anew: its get_config() does not return {names}, which its "
+                "__init__ takes: let get_config() return it"
+            )
+        return self.call(name, kind, given, self._left_out(thing))
 
     def _left_out(self, thing: Any) -> tuple[str, ...]:
         if isinstance(thing, keras.metrics.Metric):
@@ -135,10 +144,13 @@ class Expressions:
         """Write a call with those of the arguments that are not the default."""
         parts, parameters = [], inspect.signature(kind).parameters
         for number, (argument, parameter) in enumerate(parameters.items()):
-            if argument in left_out or argument not in given or _same(given[argument], parameter.default):
+            shown = number == 0 and argument in WITHOUT_NAME  # a rate is always written
+            if argument in left_out or argument not in given:
+                continue
+            if _same(given[argument], parameter.default) and not shown:
                 continue
             text = self.of(given[argument])
-            parts.append(text if number == 0 and argument in WITHOUT_NAME else f"{argument}={text}")
+            parts.append(text if shown else f"{argument}={text}")
         if not name.startswith("keras.") and any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
             more = [key for key in given if key not in parameters and key not in left_out]
             parts += [f"{key}={self.of(given[key])}" for key in more if given[key] is not None]
@@ -161,9 +173,53 @@ class Expressions:
                 if known not in self.imported:
                     self.imported.append(known)
                 return known
+        for known, value in vars(self.module).items():
+            if isinstance(value, ModuleType) and getattr(value, name, None) is thing:
+                if known not in self.imported:
+                    self.imported.append(known)
+                return f"{known}.{name}"
         raise UserError(
-            f"{name or thing!r} has no name in your file or in Keras: define it at the top of your file"
+            f"{name or thing!r} has no name in your file or in Keras: define it at the top of your file, or "
+            "import it there"
         )
+
+
+def _configuration(thing: Any) -> dict[str, Any]:
+    """Return what an object was made with; of what is inside an optimizer, the objects themselves."""
+    if isinstance(thing, keras.optimizers.Optimizer):
+        rate, inner = rate_of(thing), getattr(thing, "inner_optimizer", None)
+        if inner is not None:
+            with _without_schedule(inner):
+                return dict(thing.get_config()) | {"inner_optimizer": inner}
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            with _without_schedule(thing):
+                return dict(thing.get_config()) | {"learning_rate": rate}
+    try:
+        return dict(thing.get_config())
+    except NotImplementedError:
+        return {}
+
+
+def _without_schedule(optimizer: keras.optimizers.Optimizer) -> contextlib.AbstractContextManager[None]:
+    """Let an optimizer whose schedule has no configuration have one itself, in the ``with`` block."""
+    schedule = isinstance(rate_of(optimizer), keras.optimizers.schedules.LearningRateSchedule)
+    return plain_rate(optimizer) if schedule else contextlib.nullcontext()
+
+
+def _lost(thing: Any, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the arguments of a user's class that its configuration leaves out, but for obvious defaults."""
+    found = []
+    for name, one in inspect.signature(type(thing)).parameters.items():
+        plain = one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+        if not plain or name in given or name in ("name", "dtype", "reduction"):
+            continue
+        kept = getattr(thing, name, getattr(thing, f"_{name}", _UNKNOWN))
+        if one.default is one.empty or kept is _UNKNOWN or not _same(kept, one.default):
+            found.append(name)
+    return tuple(found)
+
+
+_UNKNOWN = object()
 
 
 def _same(value: Any, default: Any) -> bool:

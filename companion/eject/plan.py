@@ -13,10 +13,15 @@ import numpy as np
 
 from companion.compare.model_file import ModelData
 from companion.eject.callbacks import PlainCallback, plain_callbacks
-from companion.eject.data import PARTS, Data, first_batch, held_out, look_at_data, look_at_validation
+from companion.eject.data import DATASET, PARTS, Data, first_batch, held_out, look_at_data, look_at_validation
 from companion.eject.expressions import Expressions
 from companion.errors import UserError
-from companion.fit.keras_private import excluded_from_decay, is_of_keras, parts_of_compile
+from companion.fit.keras_private import (
+    excluded_from_decay,
+    has_further_metrics,
+    is_of_keras,
+    parts_of_compile,
+)
 from companion.fit.unsupported import refuse_what_cannot_be_equal
 
 KNOWN = (
@@ -36,21 +41,23 @@ OWN_METHODS = ("compute_loss", "compute_metrics", "metrics", "reset_metrics")
 
 @dataclass(frozen=True)
 class LossOfOutput:
-    """A compiled loss: its name, of which output ("" for the only one), as an expression, its weight."""
+    """A compiled loss: its name, its output and target ("" for the only one), its expression, its weight."""
 
     name: str
     output: str
+    target: str
     expression: str
     weight: str
 
 
 @dataclass(frozen=True)
 class MetricOfOutput:
-    """A compiled metric: its variable, its expression, of which output, whether rows' weights count."""
+    """A compiled metric: its variable, its expression, of which output and target, whether weights count."""
 
     variable: str
     expression: str
     output: str
+    target: str
     weighted: bool
 
 
@@ -86,6 +93,8 @@ class Plan:
         How it was compiled.
     optimizer : list of str
         Lines that make it.
+    takes_optimizer : bool
+        Whether it is the one of the compiled model, since it cannot be written.
     scales, averages : bool
         Whether the optimizer scales the loss, and whether it keeps an average of the weights.
     losses, metrics : list
@@ -98,6 +107,8 @@ class Plan:
         Those that are written as plain lines.
     callback_list : bool
         Whether the callbacks are called as they are.
+    hears_batches, hears_test_batches : bool
+        Whether one of these does something before or after a batch.
     """
 
     file: str
@@ -118,6 +129,7 @@ class Plan:
     eager: bool = False
     jit: bool = False
     optimizer: list[str] = field(default_factory=list)
+    takes_optimizer: bool = False
     scales: bool = False
     averages: bool = False
     losses: list[LossOfOutput] = field(default_factory=list)
@@ -126,6 +138,14 @@ class Plan:
     penalties: bool = False
     callbacks: list[PlainCallback] = field(default_factory=list)
     callback_list: bool = False
+    hears_batches: bool = False
+    hears_test_batches: bool = False
+
+    @property
+    def fetches_in_graph(self) -> bool:
+        """Whether the graph of a step fetches the batch: only ``.fit`` notices the end of data so late."""
+        data = self.data
+        return data.kind == DATASET and data.batches is None and not data.steps and not self.eager
 
     @property
     def reports_loss_only(self) -> bool:
@@ -151,6 +171,11 @@ def make_plan(
         raise UserError(str(error)) from None
     own = {key: value for key, value in arguments.items() if key not in ("verbose", "validation_data")}
     callbacks = own.pop("callbacks", None)
+    if own.get("initial_epoch", 0) >= own["epochs"]:
+        first = own["initial_epoch"]
+        raise UserError(f"initial_epoch={first} leaves nothing to train: epochs={own['epochs']}")
+    if arguments.get("validation_data") is not None:
+        own.pop("validation_split", None)
     for key in own:
         if key not in KNOWN:
             raise UserError(f"eject writes no loop with {key}: leave it out, or use fit_by_hand")
@@ -168,7 +193,22 @@ def make_plan(
     plan.callbacks, plan.callback_list = plain_callbacks(made, plan.expressions, model, _reports(plan), first)
     if plan.own_train_step and plan.callbacks:
         plan.callbacks, plan.callback_list = [], True
+    if plan.callback_list:  # they find the compiled metrics in the model, so these are the ones to update
+        plan.expressions, plan.losses, plan.metrics, plan.reported = Expressions(module), [], [], []
+        _look_at_model(plan, model, first_batch(plan.data, x(), data.y))
+    plan.hears_batches, plan.hears_test_batches = (_hears(made, one) for one in ("train", "test"))
     return plan
+
+
+def _hears(callbacks: Any, what: str) -> bool:
+    """Return whether a callback has a method of its own for a batch of the training or the validation."""
+    names = [f"on_{what}_batch_begin", f"on_{what}_batch_end"]
+    names += ["on_batch_begin", "on_batch_end"] if what == "train" else []
+    return any(
+        getattr(getattr(one, name), "__func__", None) is not getattr(keras.callbacks.Callback, name)
+        for one in keras.tree.flatten(callbacks or [])
+        for name in names
+    )
 
 
 def _reports(plan: Plan) -> list[str]:
@@ -196,7 +236,7 @@ def _look_at_model(plan: Plan, model: keras.Model, batch: list[Any]) -> None:
     plan.eager, plan.jit = model.run_eagerly, bool(model.jit_compile) and not model.run_eagerly
     plan.own_train_step = not is_of_keras(model, "train_step")
     plan.own_test_step = not is_of_keras(model, "test_step")
-    plan.by_methods = any(
+    plan.by_methods = plan.callback_list or any(
         inspect.getattr_static(type(model), name) is not inspect.getattr_static(keras.Model, name)
         for name in OWN_METHODS
     )
@@ -211,36 +251,50 @@ def _look_at_model(plan: Plan, model: keras.Model, batch: list[Any]) -> None:
         logs = model.train_step(tuple(batch) if len(batch) > 1 else batch[0])
         plan.nested_logs = any(isinstance(value, Mapping) for value in logs.values())
         return
-    plan.optimizer = [f"optimizer = {plan.expressions.of(optimizer)}"]
+    try:
+        plan.optimizer = [f"optimizer = {plan.expressions.of(optimizer)}"]
+    except UserError as error:
+        told = str(error).partition(":")[0]
+        plan.optimizer, plan.takes_optimizer = [f"optimizer = model.optimizer  # {told}"], True
     names, variables = excluded_from_decay(optimizer)
     if variables:
         raise UserError("eject writes no loop with exclude_from_weight_decay(var_list=...): give var_names")
-    if names:
+    if names and not plan.takes_optimizer:
         plan.optimizer.append(f"optimizer.exclude_from_weight_decay(var_names={plan.expressions.of(names)})")
     if plan.own_test_step:  # makes losses and metrics, as the other does
         model.train_on_batch(*batch)
     else:
         model.evaluate(*batch, batch_size=len(keras.tree.flatten(batch)[0]), verbose=0)
     plan.penalties = bool(model.losses)
+    plan.by_methods |= has_further_metrics(model)
     if not plan.by_methods:
-        _look_at_losses_and_metrics(plan, model)
+        _look_at_losses_and_metrics(plan, model, batch[1] if len(batch) > 1 else None)
 
 
-def _look_at_losses_and_metrics(plan: Plan, model: keras.Model) -> None:
+def _look_at_losses_and_metrics(plan: Plan, model: keras.Model, y: Any) -> None:
+    def named(key: Any) -> Any:
+        """Return the name of an output: targets may be in a dict where the model returns a list."""
+        return model.output_names[key] if isinstance(y, Mapping) and isinstance(key, int) else key
+
     losses, metrics = parts_of_compile(model)
     of = plan.expressions.of
     for one in losses:
         output = "".join(f"[{of(key)}]" for key in one.path)
+        target = "".join(f"[{of(named(key))}]" for key in one.path)
         weight = "" if one.loss_weights is None else of(one.loss_weights)
-        plan.losses.append(LossOfOutput(one.name, output, of(one.loss), weight))
+        plan.losses.append(LossOfOutput(one.name, output, target, of(one.loss), weight))
     names = [metric.name for metric in metrics]
-    if len(set(names)) < len(names) or any(np.ndim(metric.metric.result()) for metric in metrics):
-        raise UserError("eject writes no loop with two metrics of one name, or one of several numbers")
     for metric in metrics:
-        output = f"[{of(metric.output)}]" if any(one.path for one in losses) else ""
+        if names.count(metric.name) > 1:
+            raise UserError(f"eject writes no loop with two metrics of the name {metric.name!r}: rename one")
+        if np.ndim(metric.metric.result()):
+            raise UserError(f"eject writes no loop with a metric of several numbers, such as {metric.name!r}")
+    for metric in metrics:
+        nested = any(one.path for one in losses)
+        output, target = (f"[{of(key)}]" if nested else "" for key in (metric.output, named(metric.output)))
         metric.metric.name = metric.name  # in the loop each has the name of its report
         variable = _variable(metric.name, plan)
-        plan.metrics.append(MetricOfOutput(variable, of(metric.metric), output, metric.weighted))
+        plan.metrics.append(MetricOfOutput(variable, of(metric.metric), output, target, metric.weighted))
         plan.reported.append(metric.name)
     plan.reported += [f"{one.name}_loss" for one in losses if len(losses) > 1]
 

@@ -1,18 +1,20 @@
 """Proves a script that was written: ``.fit`` and the script train, each in a process of its own."""
 
 import argparse
+import contextlib
 import functools
-import json
-import os
+import importlib
+import itertools
 import runpy
-import subprocess
+import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.compare.model_file import importable
+from companion.compare.own_process import ProcessError, left, run, words_of
 from companion.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from companion.comparison.training import Training
 
 FIT, LOOP = "fit", "loop"
+PROOF = "companion.eject.proof"
+MOST_FILES, LARGEST_FOLDER = 2000, 200 * 2**20  # of a folder that is copied for a proof
 
 
 class ScriptError(Exception):
@@ -53,53 +57,52 @@ def prove(file: str, script: str, options: argparse.Namespace) -> "FitComparison
     """
     from companion.comparison.fit_comparison import FitComparison
 
-    given = [word for name in ("epochs", "batch_size", "seed") for word in _option(options, name)]
+    given, here = words_of(options), Path.cwd()
+    own = Path(file).resolve()
+    file = str(own.relative_to(here) if own.is_relative_to(here) else own)
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "script.py")
         written.write_text(script, encoding="utf-8")
-        by_fit = _trained(folder, FIT, file, *given)
-        by_loop = _trained(folder, LOOP, file, "--script", str(written))
+
+        def trained(kind: str, *words: str) -> "Training":
+            with in_a_copy(here) as place:
+                try:
+                    return run(PROOF, kind, file, *words, cwd=place)[0]
+                except ProcessError as error:
+                    raise (UserError if kind == FIT else ScriptError)(str(error)) from None
+
+        by_fit = trained(FIT, *given)
+        by_loop = trained(LOOP, "--script", str(written))
         comparison = FitComparison(by_loop, by_fit, options.seed, ("the script", ".fit"))
         if not comparison.identical:
-            again = _trained(folder, FIT, file, *given)
-            comparison.repeatable = FitComparison(by_fit, again, options.seed).identical
+            comparison.repeatable = FitComparison(by_fit, trained(FIT, *given), options.seed).identical
     return comparison
 
 
-def _option(options: argparse.Namespace, name: str) -> list[str]:
-    value = getattr(options, name)
-    return [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+@contextlib.contextmanager
+def in_a_copy(folder: Path) -> Iterator[Path]:
+    """Yield a copy of a folder, so that callbacks overwrite nothing; the folder itself if it is too large."""
+    paths = [
+        path
+        for path in itertools.islice(folder.rglob("*"), MOST_FILES + 1)
+        if not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+    ]
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    if len(paths) > MOST_FILES or size > LARGEST_FOLDER:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name, folder.name or "folder")
+        ignored = shutil.ignore_patterns(".*", "__pycache__")
+        yield Path(shutil.copytree(folder, copy, ignore=ignored, ignore_dangling_symlinks=True))
 
 
-def _trained(folder: str, kind: str, *words: str) -> "Training":
-    """Run a training in a process of its own; return what it left."""
-    import numpy as np
-
-    from companion.comparison.training import Training
-
-    output = Path(folder, f"{kind}.npz")
-    command = [sys.executable, "-m", "companion.eject.proof", kind, *words, "--output", str(output)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-    )  # fmt: skip
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        told = lines[-1] if lines else f"it ended with status {done.returncode}"
-        raise (UserError if kind == FIT else ScriptError)(told)
-    with np.load(output) as found:
-        content, *arrays = (found[name] for name in found.files)
-    history, names = json.loads(str(content))
-    return Training(None, {}, history, dict(zip(names, arrays, strict=True)), [])
-
-
-def _by_fit(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
+def _by_fit(module: Any, options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
     """Train the user's model by ``.fit``; return the model and the history."""
     import keras
 
-    from companion.compare.model_file import fit_arguments, load_model_file, read_data
+    from companion.compare.model_file import fit_arguments, read_data, told_in_one_line
 
-    module: Any = load_model_file(options.file)
     keras.utils.set_random_seed(options.seed)
     model = module.build_model()
     module.load_data = functools.cache(module.load_data)  # once, as the script calls it
@@ -109,15 +112,9 @@ def _by_fit(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
         if callable(arguments.get(name)):
             arguments[name] = arguments[name]()
     x = data.x() if callable(data.x) else data.x
-    history = model.fit(x, data.y, **{"verbose": 0, **arguments})
+    with told_in_one_line(options.file, all_exceptions=True):
+        history = model.fit(x, data.y, **{"verbose": 0, **arguments})
     return model, history.history
-
-
-def _by_script(options: argparse.Namespace) -> tuple[Any, dict[str, list]]:
-    """Run the script; return the model and the history."""
-    sys.path.insert(0, importable(options.file)[0])
-    left = runpy.run_path(options.script, run_name="__main__")
-    return left["model"], left["history"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -132,15 +129,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output")
     options = parser.parse_args(argv)
 
-    import numpy as np
+    from companion.compare.model_file import load_model_file
+    from companion.comparison.training import Training, history_of, optimizers_built, variables_of_loop
 
-    from companion.comparison.training import history_of, optimizers_built, variables_of_loop
-
+    # The file runs before the optimizers are counted: it may have trained something else.
+    if options.kind == FIT:
+        module = load_model_file(options.file)
+    else:
+        folder, name = importable(options.file)
+        sys.path.insert(0, folder)
+        importlib.import_module(name)
     with optimizers_built() as built:
-        model, history = (_by_fit if options.kind == FIT else _by_script)(options)
-    variables = variables_of_loop(model, built)
-    content = json.dumps([history_of(history), list(variables)])
-    np.savez(options.output, np.array(content), *variables.values())
+        if options.kind == FIT:
+            model, history = _by_fit(module, options)
+        else:
+            names = runpy.run_path(options.script, run_name="__main__")
+            model, history = names["model"], names["history"]
+    left(Training(model, {}, history_of(history), variables_of_loop(model, built), []), options.output)
     return 0
 
 

@@ -1,9 +1,9 @@
 """The text of a script that trains as ``.fit`` does, from a `Plan`."""
 
+import argparse
 import re
 import textwrap
 
-from companion.eject.data import ARRAYS
 from companion.eject.data_lines import PLACED, constants, data_lines, functions, parameters, passed_on
 from companion.eject.epoch_lines import epochs, report_function
 from companion.eject.layout import WIDTH, as_word, indented, wrapped
@@ -26,8 +26,10 @@ def write_script(plan: Plan, proved: str) -> str:
     str
         A file of Python, formatted.
     """
-    title = f'"""The training of {plan.file}.py, written out.'
-    needs = f"It needs TensorFlow, Keras and {plan.file}.py, and nothing else."
+    is_file = "." not in plan.file
+    title = f'"""The training of {plan.file}{".py" * is_file}, written out.'
+    file = f"{plan.file}.py" if is_file else f"the module {plan.file}"
+    needs = f"It needs TensorFlow, Keras and {file}, and nothing else."
     head = [title, "", *textwrap.wrap(f"{needs} {proved}", WIDTH), '"""', ""]
     parts = [_constants(plan), _own_loss(plan), functions(plan), _train(plan), _main(plan)]
     lines = [line for part in parts if part for line in ("", "", *part)][1:]
@@ -39,7 +41,9 @@ def write_script(plan: Plan, proved: str) -> str:
 
 def _imports(plan: Plan, code: str) -> list[str]:
     of_python = {name for one in plan.callbacks for name in one.imports}
-    of_python |= {name for name in ("itertools", "random") if re.search(rf"(?<![\w.]){name}\.\w", code)}
+    of_python |= {
+        name for name in ("contextlib", "itertools", "random") if re.search(rf"(?<![\w.]){name}\.\w", code)
+    }
     lines = [f"import {name}" for name in sorted(of_python)]
     lines += ["from collections.abc import Iterator"] if "Iterator[" in code else []
     lines += ["from typing import Any"] if "Any" in code else []
@@ -80,7 +84,7 @@ def _own_loss(plan: Plan) -> list[str]:
 
 
 def _train(plan: Plan) -> list[str]:
-    given = "".join(f", {name}: {kind}" for name, kind, _ in parameters(plan))
+    given = "".join(f"{', *' * (name == 'callbacks')}, {name}: {kind}" for name, kind, _ in parameters(plan))
     body = [
         *_optimizer(plan),
         *_losses_and_metrics(plan),
@@ -96,7 +100,7 @@ def _train(plan: Plan) -> list[str]:
     while body[0] == "":
         body.pop(0)
     return [
-        f"def train(model: keras.Model{given}) -> dict[str, list[float]]:",
+        f"def train(model: keras.Model{given}, epochs: int = EPOCHS) -> dict[str, list[float]]:",
         '    """Train `model`; return the numbers that each epoch reports."""',
         *indented(body),
     ]
@@ -105,11 +109,9 @@ def _train(plan: Plan) -> list[str]:
 def _optimizer(plan: Plan) -> list[str]:
     if plan.own_train_step:
         return []
-    if plan.callback_list:
-        return ["optimizer = model.optimizer  # callbacks read this optimizer"]
-    if any(one.saves for one in plan.callbacks):
-        return ["optimizer = model.optimizer  # it is saved with the model"]
-    return ["# A new optimizer: that of the compiled model is not used.", *plan.optimizer]
+    if plan.takes_optimizer:
+        return plan.optimizer
+    return [*plan.optimizer, "model.optimizer = optimizer  # callbacks and model.save find it there"]
 
 
 def _losses_and_metrics(plan: Plan) -> list[str]:
@@ -153,43 +155,53 @@ def _main(plan: Plan) -> list[str]:
     ]
 
 
-def write_test(plan: Plan, script: str, epochs: int | None, batch_size: int | None) -> str:
+def write_test(plan: Plan, script: str, options: argparse.Namespace) -> str:
     """Write a test that fails once a script is no longer equal to ``.fit``."""
+    file = plan.file.rpartition(".")[2]
     given = getattr(plan.expressions.module, "fit_arguments", None)
-    own = {"epochs": epochs, "batch_size": batch_size}
-    settings = {name: value for name, value in own.items() if value is not None}
-    if epochs is None and "epochs" not in (given or {}):
-        settings["epochs"] = plan.arguments["epochs"]
-    parts = ["**fit_arguments"] if given is not None else []
-    parts += [f'"{name}": {own}' for name, _, own in parameters(plan) if own and name not in PLACED]
-    if callable((given or {}).get("callbacks")) and not plan.callback_list:
-        parts.append('"callbacks": fit_arguments["callbacks"]()')
-    parts += ['"verbose": 0', *(f'"{name}": {value}' for name, value in settings.items())]
+    parts = [f"**{file}.fit_arguments"] if given is not None else []
+    for name, _, own in parameters(plan):
+        if own and name not in PLACED and name not in (given or {}):
+            parts.append(f'"{name}": {own}')
+    if callable((given or {}).get("callbacks")):
+        parts.append(f'"callbacks": {file}.fit_arguments["callbacks"]()')
+    if callable((given or {}).get("validation_data")):
+        parts.append(f'"validation_data": {file}.fit_arguments["validation_data"]()')
+    parts += ['"verbose": 0', f'"epochs": {script}.EPOCHS']
+    if options.batch_size is not None:
+        parts.append(f'"batch_size": {options.batch_size}')
     data = ", ".join(own for name, _, own in parameters(plan) if own and name in PLACED)
-    names = "build_model, load_data" if given is None else "build_model, fit_arguments, load_data"
-    start = [f"keras.utils.set_random_seed({plan.seed})", "model = build_model()"]
+    passed = passed_on(plan).replace("fit_arguments[", f"{file}.fit_arguments[")
+    begun = [
+        f"    importlib.reload({file})  # callbacks and data begin anew",
+        "    keras.utils.clear_session()",
+        f"    keras.utils.set_random_seed({plan.seed})",
+    ]
+    package, _, name = plan.file.rpartition(".")
     lines = [
         f'"""{script}.py leaves the same history and weights as model.fit, bit for bit."""',
         "",
+        "import importlib",
+        "",
         "import keras",
-        "import numpy as np",
-        f"from {plan.file} import {names}",
-        "",
         f"import {script}",
+        "import numpy as np",
+        "",
+        f"from {package} import {name}" if package else f"import {file}",
         "",
         "",
-        "def test_the_loop_is_fit():",
-        "    keras.utils.clear_session()",
-        f"    keras.utils.set_random_seed({plan.seed})",
-        "    looped = build_model()",
-        f"    {plan.names} = load_data()",
-        f"    history = {script}.train(looped, {passed_on(plan)})",
-        "    keras.utils.clear_session()",
-        *indented(start),
-        *([f"    {plan.names} = load_data()"] if plan.data.kind != ARRAYS else []),
+        "def test_the_loop_is_fit(tmp_path, monkeypatch):",
+        "    monkeypatch.chdir(tmp_path)  # for the files of callbacks",
+        *begun,
+        f"    looped = {file}.build_model()",
+        f"    {plan.names} = {file}.load_data()",
+        f"    history = {script}.train(looped, {passed})",
+        *begun,
+        f"    model = {file}.build_model()",
+        f"    {plan.names} = {file}.load_data()",
         f"    arguments = {{{', '.join(parts)}}}",
         f"    np.testing.assert_equal(history, model.fit({data}, **arguments).history)",
         "    for one, other in zip(looped.variables, model.variables, strict=True):",
-        "        np.testing.assert_array_equal(one.numpy(), other.numpy())",
+        "        np.testing.assert_array_equal(one.numpy(), other.numpy(), one.path)",
     ]
     return "\n".join(part for line in lines for part in wrapped(line)) + "\n"

@@ -59,7 +59,7 @@ def loss_function(plan: Plan) -> list[str]:
     for one in plan.losses:
         function = "loss_function" if len(plan.losses) == 1 else f"loss_of_{as_word(one.name)}"
         more = ", sample_weight=weights" if weighed else ""
-        call = f"{function}(y{one.output}, y_pred{one.output}{more})"
+        call = f"{function}(y{one.target}, y_pred{one.output}{more})"
         factor = f" * {one.weight}" if one.weight else ""
         if len(plan.losses) == 1:
             terms.append(call + factor)
@@ -86,6 +86,7 @@ def train_step(plan: Plan) -> list[str]:
             "def train_step(batch):",
             "    return model.train_step(batch)  # your own",
             "",
+            *_next_step(plan),
         ]
     differentiated = "scaled" if plan.scales else "loss"
     lines = [
@@ -105,7 +106,22 @@ def train_step(plan: Plan) -> list[str]:
     ]
     if not plan.by_methods:
         lines += [*([] if plan.eager else [f"    {PRUNED}"]), "    return loss"]
-    return [*lines, ""]
+    return [*lines, "", *_next_step(plan)]
+
+
+def _next_step(plan: Plan) -> list[str]:
+    """Write a step that fetches its batch, where nobody knows how many there are."""
+    if not plan.fetches_in_graph:
+        return []
+    star = passed_to_step(plan.data, plan.own_train_step).removesuffix("batch")
+    return [
+        "@tf.function(autograph=False)",
+        "def next_step(iterator):",
+        "    # As in .fit, the graph fetches the batch. At the end of the data it finds none,",
+        "    # but the optimizer and random layers may have counted the step.",
+        f"    return train_step({star}iterator.get_next())",
+        "",
+    ]
 
 
 def _updates(plan: Plan, data: Data) -> list[str]:
@@ -122,7 +138,7 @@ def _updates(plan: Plan, data: Data) -> list[str]:
         return [*lines, f"return model.compute_metrics(x, {y}, y_pred{more})"]
     for metric in plan.metrics:
         more = f", sample_weight={weights}" if metric.weighted and weights else ""
-        lines.append(f"{metric.variable}.update_state({y}{metric.output}, y_pred{metric.output}{more})")
+        lines.append(f"{metric.variable}.update_state({y}{metric.target}, y_pred{metric.output}{more})")
     return lines
 
 

@@ -135,6 +135,13 @@ def excluded_from_decay(optimizer: keras.optimizers.Optimizer) -> tuple[list[str
     return names, bool(getattr(optimizer, "_exclude_from_weight_decay", None))
 
 
+def has_further_metrics(model: keras.Model) -> bool:
+    """Return whether a model has metrics that were not compiled, such as attributes of layers."""
+    known = (getattr(model, "_loss_tracker", None), getattr(model, "_compile_metrics", None))
+    of_losses = getattr(getattr(model, "_compile_loss", None), "metrics", [])
+    return any(not any(one is other for other in (*known, *of_losses)) for one in model.metrics)
+
+
 @dataclass(frozen=True)
 class CompiledMetric:
     """A metric of a compiled model: its name in the history, its output, whether weights count.

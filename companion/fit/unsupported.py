@@ -27,7 +27,8 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
         If it is no Keras model.
     """
     if not isinstance(model, keras.Model):
-        raise TypeError(f"model is of type {type(model).__name__}: it must be a keras.Model, compiled")
+        hint = "; does the function that makes it return it?" if model is None else ""
+        raise TypeError(f"model is of type {type(model).__name__}: it must be a keras.Model, compiled{hint}")
     if not model.compiled:
         raise ValueError(f"model {model.name!r} is not compiled: call model.compile(...) first, as for .fit")
     for name in OWN_STEPS:

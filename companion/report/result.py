@@ -178,9 +178,10 @@ def _whole(ulp: float) -> int | float:
 
 
 def side_by_side(histories: Mapping[str, Sequence[float]]) -> pd.DataFrame:
-    """Put histories of the same length side by side."""
-    frame = pd.DataFrame(dict(histories)).rename_axis("epoch")
-    columns = list(histories.values())
+    """Put histories side by side; NaN where one is shorter."""
+    frame = pd.DataFrame({name: pd.Series(values, dtype="float64") for name, values in histories.items()})
+    frame = frame.rename_axis("epoch")
+    columns = [frame[name].to_numpy() for name in histories]
     pairs = [abs_difference(a, b) for i, a in enumerate(columns) for b in columns[:i]]
     frame["largest_difference"] = np.max(pairs, axis=0)
     return frame

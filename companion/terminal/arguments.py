@@ -123,7 +123,9 @@ def check_outputs(
     read: str | None = None,
 ) -> bool:
     """Refuse files that could not be written once the work is done."""
-    files = {f"--{name}": path for name in names if (path := getattr(options, name)) is not None}
+    files = {
+        f"--{name.replace('_', '-')}": path for name in names if (path := getattr(options, name)) is not None
+    }
     writer_of: dict[Path | str, str] = {}
     for option, path in files.items():
         try:

@@ -226,7 +226,7 @@ def test_a_loop_of_ones_own_takes_the_place_of_the_one_by_hand(model_file, tmp_p
     assert "my_model.py: by my_loop.py and by .fit" in out
     assert "identical: 2 epochs of loss, " in out
     assert "Not compared, since the loop does not report it: accuracy." in out
-    assert "train takes no shuffle." in out
+    assert "Not passed to train, which does not take it: shuffle." in out
     assert re.search(r"an epoch [\d.]+ m?s by my_loop.py, [\d.]+ m?s by \.fit", out)
 
 
@@ -260,7 +260,10 @@ def test_of_a_loop_that_is_not_fit_check_says_why(model_file, tmp_path, capsys, 
     ("change", "said"),
     [
         (("loss = loss_of(y, model(x, training=True))", "loss = loss_of(y, model(x))"), "training-left-out"),
-        (("x[rows:], y[rows:]", "x[:rows], y[:rows]"), "in the training itself; look at the validation"),
+        (
+            ("x[rows:], y[rows:]", "x[:rows], y[:rows]"),
+            "in the training itself; look at the validation and the callbacks",
+        ),
     ],
 )
 def test_a_loop_with_validation_is_judged_by_its_training(model_file, tmp_path, capsys, change, said):
@@ -396,3 +399,85 @@ def test_a_file_beside_it_can_be_imported_and_another_ending_is_refused(model_fi
     assert main([model_file("from my_data import build_model, load_data\n"), "--epochs", "1", "--quiet"]) == 0
     assert main(["my_model.ipynb"]) == 2
     assert "'my_model.ipynb' does not end in .py: name a Python file" in capsys.readouterr().err
+
+
+def test_a_loop_with_fewer_epochs_is_shown_beside_fit(model_file, tmp_path, capsys):
+    (tmp_path / "my_loop.py").write_text(LOOP.replace("range(epochs)", "range(epochs - 1)"))
+    assert main([model_file(UNSHUFFLED), "--loop", "my_loop.py"]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "your loop has 1 epochs, .fit 2" in out
+    assert re.search(r" 1 NaN 0\.\d+ NaN ", out)
+
+
+ANEW = MODEL.format(data="x, y") + "fit_arguments = {'epochs': 4}\n"
+REMEMBERING = ANEW.replace(
+    "'epochs': 4", "'epochs': 4, 'callbacks': lambda: [keras.callbacks.EarlyStopping('loss')]"
+)
+SETS = """
+words = {"a", "b", "c", "d", "e", "f", "g", "h"}
+x += [ord(word) for word in words][0]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    a_few(
+        [
+            (
+                REMEMBERING,
+                ["the seeds of random layers", "the order of the rows", "the callback EarlyStopping"],
+            ),
+            (
+                ANEW.replace("'epochs': 4", "'epochs': 4, 'shuffle': False").replace(
+                    "Dropout(0.2)", "Dense(2)"
+                ),
+                [],
+            ),
+        ],
+        1,
+    ),
+)
+def test_what_is_lost_when_a_training_is_resumed_is_named(model_file, tmp_path, capsys, text, lost):
+    status = main([model_file(text), "--resume-at", "2", "--json", "found.json"])
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert (status, found["identical"]) == ((1, False) if lost else (0, True)), capsys.readouterr().out
+    assert [name for name, state in found["states"].items() if state != "kept"] == lost
+    assert found["states"]["the weights"] == found["states"]["the optimizer's variables"] == "kept"
+
+
+def test_an_epoch_that_there_is_not_cannot_be_resumed(model_file, capsys):
+    assert main([model_file(ANEW), "--resume-at", "4"]) == 2
+    assert "--resume-at 4: there are 4 epochs, so name one from 1 to 3" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([model_file(ANEW), "--resume-at", "2", "--twice"])
+    assert "--twice and --resume-at: each compares something else; choose one" in capsys.readouterr().err
+
+
+CAUSES = {
+    "unseeded": ANEW.replace("default_rng(0)", "default_rng()"),
+    "nothing": ANEW,
+    "seed": ANEW.replace("default_rng(0).normal", "normal"),
+    "hashes": ANEW.replace("\ndef load_data", SETS + "\ndef load_data"),
+    "parallel": MODEL.format(data="tf.data.Dataset.from_tensor_slices((x, y)).map(noisy, 8).batch(8)")
+    + """
+import tensorflow as tf
+
+def noisy(row, label):
+    return row + tf.random.normal((3,), dtype="float64"), label
+""",
+    "outside": ANEW.replace("return x, y", "import time; return x + time.time() % 1, y"),
+    "kept": ANEW.replace("return x, y", "counted.append(1); return x + len(counted), y") + "counted = []\n",
+}
+
+
+@pytest.mark.parametrize("cause", a_few(list(CAUSES), 1))
+def test_why_two_trainings_differ_is_found(model_file, tmp_path, capsys, cause):
+    status = main([model_file(CAUSES[cause]), "--twice", "--json", "found.json"])
+    found = json.loads((tmp_path / "found.json").read_text())
+    out = " ".join(capsys.readouterr().out.split())
+    assert status == (cause != "nothing")
+    assert found["causes"] == ([cause] if cause in ("unseeded", "seed", "hashes", "parallel") else []), out
+    first = "" if cause in ("nothing", "kept") else "the data: batch 0 of epoch 0"
+    assert found["first_difference"] == first
+    assert ("keeps something from one training to the next" in out) == (cause == "kept")
+    assert ("None of the suspects explains it" in out) == (cause == "outside")

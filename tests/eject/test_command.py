@@ -283,6 +283,59 @@ fit_arguments = {"epochs": 3, "steps_per_epoch": 4}
     + """
 fit_arguments = {"epochs": 3, "steps_per_epoch": 4, "validation_data": (x[:9], y[:9])}
 """,
+    "targets by name for outputs in a list": """
+def load_data():
+    return x, {"p": y, "q": y}
+
+def build_model():
+    start = keras.Input((4,))
+    outputs = [keras.layers.Dense(1, name="p")(start), keras.layers.Dense(1, name="q")(start)]
+    model = keras.Model(start, outputs)
+    model.compile("sgd", {"p": "mse", "q": "mae"}, metrics={"q": ["mse"]})
+    return model
+""",
+    "a metric in a layer": """
+class Counting(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.size = keras.metrics.Mean(name="size")
+
+    def call(self, batch):
+        self.size.update_state(keras.ops.mean(batch**2))
+        return batch
+
+def build_model():
+    model = network(Counting())
+    model.compile("sgd", "mse")
+    return model
+""",
+    "a schedule that has no configuration": """
+class Falling(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, start, stop_at=10**9):
+        self.start, self.stop_at = start, stop_at
+
+    def __call__(self, step):
+        return tf.where(step < self.stop_at, self.start, 0.0)
+
+baseline = network()
+baseline.compile("adam", "mse")
+baseline.fit(x, y, epochs=1, verbose=0)
+
+def build_model():
+    model = network()
+    model.compile(keras.optimizers.SGD(Falling(0.1, stop_at=3)), "mse")
+    return model
+""",
+    "a Dataset of unknown length": PLAIN
+    + """
+def load_data():
+    rows = tf.data.Dataset.from_tensor_slices((x.astype("float32"), y))
+    return rows.filter(lambda one, label: one[0] > -9.0).batch(8)
+""",
+    "a metric to watch, and callbacks as they are": PLAIN
+    + CALLBACKS
+    % """keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: print(end="")),
+    keras.callbacks.EarlyStopping("val_accuracy", patience=2),""",
     "mixed precision, run line by line": """
 def build_model():
     policy = "mixed_float16"
@@ -321,6 +374,7 @@ def test_the_script_is_proved_and_runs_without_this_package(name, model_file, tm
     assert "\nimport keras\n" in text
     assert "keras.src" not in text
     assert ("CallbackList" in text) == name.endswith("callbacks as they are")
+    assert ("on_train_batch_end" in text) == (name == "a metric to watch, and callbacks as they are")
     assert max(map(len, text.splitlines())) <= layout.WIDTH
     code = "import sys, runpy; sys.modules['companion'] = None; "
     code += "runpy.run_path('my_loop.py', run_name='__main__')"
@@ -353,7 +407,7 @@ def test_what_differs_is_not_written_unless_wanted_and_then_said(model_file, tmp
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "my_model.py: not written: history " in err
-    assert "by the script" in err
+    assert "first difference at epoch 0: the script " in err
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["my_model.py"]
     assert main([file, "--output", "my_loop.py", "--epochs", "2", "--unproved"]) == 0
     capsys.readouterr()
@@ -395,7 +449,31 @@ def test_what_differs_is_not_written_unless_wanted_and_then_said(model_file, tmp
         ),
         (PLAIN + "fit_arguments = {'validation_freq': [1, 3]}\n", "with a list as validation_freq"),
         (PLAIN + "def build_model():\n    return network()\n", "is not compiled"),
-        (PLAIN.replace('"accuracy"', "keras.metrics.F1Score()"), "or one of several numbers"),
+        (
+            PLAIN + "fit_arguments = {'initial_epoch': 7}\n",
+            "initial_epoch=7 leaves nothing to train: epochs=5",
+        ),
+        (
+            """
+class Focal(keras.losses.Loss):
+    def __init__(self, gamma=2.0):
+        super().__init__()
+        self.gamma = gamma
+
+    def call(self, y, p):
+        return tf.abs(y - p) ** self.gamma
+
+def build_model():
+    model = network()
+    model.compile("sgd", Focal(3.0))
+    return model
+""",
+            "Focal cannot be made anew: its get_config() does not return gamma, which its __init__ takes",
+        ),
+        (
+            PLAIN.replace('"accuracy"', "keras.metrics.F1Score()"),
+            "with a metric of several numbers, such as 'f1_score'",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_refused_with_the_reason(model_file, tmp_path, capsys, text, told):
@@ -413,6 +491,9 @@ def test_what_cannot_be_written_is_refused_with_the_reason(model_file, tmp_path,
         (["--output", "../my_loop.py"], "imports my_model: put it into the same folder"),
         (["--output", "my-loop.py", "--with-test", "test_it.py"], "'my-loop.py' cannot be imported"),
         (["--epochs", "0"], "is not a whole number of 1 or more"),
+        (["--output", "keras.py"], "'keras.py' would hide the module keras: name another file"),
+        (["--output", "loop.txt"], "'loop.txt' does not end in .py"),
+        (["--output", "t.py", "--with-test", "t.py"], "--output and --with-test both write to 't.py'"),
         (["--output", "my_model.py"], "my_model.py"),
     ],
 )
@@ -421,6 +502,42 @@ def test_wrong_words_are_told_before_anything_is_trained(model_file, capsys, wor
         raise SystemExit(main([model_file(PLAIN), *words]))
     err = capsys.readouterr().err
     assert (ended.value.code, err.count("\n"), told in err) == (2, 1, True), err
+
+
+def test_callbacks_overwrite_nothing_and_a_short_proof_says_what_it_has_not_reached(
+    model_file, tmp_path, capsys
+):
+    (tmp_path / "best.weights.h5").write_text("mine")
+    text = PLAIN + CALLBACKS % ALL_PLAIN
+    words = ["--output", "my_loop.py", "--epochs", "50", "--proof-epochs", "2"]
+    assert main([model_file(text), *words]) == 0, capsys.readouterr().err
+    assert (tmp_path / "best.weights.h5").read_text() == "mine"
+    assert not (tmp_path / "log.csv").exists()
+    script = (tmp_path / "my_loop.py").read_text()
+    head = " ".join(ast.get_docstring(ast.parse(script)).split())
+    assert "of 2 epochs, " in head
+    assert "Not reached, and so not proved: the end by a callback." in head
+    assert "EPOCHS = 50" in script
+
+
+@pytest.mark.full
+def test_a_callback_that_remembers_begins_anew_in_the_test(model_file):
+    text = (
+        PLAIN
+        + """
+class Stop(keras.callbacks.Callback):
+    seen = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen += 1
+        self.model.stop_training = self.seen >= 3
+
+fit_arguments = {"epochs": 6, "callbacks": [Stop()]}
+"""
+    )
+    assert main([model_file(text), "--output", "my_loop.py", "--with-test", "test_loop.py"]) == 0
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_loop.py"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_a_file_without_its_functions_is_told(model_file, capsys):

@@ -72,7 +72,7 @@ def test_every_metric_and_loss_of_the_table_survives():
     ("thing", "text"),
     [
         (keras.optimizers.SGD(0.1), "keras.optimizers.SGD(0.1)"),
-        (keras.optimizers.Adam(), "keras.optimizers.Adam()"),
+        (keras.optimizers.Adam(), "keras.optimizers.Adam(0.001)"),
         (
             keras.optimizers.AdamW(5e-3, weight_decay=0.01, clipnorm=1.0),
             "keras.optimizers.AdamW(0.005, weight_decay=0.01, clipnorm=1.0)",
