@@ -34,6 +34,7 @@ def conformance_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--only", metavar="WORD", default="", help="only rows that contain WORD, such as LSTM or Adam")
     add("--jobs", type=whole_number(1, None, 2), default=1, metavar="N", help="processes at a time (1)")
+    add("--scheduler", metavar="ADDRESS", help="train on a Dask cluster, such as tcp://host:8786")
     add("--rows", action="store_true", help="print every row, not only the summary by option")
     add("--list", action="store_true", help="print which rows there are, and train nothing")
     add("--json", metavar="FILE", help="write all rows")
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if options.list and options.json is not None:
         parser.error("--json: with --list nothing is trained, so there is nothing to write; leave one out")
+    if options.scheduler is not None and options.jobs > 1:
+        parser.error("--jobs: a cluster has as many processes as its workers have threads; leave it out")
     rows = table.combinations(options.only)
     if not rows:
         raise UserError(f"--only: no row has {options.only!r} in it; --list shows all")
@@ -62,7 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.rows:
         report.heading("Each combination")
     with progress():
-        training = table.train_all(rows, options.jobs)
+        if options.scheduler is None:
+            training = table.train_all(rows, options.jobs)
+        else:
+            training = table.train_on_cluster(rows, options.scheduler)
         for _ in track(range(len(rows)), "combinations"):
             trained.append(next(training))
             if options.rows:

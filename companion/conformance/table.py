@@ -2,15 +2,21 @@
 
 import functools
 import gc
+import json
 import multiprocessing
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from companion.conformance import combination, compile_options, fit_options
 from companion.conformance.combination import Combination
+from companion.terminal.cluster import cluster_executor
 from companion.terminal.quiet_start import begin_worker
 
+PER_TASK = 6  # rows that a worker of a cluster takes at a time
 PER_PROCESS = 60  # rows; TensorFlow does not give back the memory of its graphs, some 15 MB a row
 
 
@@ -82,6 +88,37 @@ def train_all(rows: Sequence[Combination], jobs: int) -> Iterator[Row]:
         yield from pool.imap(_train_by_title, [row.title for row in rows])
 
 
+def train_on_cluster(rows: Sequence[Combination], address: str) -> Iterator[Row]:
+    """Train rows on the workers of a Dask cluster; return what comes out, in their order."""
+    titles = [row.title for row in rows]
+    with cluster_executor(address) as (executor, _):
+        futures = [
+            executor.submit(_train_in_own_process, titles[at : at + PER_TASK])
+            for at in range(0, len(titles), PER_TASK)
+        ]
+        for future in futures:
+            yield from future.result()
+
+
+def _train_in_own_process(titles: Sequence[str]) -> list[Row]:
+    """Train rows in a process of their own: a worker may have several threads, and seeds are global."""
+    done = subprocess.run(
+        [sys.executable, "-m", __name__], input=json.dumps(titles), capture_output=True, text=True,
+        check=False, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"a process of the conformance table failed: {done.stderr.strip()[-500:]}")
+    return [Row(**row) for row in json.loads(done.stdout.splitlines()[-1])]
+
+
+def main() -> int:
+    """Train the rows whose titles come in as JSON, and print what comes out as JSON."""
+    begin_worker()
+    rows = [_train_by_title(title).as_dict() for title in json.load(sys.stdin)]
+    print(json.dumps(rows))
+    return 0
+
+
 def _train_by_title(title: str) -> Row:
     """Find a combination in another process: the functions it is made of cannot be sent there."""
     return train(_by_title()[title])
@@ -104,3 +141,7 @@ def train(row: Combination) -> Row:
         gc.collect()
     sizes = compared.max_abs_diff, compared.max_ulp
     return Row(*named, compared.identical, *sizes, compared.verdict(), compared.repeatable)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -28,9 +28,9 @@ from companion.grade.output.overrides import FILE, read_overrides
 from companion.grade.sandbox.limits import RANGES
 from companion.grade.sandbox.probe import PROTECTIONS
 from companion.grade.session import Choices, Session
-from companion.grade.workers.dask_cluster import cluster_executor
 from companion.grade.workers.machine import CAN_FORK
 from companion.terminal.arguments import LARGEST_SEED
+from companion.terminal.cluster import cluster_executor
 from companion.terminal.console import Report, counting
 from companion.terminal.lesson_list import lesson_file
 

@@ -2,9 +2,13 @@
 
 import itertools
 import json
+import threading
+import time
 
 import keras
+import psutil
 import pytest
+from clusters import running_cluster
 
 from companion import fit_by_hand
 from companion.comparison import with_fit
@@ -90,3 +94,32 @@ def test_every_optimizer_loss_and_metric_that_keras_ships_is_in_the_table():
     without = {"Metric", "Mean", "Sum", "MeanMetricWrapper", "ConcordanceCorrelation", "PearsonCorrelation"}
     metrics = {name for name, kind in vars(keras.metrics).items() if isinstance(kind, type)} - without
     assert all(f", {name}\n" in titles for name in metrics)
+
+
+@pytest.mark.full
+def test_on_a_cluster_the_same_table_comes_out_though_a_worker_is_killed(capsys, tmp_path):
+    word, of = "losses: three answers, ", (tmp_path / "here.json", tmp_path / "cluster.json")
+    assert main(["--only", word, "--json", str(of[0])]) == 0
+    here = capsys.readouterr().out
+    killed = []
+    with running_cluster(tmp_path, 4) as (address, workers):
+
+        def kill_one():
+            while not killed:
+                busy = [one for one in workers if psutil.Process(one.pid).children()]  # they train
+                for one in busy[:1]:
+                    one.kill()
+                    killed.append(one.pid)
+                time.sleep(0.1)
+
+        threading.Thread(target=kill_one, daemon=True).start()
+        assert main(["--only", word, "--json", str(of[1]), "--scheduler", address]) == 0
+    assert len(killed) == 1
+    assert capsys.readouterr().out == here
+    assert json.loads(of[1].read_text()) == json.loads(of[0].read_text())
+
+
+def test_jobs_and_a_cluster_exclude_each_other(capsys):
+    with pytest.raises(SystemExit):
+        main(["--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"])
+    assert "--jobs: a cluster has as many processes as its workers have threads" in capsys.readouterr().err

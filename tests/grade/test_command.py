@@ -337,7 +337,7 @@ def test_packages_of_the_assignment_must_be_there(capsys, tmp_path):
 )
 def test_misuse_gets_one_line_and_status_2(capsys, tmp_path, monkeypatch, words, told):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("companion.grade.workers.dask_cluster.CONNECT", 0.5)
+    monkeypatch.setattr("companion.terminal.cluster.CONNECT", 0.5)
     lay(tmp_path, {"in/s1.py": RIGHT, "file": ""})
     status, _, err = run(capsys, *words)
     errors = [line for line in err.splitlines() if "error:" in line]

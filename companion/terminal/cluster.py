@@ -1,4 +1,4 @@
-"""Submissions graded by the workers of a Dask cluster."""
+"""The workers of a Dask cluster: submissions are graded and the conformance table is trained there."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -27,6 +27,6 @@ def cluster_executor(address: str) -> Iterator[tuple[Executor, int]]:
         if not threads:
             told = f"--scheduler {address!r} has no workers"
             raise UserError(f"{told}; start some with 'dask worker {address}'")
-        # A worker whose process has ended is no fault of the submission that it had.
+        # A worker whose process has ended is no fault of the work that it had.
         with client.get_executor(retries=2, pure=False) as executor:
             yield executor, 2 * threads
