@@ -250,3 +250,76 @@ def test_the_losses_in_the_report_are_those_of_the_script(script):
     (one,) = check.trainings
     assert len(one.verdict.learner) == len(one.verdict.fit) == 3
     assert np.abs(np.subtract(one.verdict.learner, one.verdict.fit)).max() < 1e-6
+
+
+STRATEGY = """
+import keras
+import numpy as np
+import tensorflow as tf
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+y = x.sum(axis=1, keepdims=True)
+strategy = tf.distribute.MirroredStrategy({devices})
+with strategy.scope():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    optimizer = keras.optimizers.SGD(0.1)
+    loss_object = keras.losses.MeanSquaredError({reduction})
+
+
+def step(batch):
+    with tf.GradientTape() as tape:
+        errors = loss_object(batch[1], model(batch[0], training=True))
+        loss = {loss}
+    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+    return loss
+
+
+@tf.function
+def train_step(batch):
+    return strategy.reduce("SUM", strategy.run(step, args=(batch,)), axis=None)
+
+
+batches = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensor_slices((x, y)).batch(8))
+losses = []
+for epoch in range(3):
+    losses.append(float(sum(train_step(batch) for batch in batches)) / 5)
+"""
+TWO = '["CPU:0", "CPU:1"]'
+ALONE = 'reduction="none"'
+AVERAGE = "tf.nn.compute_average_loss(errors, global_batch_size=8)"
+
+
+@pytest.mark.parametrize(
+    ("devices", "reduction", "loss", "told"),
+    [
+        (TWO, ALONE, AVERAGE, ""),
+        (TWO, "", "errors", ""),
+        ('["CPU:0"]', ALONE, AVERAGE, ""),
+        (
+            TWO,
+            ALONE,
+            "tf.reduce_mean(errors)",
+            "2 times that of .fit: the optimizer adds up the gradients of 2",
+        ),
+        (
+            TWO,
+            "",
+            "errors / strategy.num_replicas_in_sync",
+            "0.5 times that of .fit: in a replica, losses of",
+        ),
+        ('["CPU:0"]', ALONE, AVERAGE.replace("8", "16"), "0.5 times that of .fit"),
+    ],
+)
+def test_a_loop_under_a_strategy_is_judged_with_all_its_replicas(tmp_path, devices, reduction, loss, told):
+    file = tmp_path / "script.py"
+    file.write_text(STRATEGY.format(devices=devices, reduction=reduction, loss=loss))
+    (one,) = check_script(str(file)).trainings
+    assert [(mistake.name, mistake.code != "") for mistake in one.mistakes] == [
+        ("gradient-scaled", True)
+    ] * bool(told)
+    assert all(told in mistake.evidence for mistake in one.mistakes)
+    assert (one.verdict.verdict == "close") == (not told)

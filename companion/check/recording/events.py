@@ -155,6 +155,8 @@ class Recording:
         To how much the history is known: 0, or for printed losses half of the last digit.
     reported : list of int or None
         The epochs whose loss is known; None for all.
+    replicas : int
+        Of a distribution strategy; 1 without one.
     """
 
     variables: list[str]
@@ -172,6 +174,7 @@ class Recording:
     frozen: list[int] = field(default_factory=list)
     resolution: float = 0.0
     reported: list[int] | None = None
+    replicas: int = 1
     returned: str = ""
 
     def trained(self, state: State) -> State:

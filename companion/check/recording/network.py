@@ -1,6 +1,7 @@
 """One network whose training is being written down."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -29,6 +30,7 @@ class Followed:
         self.assigned: dict[int, int] = {}  # assignments in the current update by hand, by variable
         self.place: Location | None = None  # where that began
         self.opened: dict[int, State] = {}  # by tape: all variables as it was opened
+        self.of_replicas: list[list[Event]] = []  # by step: the events of all replicas of a strategy
 
     def state(self) -> State:
         """Copy all variables."""
@@ -109,6 +111,33 @@ class Followed:
         """Return whether a gradient was taken of it, and its weights changed."""
         kinds = {type(event) for event in self.events}
         return {Gradient, Update} <= kinds
+
+
+def joined(events: Sequence[Event], groups: Sequence[Sequence[Event]]) -> list[Event]:
+    """Make one forward pass and one gradient of those of all replicas of a strategy, step by step."""
+    first: dict[int, list[Event]] = {}
+    left_out: set[int] = set()
+    for group in groups:
+        passes = [event for event in group if isinstance(event, Forward) and event.tapes]
+        gradients = [event for event in group if isinstance(event, Gradient)]
+        rows = [one.rows for one in passes if one.rows is not None]
+        if not passes or len(passes) != len(gradients) or len(rows) != len(passes):
+            continue
+        values = [
+            None if parts[0] is None else np.add.reduce([part for part in parts if part is not None])
+            for parts in zip(*(one.values for one in gradients), strict=True)
+        ]
+        target = np.array(sum(float(np.sum(one.target)) for one in gradients))
+        whole = (
+            replace(passes[0], rows=np.concatenate(rows)),
+            replace(gradients[0], values=values, target=target),
+        )
+        first[id(passes[0])] = list(whole)
+        left_out |= {id(event) for event in (*passes, *gradients)}
+    together: list[Event] = []
+    for event in events:
+        together += first.get(id(event), [] if id(event) in left_out else [event])
+    return together
 
 
 def with_layers(model: keras.layers.Layer) -> Iterator[keras.layers.Layer]:

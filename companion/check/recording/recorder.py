@@ -20,9 +20,10 @@ from companion.check.learner.lines import (
     own_place,
 )
 from companion.check.recording.events import ReadyMade, Recording
-from companion.check.recording.network import Followed
+from companion.check.recording.network import Followed, joined
 from companion.check.recording.patches import EagerConcreteFunction, definer, replaced
 from companion.check.recording.rows import RowNumbers
+from companion.check.recording.strategy import strategies_in_turn
 from companion.fit.keras_private import plain_rate, rate_of, trained_by
 
 
@@ -50,6 +51,7 @@ def hooked(watcher: "Watcher") -> Iterator[None]:
         for owner, name, wrapper in watcher.wrappers():
             stack.enter_context(replaced(owner, name, wrapper))
         stack.callback(watcher.finish)
+        stack.enter_context(strategies_in_turn(watcher.on_replica))
         yield
 
 
@@ -64,11 +66,14 @@ class Watcher(abc.ABC):
         self.optimizers: list[Any] = []
         self.made: dict[int, tuple[Any, Location | None]] = {}  # optimizers, each kept, and their lines
         self.inside_model = self.inside_optimizer = self.inside_ready_made = False
+        self.replica = (0, 1)  # which one runs, and how many there are
+        self.gradients_of_replicas: list[list[Any]] = []
+        self.events_before: dict[int, int] = {}  # by network, when the first replica began
 
     def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
         """List the methods to replace, each with its replacement."""
         yield keras.layers.Layer, "__call__", self.on_call
-        yield keras.optimizers.Optimizer, "apply", self.on_apply
+        yield keras.optimizers.Optimizer, "apply", self.on_apply_of_replica
         yield keras.optimizers.Optimizer, "__init__", self.on_making
         yield tf.GradientTape, "__enter__", self.on_enter
         yield tf.GradientTape, "__exit__", self.on_exit
@@ -103,6 +108,35 @@ class Watcher(abc.ABC):
         """Note the line that makes an optimizer."""
         original(optimizer, *args, **kwargs)
         self.made[id(optimizer)] = optimizer, own_place()
+
+    @contextlib.contextmanager
+    def on_replica(self, number: int, replicas: int) -> Iterator[None]:
+        """Note which replica of a strategy runs."""
+        if number == 0:
+            self.gradients_of_replicas = []
+            self.events_before = {id(one): len(one.events) for one in self.models}
+        self.recording.replicas = max(self.recording.replicas, replicas)
+        self.replica = number, replicas
+        try:
+            yield
+        finally:
+            self.replica = 0, 1
+
+    def on_apply_of_replica(
+        self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
+    ) -> Any:
+        """Let the optimizer wait for the last replica, and then update with the sum of all gradients."""
+        number, replicas = self.replica
+        if replicas == 1 or self.inside_optimizer:
+            return self.on_apply(original, optimizer, grads, trainable_variables)
+        self.gradients_of_replicas.append(list(grads))
+        if number < replicas - 1:
+            return None
+        of_all = zip(*self.gradients_of_replicas, strict=True)
+        summed = [None if parts[0] is None else tf.add_n(parts) for parts in of_all]
+        for followed in self.models:
+            followed.of_replicas.append(followed.events[self.events_before.get(id(followed), 0) :])
+        return self.on_apply(original, optimizer, summed, trainable_variables)
 
     def on_apply(
         self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
@@ -292,7 +326,7 @@ class _GivenWatcher(Watcher):
         for followed in self.models:
             followed.settle()
         trained = next((followed for followed in self.models if followed.was_trained()), self.given)
-        self.recording.events += trained.events
+        self.recording.events += joined(trained.events, trained.of_replicas)
         self.recording.other_model = trained is not self.given
         self.recording.frozen = sorted(trained.frozen)
         self.recording.end = self.given.state()

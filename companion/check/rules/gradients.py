@@ -231,7 +231,8 @@ def _scale_rules(case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bo
         elif np.allclose(factors, factors[0], rtol=COEFFICIENT):
             constant = float(factors[0])
             beside = f"beside that, the loss part is multiplied by {constant:.4g}"
-            names.append((_scaled_name(case, constant), beside if name else as_it_is))
+            told = (beside if name else as_it_is) + _of_replicas(case.recording.replicas, constant)
+            names.append((_scaled_name(case, constant), told))
             scaled.append(ScaleRule(names, scales, constant))
     # A sum over the batch can be any rule of these times a constant: people write round ones.
     return alone + sorted(scaled, key=lambda rule: (len(rule.names), not _is_round(rule.constant)))
@@ -241,6 +242,21 @@ def _scaled_name(case: Case, constant: float) -> str:
     """Return how a constant factor is called: with float16, an optimizer divides by a power of two."""
     is_half = any(layer.compute_dtype == "float16" for layer in with_layers(case.replay.twin))
     return "loss-not-scaled" if is_half and constant < 1 and np.log2(constant) % 1 == 0 else "gradient-scaled"
+
+
+def _of_replicas(replicas: int, constant: float) -> str:
+    """Return what a factor has to do with the replicas of a strategy; "" for nothing."""
+    if replicas > 1 and np.isclose(constant, replicas, rtol=COEFFICIENT):
+        return (
+            f": the optimizer adds up the gradients of {replicas} replicas, so each replica must divide its "
+            f"loss by {replicas}"
+        )
+    if replicas > 1 and np.isclose(constant, 1 / replicas, rtol=COEFFICIENT):
+        return (
+            f": in a replica, losses of keras.losses are divided by the {replicas} replicas already; do not "
+            "divide them again"
+        )
+    return ""
 
 
 def _passes(step: Step) -> int:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from companion.check.learner.lines import Location
 from companion.check.recording.events import Event, Forward, Gradient, ReadyMade, Recording, Update
+from companion.check.recording.network import joined
 from companion.check.recording.script_network import FitCall, Labels, Network
 from companion.check.recording.script_watcher import ScriptWatcher
 from companion.check.script.data import data_of, labels_of, orders_of
@@ -130,7 +131,7 @@ def training_of(
     """Work out which ``.fit`` a network's training should equal."""
     drawn = is_drawn(network)
     events, epochs = (network.events, 1) if drawn else whole_epochs(network)
-    events = without_reset(events, network)
+    events = joined(without_reset(events, network), network.of_replicas)
     passes = [event for event in events if isinstance(event, Forward) and event.tapes]
     fit = network.own_fit or matching_fit(network, watcher.fit_calls)
     has_all = not network.is_cut
@@ -253,7 +254,7 @@ def recording_of(network: Network, events: Sequence[Event], watcher: ScriptWatch
     recording = Recording(network.names, network.trainable, network.start)
     recording.events = list(events)
     recording.own_tapes = [tape for tape in watcher.recording.own_tapes if tape in mine]
-    recording.compiled = watcher.recording.compiled
+    recording.compiled, recording.replicas = watcher.recording.compiled, watcher.recording.replicas
     recording.frozen = sorted(network.frozen)
     before = [call for call in network.fits_before if call is not network.own_fit]
     if before:
