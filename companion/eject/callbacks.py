@@ -9,6 +9,7 @@ import numpy as np
 
 from companion.eject.expressions import Expressions
 from companion.errors import UserError
+from companion.fit.keras_private import watches_for_more
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,10 @@ def _is_better(callback: Any, context: Context, monitor: str, best: str) -> str:
     if callback.monitor not in context.reports:
         raise NotPlainError
     callback.set_model(context.model)
-    try:
-        callback._set_monitor_op()
-    except ValueError:
-        raise NotPlainError from None
-    sign, margin = (">", "-") if callback.monitor_op is keras.ops.greater else ("<", "+")
+    grows = watches_for_more(callback)
+    if grows is None:
+        raise NotPlainError
+    sign, margin = (">", "-") if grows else ("<", "+")
     least = float(abs(callback.min_delta))
     worse = f" {margin} {context.expressions.of(least)}" if least else ""
     return f"{monitor}{worse} {sign} {best}"

@@ -135,6 +135,16 @@ def excluded_from_decay(optimizer: keras.optimizers.Optimizer) -> tuple[list[str
     return names, bool(getattr(optimizer, "_exclude_from_weight_decay", None))
 
 
+def watches_for_more(callback: Any) -> bool | None:
+    """Return whether a callback takes a larger number as better; None if it cannot tell yet."""
+    try:
+        if hasattr(callback, "_set_monitor_op"):  # not in older versions of Keras
+            callback._set_monitor_op()
+    except ValueError:
+        return None
+    return bool(callback.monitor_op(2.0, 1.0))
+
+
 def has_further_metrics(model: keras.Model) -> bool:
     """Return whether a model has metrics that were not compiled, such as attributes of layers."""
     known = (getattr(model, "_loss_tracker", None), getattr(model, "_compile_metrics", None))
