@@ -29,8 +29,6 @@ class PlainCallback:
         Lines after the epochs.
     stops : bool
         Whether it may end the training.
-    saves : bool
-        Whether it saves the model, with the optimizer that the model was compiled with.
     """
 
     imports: tuple[str, ...] = ()
@@ -40,7 +38,6 @@ class PlainCallback:
     epoch_end: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     stops: bool = False
-    saves: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def _is_better(callback: Any, context: Context, monitor: str, best: str) -> str:
     if grows is None:
         raise NotPlainError
     sign, margin = (">", "-") if grows else ("<", "+")
-    least = float(abs(callback.min_delta))
+    least = float(abs(getattr(callback, "min_delta", 0)))
     worse = f" {margin} {context.expressions.of(least)}" if least else ""
     return f"{monitor}{worse} {sign} {best}"
 
@@ -163,7 +160,7 @@ def _scheduler(callback: Any, context: Context) -> PlainCallback:
 
 def _checkpoint(callback: Any, context: Context) -> PlainCallback:
     of, path = context.expressions.of, str(callback.filepath)
-    if callback.save_freq != "epoch" or callback.best is not None or "/" in path:
+    if callback.save_freq != "epoch" or callback.best not in (None, np.inf, -np.inf) or "/" in path:
         raise NotPlainError
     name = f"{of(path)}.format(epoch=epoch + 1, **logs)" if "{" in path else of(path)
     save = f"model.save{'_weights' if callback.save_weights_only else ''}({name}, overwrite=True)"
@@ -179,7 +176,7 @@ def _checkpoint(callback: Any, context: Context) -> PlainCallback:
             f"    best_saved = {monitor}",
             f"    {save}",
         )
-    return PlainCallback(before=before, epoch_end=lines, saves=True)  # the optimizer too, with the weights
+    return PlainCallback(before=before, epoch_end=lines)
 
 
 def _csv_logger(callback: Any, context: Context) -> PlainCallback:
