@@ -92,7 +92,7 @@ def test_under_a_strategy_all_copies_are_those_of_fit(strategy, tried):
             "MirroredStrategy with gradient_accumulation_steps: .fit itself fails there",
         ),
         ("compiled={'steps_per_execution': 4}", "with steps_per_execution: .fit itself fails there"),
-        ("batch_size=9", "of the first batch the replicas get 4 and 5 rows, and .fit itself fails there"),
+        ("batch_size=9", "the replicas get 4 and 5 rows of the first batch, and .fit itself fails there"),
     ],
 )
 def test_where_fit_itself_fails_this_is_told(setting, told):

@@ -141,9 +141,9 @@ def by_fit_alone(options: argparse.Namespace) -> int:
     report = Report(quiet=options.quiet or options.to_stdout)
     told = [""]
     what = "by .fit, twice" if options.twice else f"by .fit, at once and resumed at epoch {options.resume_at}"
-    report.heading(f"{options.file}: {what}")
     with busy("training", lambda: told[-1]):
         found = find_causes(options, told.append) if options.twice else resume(options, told.append)
+    report.heading(f"{options.file}: {what}")
     if isinstance(found, Resumed):
         print_states(report, found, options.resume_at)
         more = {

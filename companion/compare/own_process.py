@@ -1,4 +1,4 @@
-"""A training by ``.fit`` in a process of its own: as the first one, whatever was trained before."""
+"""A training by ``.fit`` in a new process: nothing that was trained before affects it."""
 
 import argparse
 import functools
@@ -88,19 +88,19 @@ def left(training: "Training", output: str, **more: Any) -> None:
 def trained(
     file: str, what: str, words: Sequence[str], *more: str, env: Mapping[str, str] | None = None
 ) -> tuple["Training", dict[str, Any]]:
-    """Train the network of a user's file by ``.fit`` in a process of its own, or a part of it; see `main`."""
+    """Train the network of a user's file by ``.fit`` in a new process, or a part of it; see `main`."""
     return run(__name__, what, file, *words, *more, env=env)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train: all epochs, the first ones and save, the rest from what was saved, or all of them twice."""
+    """Train all epochs, the first ones, the rest from the saved model, or all twice; or only read batches."""
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=(ALL, FIRST, REST, TWICE, BATCHES))
     parser.add_argument("file")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--at", type=int, default=0)
+    parser.add_argument("--at", type=int)
     parser.add_argument("--saved")
     parser.add_argument("--off", nargs="*", default=[], choices=[one.name for one in SUSPECTS])
     parser.add_argument("--output")

@@ -1,4 +1,4 @@
-"""Does a training that is saved and resumed end as one without a break? If not: what is lost?"""
+"""Does a saved and resumed training end like one without a break? If not: what is lost?"""
 
 import argparse
 import tempfile
@@ -90,8 +90,8 @@ def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
         raise UserError(str(error)) from None
     if not before["at"] or not after["at"]:
         raise UserError(
-            f"--resume-at {options.resume_at}: the training has no such epoch to go on with; a callback or "
-            "`epochs` ends it before"
+            f"--resume-at {options.resume_at}: a callback ends the training before this epoch; name an "
+            "earlier one"
         )
     return Resumed(comparison, _states(before["at"], after["at"], batches, options.resume_at))
 
@@ -106,7 +106,7 @@ def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[st
         State(
             "the weights",
             _differing(before["weights"], after["weights"]),
-            "With use_ema the end of .fit puts the averages in their place: save in a callback, before it.",
+            "With use_ema or restore_best_weights the end of .fit changes them: save in a callback.",
         ),
         State(
             "the optimizer's variables",
@@ -150,9 +150,9 @@ def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[st
         ]
         found.append(
             State(
-                f"the callback {name}",
+                f"the callback {name.partition(' ')[0]}" + (f" ({name})" if _twice(name, before) else ""),
                 ", ".join(changed),
-                "A callback begins anew with each .fit: write down what it remembers, and set it again.",
+                "It begins anew with each .fit. Write down what it remembers, and set it in on_epoch_begin.",
             )
         )
     return found
@@ -166,7 +166,13 @@ def _differing(before: list[list[str]], after: list[list[str]]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return f"{', '.join(names[:2])}{more} of {len(before)}"
+    return f"{', '.join(names[:2])}{more} ({len(names)} of {len(before)})"
+
+
+def _twice(name: str, before: dict[str, Any]) -> bool:
+    """Return whether there are several callbacks of a kind."""
+    kind = name.partition(" ")[0]
+    return sum(other.partition(" ")[0] == kind for other in before["callbacks"]) > 1
 
 
 def print_states(report: Report, resumed: Resumed, at: int) -> None:

@@ -55,7 +55,7 @@ SUSPECTS = (
     ),
     Suspect(
         XLA,
-        "random operations of TensorFlow under XLA, which take no notice of the seed",
+        "random operations of TensorFlow under XLA, which ignore the seed",
         "Compile with jit_compile=False, or use keras.random and the layers of Keras.",
     ),
     Suspect(
@@ -66,7 +66,7 @@ SUSPECTS = (
     Suspect(
         AHEAD,
         "data that a thread reads ahead: a generator or a PyDataset that changes meanwhile",
-        "Let a batch depend on nothing but its number, or leave out prefetch and workers.",
+        "Let a batch depend only on its number, or leave out prefetch and workers.",
     ),
     Suspect(
         THREADS,
@@ -85,7 +85,7 @@ def installed(off: Collection[str], seed: int) -> set[str]:
     off : collection of str
         The names of those that are turned off; `HASHES` only by the environment of the process.
     seed : int
-        Put where there is none.
+        The seed for a generator that has none.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def installed(off: Collection[str], seed: int) -> set[str]:
             if XLA in off:
                 model.jit_compile = False
 
-    # Where it is defined: a model whose class has its own `compile` is loaded without being compiled.
+    # In the class that defines it: load_model does not compile a model whose class has its own `compile`.
     _replace(definer(keras.Model, "compile"), "compile", compiled)
     return seen
 
@@ -144,12 +144,24 @@ def _seeds(watch: Callable[[str], bool], seed: int) -> None:
     import tensorflow as tf
 
     def seeded(original: Callable, given: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if given is None and not kwargs and watch(UNSEEDED):
+        given = kwargs.pop("seed", given)
+        if given is None and watch(UNSEEDED):
             given = seed
         return original(given, *args, **kwargs)
 
+    class SeededState(np.random.RandomState):
+        def __init__(self, given: Any = None) -> None:
+            super().__init__(seed if given is None and watch(UNSEEDED) else given)
+
+    class SeededRandom(random.Random):
+        def __init__(self, given: Any = None) -> None:
+            super().__init__(seed if given is None and watch(UNSEEDED) else given)
+
     for owner, name in ((np.random, "default_rng"), (np.random, "seed"), (random, "seed")):
         _replace(owner, name, seeded)
+
+    setattr(np.random, "RandomState", SeededState)  # noqa: B010
+    setattr(random, "Random", SeededRandom)  # noqa: B010
 
     def from_state(original: Callable, *args: Any, **kwargs: Any) -> Any:
         if watch(UNSEEDED):

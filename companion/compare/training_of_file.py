@@ -15,6 +15,7 @@ from companion.errors import UserError
 from companion.fit.keras_private import same_names, strategy_of
 from companion.fit.pipeline import Pipeline
 
+LONGEST = 40  # characters of what a callback remembers
 PIPELINE = ("sample_weight", "batch_size", "steps_per_epoch", "class_weight")
 
 
@@ -81,7 +82,7 @@ class TrainingOfFile:
             )
             pipeline.reset()
             found: list[list[str]] = []
-            for _ in range(self.options.at + 1):
+            for _ in range((self.options.at or 0) + 1):
                 found.append([])
                 with pipeline.until_data_end():
                     for *_, iterator in pipeline.epoch():
@@ -100,10 +101,12 @@ class TrainingOfFile:
             if callable(arguments.get(name)):
                 arguments[name] = arguments[name]()
         at, epochs = self.options.at, arguments["epochs"]
-        if not arguments.get("initial_epoch", 0) <= at < epochs:
-            raise UserError(
-                f"--resume-at {at}: there are {epochs} epochs, so name one from 1 to {epochs - 1}"
+        first = arguments.get("initial_epoch", 0) + 1
+        if at is not None and not first <= at < epochs:
+            allowed = (
+                f"name one from {first} to {epochs - 1}" if first < epochs else "give --epochs 2 or more"
             )
+            raise UserError(f"--resume-at {at}: the training ends with epoch {epochs - 1}, so {allowed}")
         return (data.x() if callable(data.x) else data.x), data.y, arguments
 
     def _fit(self, model: keras.Model, **limits: int) -> tuple[Training, dict[str, Any]]:
@@ -121,7 +124,7 @@ class TrainingOfFile:
 class _Moment(keras.callbacks.Callback):
     """Writes down what a training needs in order to go on, when an epoch begins."""
 
-    def __init__(self, at: int, others: list[Any]) -> None:
+    def __init__(self, at: int | None, others: list[Any]) -> None:
         super().__init__()
         self._at, self._others = at, others
         self._drawn: dict[str, str] = {}
@@ -145,7 +148,7 @@ class _Moment(keras.callbacks.Callback):
             "optimizer": _prints(optimizer),
             "seeds": _prints(seeds),
             "rate": None if rate is None else float(rate() if callable(rate) else rate),
-            "callbacks": {type(one).__name__: _plain(one) for one in self._others},
+            "callbacks": {f"{type(one).__name__} {n}": _plain(one) for n, one in enumerate(self._others)},
             "drawn": [name for name in now if now[name] != self._drawn[name]],
         }
 
@@ -158,10 +161,14 @@ def _plain(callback: Any) -> dict[str, str]:
     """Return what a callback remembers, as far as it is plain numbers and words."""
     kinds = (bool, int, float, str, list, np.floating, np.integer, type(None))
     return {
-        name: repr(value)
+        name: _short(repr(value))
         for name, value in vars(callback).items()
         if isinstance(value, kinds) and not name.startswith("_") and name != "params"
     }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _random_states() -> dict[str, str]:

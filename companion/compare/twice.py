@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from companion.comparison.training import Training
 
 NAMES = (".fit", ".fit again")
-SAME, DIFFERENT, ABSENT = "the same", "different", "not there"
-REPEATS = 3  # trainings that must be the same with a suspect turned off: two can be so by chance
+SAME, DIFFERENT, ABSENT, UNTRIED = "the same", "different", "not there", "not tried"
+REPEATS = 3  # trainings that must be the same with a suspect turned off: two can be the same by chance
 
 
 @dataclass
@@ -26,15 +26,15 @@ class Causes:
     Attributes
     ----------
     comparison : FitComparison
-        Of the first two.
+        Of the first two trainings.
     first : str
         What differs first: the data, the initial weights, a batch.
     tried : dict of str to str
-        What came out, by suspect: `SAME`, `DIFFERENT` or `ABSENT` once it was turned off.
+        What came out without each suspect: `SAME`, `DIFFERENT`, `ABSENT` or `UNTRIED`.
     found : list of Suspect
         The causes; empty if none of the suspects is one.
     in_one_process : bool
-        Whether they differ only if one follows the other in one process.
+        Whether they differ only in one process, one after the other.
     """
 
     comparison: FitComparison
@@ -94,7 +94,7 @@ def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Cau
         )
 
     there = [one for one in SUSPECTS if one.name in seen]
-    causes.tried = {one.name: ABSENT for one in SUSPECTS}
+    causes.tried = {one.name: UNTRIED if one in there else ABSENT for one in SUSPECTS}
     for suspect in there:
         tell(f"without {suspect.what.partition(',')[0]}")
         causes.tried[suspect.name] = SAME if repeats((suspect.name,)) else DIFFERENT
@@ -153,10 +153,12 @@ def print_causes(report: Report, causes: Causes) -> None:
             "function."
         )
         return
-    report.part(f"What differs first: {causes.first}")
+    report.part("What differs first")
+    report.print(f"{causes.first[0].upper()}{causes.first[1:]}.")
+    report.part("The suspects, until one explains it")
     what = {one.name: one.what for one in SUSPECTS}
     report.table(
-        ["suspect", "turned off"],
+        ["suspect", "without it"],
         [[what[name], came] for name, came in causes.tried.items()],
         text_columns=(0, 1),
     )

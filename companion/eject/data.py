@@ -37,7 +37,7 @@ class Data:
     steps : int, optional
         ``steps_per_epoch``, or ``validation_steps``.
     batch_size : int
-        Of arrays.
+        Rows per batch, for arrays.
     changes : dict of str to str
         By the name of an array: an expression for what ``.fit`` makes of it.
     nested : bool
@@ -71,7 +71,7 @@ class Data:
 
     @property
     def stops_early(self) -> bool:
-        """Whether an epoch ends after some steps: the next one of the training begins there."""
+        """Whether an epoch ends after a given number of steps; the next one of the training goes on there."""
         return self.steps is not None
 
     @property
@@ -100,7 +100,7 @@ def look_at_data(x: Any, y: Any, arguments: Mapping[str, Any]) -> Data:
         parts = {"x": x, "y": y, "weights": arguments.get("sample_weight")}
         weighted = bool(arguments.get("class_weight")) or parts["weights"] is not None
         if weighted and y is None:
-            raise UserError("weights of rows need targets, and load_data() gives x alone")
+            raise UserError("weights of rows need targets, and load_data() gives x alone: return x and y")
         given = {name: part for name, part in parts.items() if part is not None}
         found = _arrays(given, arguments.get("batch_size"), steps, arguments.get("validation_split") or 0.0)
         found.parts = PARTS[: 1 if y is None else 3 if weighted else 2]
@@ -108,7 +108,7 @@ def look_at_data(x: Any, y: Any, arguments: Mapping[str, Any]) -> Data:
     found = _feeding(x)
     for name in ("class_weight", "validation_split"):
         if arguments.get(name):
-            raise UserError(f"eject writes no loop with {name} for a {found.kind}")
+            raise UserError(f"eject writes no loop with {name} for a {found.kind}: give arrays")
     if found.batches is None and not steps and (found.kind != DATASET or _is_endless(x)):
         raise UserError(f"eject writes no loop for a {found.kind} without an end: give steps_per_epoch")
     found.steps = steps
@@ -138,13 +138,16 @@ def look_at_validation(given: Any, arguments: Mapping[str, Any]) -> Data:
         )
     found = _feeding(given)
     if found.is_random:
-        raise UserError("eject writes no loop that validates on a PyDataset with random batches")
+        raise UserError(
+            "eject writes no loop that validates on a PyDataset with random batches: give the same batches "
+            "each time"
+        )
     if found.batches is None and not steps and (found.kind != DATASET or _is_endless(given)):
-        raise UserError(f"eject writes no loop that validates on a {found.kind} without an end")
+        raise UserError(f"eject validates on no {found.kind} without an end: give validation_steps")
     if found.kind == SEQUENCE and steps and found.workers > 1:
         raise UserError(
-            "eject writes no loop with validation_steps for a PyDataset with workers: what they have read "
-            "ahead comes in the next validation, so .fit does not repeat itself"
+            "eject writes no loop with validation_steps for a PyDataset with workers: batches that they read "
+            "ahead appear in the next validation, so .fit does not repeat itself"
         )
     if found.batches is None or (steps or found.batches) < found.batches:
         found.steps = steps  # each validation begins anew, so only steps that end before the data count

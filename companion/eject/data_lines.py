@@ -91,7 +91,7 @@ def _shares(plan: Plan) -> bool:
 
 
 def _is_sized(plan: Plan) -> bool:
-    """Return whether the validation has batches of another size, or alone has some."""
+    """Return whether only the validation has arrays, or has batches of another size."""
     if plan.held_out is None or plan.held_out.kind != ARRAYS:
         return False
     return plan.data.kind != ARRAYS or plan.held_out.batch_size != plan.data.batch_size

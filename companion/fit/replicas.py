@@ -48,10 +48,10 @@ def _mean(strategy: tf.distribute.Strategy, value: Any) -> Any:
 
 
 def undivided(loss: tf.Tensor) -> tf.Tensor:
-    """Return the loss of a replica's rows: under a strategy ``compute_loss`` divides it by the replicas.
+    """Return the loss of a replica's rows, not divided: ``compute_loss`` divides it by the replicas.
 
     It does so because the optimizer adds up the gradients of all replicas. The sum of the parts is
-    the mean over the whole batch only if every replica has as many rows.
+    the mean over the whole batch only if every replica has the same number of rows.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return loss * tf.cast(replicas, loss.dtype) if replicas > 1 else loss
@@ -68,7 +68,7 @@ def build(model: keras.Model, batches: Pipeline) -> None:
     rows = {len(one) for one in strategy.experimental_local_results(parts[0])}
     if len(rows) > 1:
         raise ValueError(
-            f"of the first batch the replicas get {' and '.join(map(str, sorted(rows)))} rows, and .fit "
+            f"the replicas get {' and '.join(map(str, sorted(rows)))} rows of the first batch, and .fit "
             "itself fails there: choose a batch size that is a multiple of the replicas"
         )
     if all(isinstance(part, tf.distribute.DistributedValues) for part in parts):

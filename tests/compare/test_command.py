@@ -448,7 +448,7 @@ def test_what_is_lost_when_a_training_is_resumed_is_named(model_file, tmp_path, 
 
 def test_an_epoch_that_there_is_not_cannot_be_resumed(model_file, capsys):
     assert main([model_file(ANEW), "--resume-at", "4"]) == 2
-    assert "--resume-at 4: there are 4 epochs, so name one from 1 to 3" in capsys.readouterr().err
+    assert "--resume-at 4: the training ends with epoch 3, so name one from 1 to 3" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([model_file(ANEW), "--resume-at", "2", "--twice"])
     assert "--twice and --resume-at: each compares something else; choose one" in capsys.readouterr().err

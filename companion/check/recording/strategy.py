@@ -28,9 +28,9 @@ class InTurn(tf.distribute.OneDeviceStrategy):
     Parameters
     ----------
     replicas : int
-        How many.
+        The number of replicas.
     turn : callable
-        Its context is entered while a replica runs; it gets the number of the replica and of all.
+        Its context is entered while a replica runs; it gets the index of the replica and how many there are.
     """
 
     def __init__(self, replicas: int, turn: Turn) -> None:
