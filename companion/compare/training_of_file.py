@@ -12,7 +12,7 @@ import numpy as np
 from companion.compare.model_file import fit_arguments, load_model_file, read_data, told_in_one_line
 from companion.comparison.training import RecordCalls, Training, variables_of
 from companion.errors import UserError
-from companion.fit.keras_private import same_names, strategy_of
+from companion.fit.keras_private import same_names, strategy_of, train_validation_split
 from companion.fit.pipeline import Pipeline
 
 LONGEST = 40  # characters of what a callback remembers
@@ -74,9 +74,9 @@ class TrainingOfFile:
             x, y, arguments = self._call()
             own = {name: value for name, value in arguments.items() if name in PIPELINE}
             if arguments.get("validation_split") and arguments.get("validation_data") is None:
-                rows = int(len(keras.tree.flatten(x)[0]) * (1 - arguments["validation_split"]))
-                x, y = (keras.tree.map_structure(lambda part: part[:rows], part) for part in (x, y))
-                own.pop("sample_weight", None)
+                (x, y, own["sample_weight"]), _ = train_validation_split(
+                    (x, y, own.get("sample_weight")), validation_split=arguments["validation_split"]
+                )
             pipeline = Pipeline(
                 x, y, shuffle=arguments.get("shuffle", True), strategy=strategy_of(model), **own
             )
