@@ -166,9 +166,8 @@ def speed(options):
 
 
 def by_script(module, loop, epochs):
-    loop.EPOCHS = epochs
     with contextlib.redirect_stdout(io.StringIO()):
-        loop.train(module.build_model(), *module.load_data())
+        loop.train(module.build_model(), *module.load_data(), epochs=epochs)
 
 
 def by_keras(module, loop, epochs):
@@ -176,7 +175,7 @@ def by_keras(module, loop, epochs):
 
 
 def seconds_an_epoch(train, module, loop, epochs):
-    """Give the seconds of an epoch after the first ones, in which graphs are made."""
+    """Return the seconds of an epoch after the first ones, in which graphs are made."""
     taken = []
     for count in (epochs, 3 * epochs):
         started = time.perf_counter()
