@@ -2,9 +2,10 @@
 
 `fit_by_hand` is the whole of ``.fit``: epochs, batches, steps, validation; `train_step` is one update.
 Their results equal the results of ``.fit``, bit for bit: ``python -m companion.conformance``
-trains hundreds of networks both ways and compares them. Other files do what is not training.
-``fit/pipeline.py`` turns `x` into batches. ``fit/graph.py`` turns a step into a graph; the last
-bits depend on this graph. ``lessons/what-fit-does.md`` explains each surprise, with a proof.
+trains hundreds of networks both ways and compares them. Work that is not training is in ``fit/``:
+``pipeline.py`` turns `x` into batches; ``graph.py`` turns a step into a graph, on which the last
+bits depend; ``replicas.py`` runs a step under a strategy; ``unsupported.py`` refuses what this page
+does not do. ``lessons/what-fit-does.md`` explains each surprise, with a proof.
 """
 
 import inspect
@@ -24,7 +25,7 @@ from companion.fit.keras_private import (
     train_validation_split,
 )
 from companion.fit.pipeline import Pipeline
-from companion.fit.replicas import build, on_each_replica, undivided
+from companion.fit.replicas import build_under_strategy, on_each_replica, undivided
 from companion.fit.unsupported import most_epochs, refuse_what_cannot_be_equal
 
 
@@ -85,7 +86,7 @@ def fit_by_hand(
     Raises
     ------
     ValueError, TypeError
-        For a model that ``.fit`` trains in other steps than these (`companion.fit.unsupported`).
+        If ``.fit`` would train this model by other steps (`companion.fit.unsupported`).
         Also for data and arguments that ``.fit`` refuses, as ``.fit`` does.
     """
     refuse_what_cannot_be_equal(model)
@@ -122,7 +123,7 @@ def fit_by_hand(
             steps=batches.steps,
             model=model,
         )
-    build(model, batches)  # only under a distribution strategy: otherwise the first step does it
+    build_under_strategy(model, batches)  # without a strategy, the first step builds the model
     batches.reset()
     model.stop_training = False
     # `update` takes the next batch from an iterator and runs the step on it: `train_step` below, or
@@ -235,7 +236,7 @@ def validate(model: keras.Model, batches: Pipeline, callbacks: keras.callbacks.C
     dict of str to float
         The history's keys, without "val_".
     """
-    build(model, batches)
+    build_under_strategy(model, batches)
     batches.reset()
     step = on_each_replica(model, own_step(model, "test_step") or test_step)
     measure = compiled(model, step, "test_function")
@@ -278,7 +279,7 @@ def _training(function: Callable, training: bool) -> dict[str, bool]:
 
 
 def _results(model: keras.Model, logs: Logs) -> Logs:
-    """Read the running means: of all metrics, unless the model's own ``compute_metrics`` gave others."""
+    """Read the running means of all metrics, unless the step, the model's own perhaps, returned others."""
     results = model.get_metrics_result()
     return dict(results if results.keys() == logs.keys() else logs)
 

@@ -13,11 +13,12 @@ from scripts import RIGHT, WRONG
 
 from companion.__main__ import index
 from companion.check import __main__ as check
+from companion.check.catalogue import MISTAKES
 from companion.conformance import table
 from companion.terminal.lesson_list import LESSONS, course_file
 
 README = "README.md"
-MANUALS = ("check", "compare", "comparison", "conformance", "grade", "live", "mistakes", "quiz")
+MANUALS = ("check", "compare", "comparison", "conformance", "eject", "grade", "live", "mistakes", "quiz")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,11 @@ def test_the_table_of_loops_in_the_manual_counts_the_loops_there_are(document):
     assert counts["two at once"][0] >= 60
     assert (counts["one, in a script"][0], counts["right scripts"][0]) == (len(WRONG), len(RIGHT))
     assert all(sum(said) == loops for loops, *said in counts.values())
+
+
+@pytest.mark.parametrize("place", ["README.md", "lessons/README.md", "companion/check/README.md"])
+def test_the_number_of_mistakes_is_that_of_the_catalogue(document, place):
+    assert re.findall(r"one of\s+(\d+)\s+(?:mistakes|ways)", document(place)) == [str(len(MISTAKES))]
 
 
 def test_the_conformance_table_counts_the_rows_there_are(document):

@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.parse_args(words[:at], options)
     options.arguments = words[at + 1 :]
     read_words(parser, options)
-    to_stdout = check_outputs(parser, options, ("plot", "json"), read=options.file)
+    to_stdout = check_outputs(parser, options, ("plot", "json"), read=[options.file])
     report = Report(quiet=options.quiet or to_stdout)
     # What the loop prints must not get into a result on standard output.
     with contextlib.redirect_stdout(sys.stderr) if to_stdout else contextlib.nullcontext():
@@ -194,7 +194,8 @@ def check_train(options: argparse.Namespace) -> "tuple[LoopCheck, ModuleType | N
     """Read the file and check its loop."""
     from companion.check.learner.file import find_train, read_module, refuse_without_train
 
-    refuse_without_train(options.file)  # a wrong file need not wait for TensorFlow
+    alone = f", or leave the lesson out to check the file as it stands: {NAME} {options.file}"
+    refuse_without_train(options.file, alone)  # a wrong file need not wait for TensorFlow
     from companion.check.check_loop import check_loop
     from companion.check.learner.lines import line_of_thread
     from companion.check.result import LoopCheck
@@ -202,7 +203,7 @@ def check_train(options: argparse.Namespace) -> "tuple[LoopCheck, ModuleType | N
     module = None
     try:
         module = read_module(options.file)
-        train = find_train(module, options.file)
+        train = find_train(module, options.file, alone)
     except UserError as error:
         return LoopCheck(options.file, error=error), module
     chosen = {"problem": options.problem, "seed": options.seed or 0, "epochs": options.epochs}

@@ -10,10 +10,11 @@ import numpy as np
 
 from companion.check.diagnose import Diagnosis, diagnose
 from companion.check.problem import Problem, Reference
-from companion.check.recording.events import State, Update
+from companion.check.recording.events import Recording, State, Update
 from companion.check.replay import Replay
 from companion.check.rules.findings import REPORT, Divergence, Finding, largest_difference, told_apart
 from companion.check.run import LoopRun
+from companion.check.steps import steps_of
 from companion.check.verdict import ProblemVerdict
 from companion.comparison.ulp import abs_difference
 
@@ -87,7 +88,7 @@ class Judge:
         if run.recording is None:
             told = f"watched in an eager run, the loop ends in {run.told}: only the result was compared"
             return Diagnosis([], [told], [])
-        if not run.history:
+        if not run.history or not self._has_a_loss_per_epoch(run.recording):
             run.recording.history = list(self.reference.history)
         with np.errstate(all="ignore"):  # a run that blows up gives numbers that are not finite
             diagnosis = diagnose(self.problem, self.reference, run.recording, self.replay)
@@ -96,6 +97,13 @@ class Judge:
             mine = run.recording.history, run.recording.end
             return replace(diagnosis, findings=self._unseen(mine, fit, "run eagerly, "))
         return diagnosis
+
+    def _has_a_loss_per_epoch(self, recording: Recording) -> bool:
+        """Return whether the losses are as many as the epochs; there may be more epochs than in ``.fit``."""
+        losses, epochs = len(recording.history), len(self.reference.history)
+        if losses == epochs or list(self.problem.callbacks()):
+            return True
+        return len(steps_of(recording, 1).steps) * epochs == losses * len(self.reference.updates)
 
     def _unseen(self, mine: Result, fit: Result, how: str) -> list[Finding]:
         """Find differences of the results where no rule has seen one."""

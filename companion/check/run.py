@@ -19,6 +19,8 @@ from companion.check.recording.patches import definer, replaced
 from companion.check.recording.recorder import watch
 from companion.errors import UserError
 
+MOST_EPOCHS = 1000  # that are judged where a loop runs for too many
+
 
 @dataclass
 class LoopRun:
@@ -114,10 +116,19 @@ def _call(
         return history_of(result, problem.epochs, may_be_none=may_be_none, may_stop=stops), ""
     except UserError as error:
         if any_return:
-            return None, str(error)
+            return _losses_of_other_epochs(result, problem), str(error)
         if first:
             raise
         raise UserError(f"{error}; the first call was right: does train keep data between calls?") from None
+
+
+def _losses_of_other_epochs(result: Any, problem: Problem) -> list[float] | None:
+    """Return the losses if only their number is wrong; the rest of such a loop can be judged."""
+    try:
+        losses = history_of(result, problem.epochs, may_stop=True)
+    except UserError:
+        return None
+    return losses if losses and len(losses) <= MOST_EPOCHS else None
 
 
 def _look_closer(train: Train, problem: Problem, error: LoopError) -> None:

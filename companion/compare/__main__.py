@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from companion.plots.plots import check_display  # a usage error need not wait for matplotlib
 
         check_display()
-    check_outputs(parser, options, ("plot", "json", "csv"), read=options.file)
+    check_outputs(parser, options, ("plot", "json", "csv"), read=[options.file, options.loop])
     ways = [
         f"--{name}" for name in ("loop", "twice", "resume-at") if getattr(options, name.replace("-", "_"))
     ]
@@ -149,15 +149,17 @@ def by_fit_alone(options: argparse.Namespace) -> int:
         more = {
             "resumed_at": options.resume_at,
             "states": {one.name: one.lost or "kept" for one in found.states},
+            "repeatable": found.repeatable,
         }
     else:
         print_causes(report, found)
         more = {
             "causes": [one.name for one in found.found],
             "first_difference": found.first,
+            "in_one_process": found.in_one_process,
             "tried": found.tried,
         }
-    return deliver(found.comparison, options, {}, more)
+    return deliver(found.comparison, options, found.arguments, more)
 
 
 def mistakes(

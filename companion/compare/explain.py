@@ -16,15 +16,15 @@ from companion.check.script.losses import compiled_loss
 from companion.compare.model_file import ModelData
 from companion.comparison.training import history_of
 
-JUDGED = ("epochs", "batch_size", "shuffle", "class_weight", "verbose")  # with which check can judge
-LEFT_OUT = (
+JUDGED = ("epochs", "batch_size", "shuffle", "class_weight", "verbose")  # check handles these
+LEFT_OUT = (  # check ignores these, so it judges without them
     "callbacks",
     "validation_data",
     "validation_split",
     "validation_steps",
     "validation_batch_size",
     "validation_freq",
-)  # without which it judges
+)
 
 
 def mistakes_of(
@@ -64,14 +64,14 @@ def mistakes_of(
         return [], f"check judges no training with {', '.join(other)}"
     if not (isinstance(data.x, np.ndarray) and isinstance(data.y, np.ndarray)):
         return [], "check judges loops on arrays only"
-    rows, what = len(data.x), "it"
+    rows, what = len(data.x), "this difference"
     ways = [taken]
     if any(name in arguments for name in LEFT_OUT):
         # The training alone is judged, on the rows that are left for it; some loops insist on the rest.
         if arguments.get("validation_data") is None:
             rows = int(rows * (1 - arguments.get("validation_split", 0.0)))
         ways = [_training_alone(train, taken), taken]
-        what = "it in the training itself; look at the validation and the callbacks"
+        what = "this difference in the training; look at the validation and the callbacks"
     keras.utils.set_random_seed(seed)
     model = module.build_model()
     if isinstance(model.loss, dict | list | tuple) or model.loss is None:
@@ -90,6 +90,7 @@ def mistakes_of(
             return history_of(train(model, x, y, **given)).get("loss")
 
         parameters = ("model", "x", "y"), ("learning_rate", "batch_size", "epochs")
+        # check reads the parameters, and those of `train` are what `wraps` would show.
         called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
                 *(inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in parameters[0]),

@@ -193,7 +193,10 @@ def fit_arguments(module: ModuleType, options: argparse.Namespace, data: ModelDa
 
 @contextmanager
 def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[None]:
-    """Turn an exception in the ``with`` block that comes from the user's file into one line."""
+    """Turn an exception in the ``with`` block into one line, if the user's file or what it gives causes it.
+
+    Without a line of the user's file in the traceback, that is guessed by its type, as Keras raises it.
+    """
     try:
         yield
     except (UserError, KeyboardInterrupt):

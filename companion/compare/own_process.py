@@ -1,7 +1,6 @@
-"""A training by ``.fit`` in a new process: nothing that was trained before affects it."""
+"""A training in a new process: nothing that was trained before affects it."""
 
 import argparse
-import functools
 import json
 import os
 import re
@@ -12,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from companion.compare.suspects import SUSPECTS, installed
+from companion.compare.suspects import SUSPECTS, watch_for
 
 if TYPE_CHECKING:
     from companion.comparison.training import Training
@@ -35,7 +34,7 @@ def words_of(options: argparse.Namespace) -> list[str]:
 def run(
     module: str, *words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> tuple["Training", dict[str, Any]]:
-    """Run a module that ends with `left`; return the training and whatever else it left.
+    """Run a module whose last call is `write_training`; return the training, and what else it wrote.
 
     Raises
     ------
@@ -47,7 +46,7 @@ def run(
     from companion.comparison.training import Training
 
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder, "left.npz")
+        output = Path(folder, "training.npz")
         done = subprocess.run(
             [sys.executable, "-m", module, *words, "--output", str(output)],
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=cwd,
@@ -73,16 +72,16 @@ def run(
     return training, told["more"]
 
 
-def left(training: "Training", output: str, **more: Any) -> None:
-    """Write down what a training has left, for `run`."""
+def write_training(training: "Training", output: str, **more: Any) -> None:
+    """Write what a training leaves behind into a file, for `run`."""
     import numpy as np
 
     content = {
         "initial": list(training.initial), "history": training.history, "calls": training.calls,
         "variables": list(training.variables), "more": more,
     }  # fmt: skip
-    arrays = (*training.initial.values(), *training.variables.values())
-    np.savez(output, np.array(json.dumps(content)), *arrays)
+    text = json.dumps(content, default=lambda value: np.asarray(value).tolist())  # F1Score reports an array
+    np.savez(output, np.array(text), *training.initial.values(), *training.variables.values())
 
 
 def trained(
@@ -106,22 +105,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output")
     options = parser.parse_args(argv)
 
-    seen = installed(options.off, options.seed)
+    seen = watch_for(options.off, options.seed)
     from companion.compare.training_of_file import TrainingOfFile
 
     training = TrainingOfFile(options)
     if options.what == BATCHES:
         from companion.comparison.training import Training
 
-        left(Training(None, {}, {}, {}, []), options.output, batches=training.batches(), seen=sorted(seen))
+        nothing = Training(None, {}, {}, {}, [])
+        write_training(nothing, options.output, batches=training.batches(), seen=sorted(seen))
         return 0
     ways = {ALL: training.all, FIRST: training.first, REST: training.rest, TWICE: training.twice}
     result, more = ways[options.what]()
-    left(result, options.output, seen=sorted(seen), **more)
+    write_training(result, options.output, seen=sorted(seen), **more)
     return 0
 
 
 if __name__ == "__main__":
     from companion.terminal.console import command
 
-    raise SystemExit(command("python -m companion.compare")(functools.partial(main))())
+    raise SystemExit(command("python -m companion.compare")(main)())

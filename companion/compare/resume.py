@@ -44,10 +44,16 @@ class Resumed:
         Of the two.
     states : list of State
         What is kept and what is lost when epoch `at` begins.
+    repeatable : bool
+        Whether a training at once equals a second one.
+    arguments : dict
+        Those of ``.fit`` that are numbers or words.
     """
 
     comparison: FitComparison
     states: list[State] = field(default_factory=list)
+    repeatable: bool = True
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
@@ -82,10 +88,11 @@ def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
         comparison = FitComparison(parts, replace(whole, calls=[]), options.seed, NAMES)
         tell("the order of the rows")
         batches = trained(options.file, BATCHES, words)[1]["batches"]
+        repeatable = True
         if not comparison.identical:
             tell("at once, again")
             again = replace(trained(options.file, ALL, words)[0], calls=[])
-            comparison.repeatable = FitComparison(again, replace(whole, calls=[]), options.seed).identical
+            repeatable = FitComparison(again, replace(whole, calls=[]), options.seed).identical
     except ProcessError as error:
         raise UserError(str(error)) from None
     if not before["at"] or not after["at"]:
@@ -93,7 +100,8 @@ def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
             f"--resume-at {options.resume_at}: a callback ends the training before this epoch; name an "
             "earlier one"
         )
-    return Resumed(comparison, _states(before["at"], after["at"], batches, options.resume_at))
+    states = _states(before["at"], after["at"], batches, options.resume_at)
+    return Resumed(comparison, states, repeatable, before["arguments"])
 
 
 def _joined(first: dict[str, list], rest: dict[str, list]) -> dict[str, list]:
@@ -127,11 +135,11 @@ def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[st
                 "Save the variables of each seed generator too, and assign them after loading.",
             )
         )
-    again = batches[at] != batches[0]  # a new process begins with the order of epoch 0
+    again = batches[-1] != batches[0]  # a new process begins with the order of the first epoch
     found.append(
         State(
             "the order of the rows",
-            f"epoch {at} gets the batches of epoch 0" if again else "",
+            f"epoch {at} gets the batches of the first epoch" if again else "",
             "Shuffle by a seed that depends on the number of the epoch.",
         )
     )
@@ -146,11 +154,14 @@ def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[st
     for name, kept in before["callbacks"].items():
         now = after["callbacks"].get(name, {})
         changed = [
-            f"{key} {now.get(key)} instead of {value}" for key, value in kept.items() if now.get(key) != value
+            f"{key} {now.get(key, ['nothing'])[0]} instead of {value[0]}"
+            for key, value in kept.items()
+            if now.get(key) != value
         ]
         found.append(
             State(
-                f"the callback {name.partition(' ')[0]}" + (f" ({name})" if _twice(name, before) else ""),
+                f"the callback {name.partition(' ')[0]}"
+                + (f" ({name})" if _has_namesake(name, before) else ""),
                 ", ".join(changed),
                 "It begins anew with each .fit. Write down what it remembers, and set it in on_epoch_begin.",
             )
@@ -169,7 +180,7 @@ def _differing(before: list[list[str]], after: list[list[str]]) -> str:
     return f"{', '.join(names[:2])}{more} ({len(names)} of {len(before)})"
 
 
-def _twice(name: str, before: dict[str, Any]) -> bool:
+def _has_namesake(name: str, before: dict[str, Any]) -> bool:
     """Return whether there are several callbacks of a kind."""
     kind = name.partition(" ")[0]
     return sum(other.partition(" ")[0] == kind for other in before["callbacks"]) > 1
@@ -191,5 +202,7 @@ def print_states(report: Report, resumed: Resumed, at: int) -> None:
     report.part("The verdict")
     same = resumed.comparison.identical
     report.print(resumed.comparison.text("--json has all"), style="bold green" if same else "bold red")
-    if not same and not lost:
-        report.print("Nothing that was looked at is lost. Does .fit repeat itself? See --twice.")
+    if not resumed.repeatable:
+        report.print("Two trainings at once differ too. Run --twice first: it finds out why.")
+    elif not same and not lost:
+        report.print("Of all that was looked at, nothing is lost. Look for what your file keeps elsewhere.")

@@ -33,8 +33,11 @@ class Suspect:
     everywhere: bool = False
 
 
+SEED_NAMES = ("seed", "a", "x")  # of the argument of numpy.random, random.seed and random.Random
 SEED, UNSEEDED, HASHES = "seed", "unseeded", "hashes"
 XLA, PARALLEL, AHEAD, THREADS = "xla", "parallel", "ahead", "threads"
+# In the order in which they are tried: the first that explains a difference is blamed. Each is the
+# only one that its switch turns off, except THREADS, which is last: with one thread, maps wait too.
 SUSPECTS = (
     Suspect(
         SEED,
@@ -77,7 +80,7 @@ SUSPECTS = (
 )
 
 
-def installed(off: Collection[str], seed: int) -> set[str]:
+def watch_for(off: Collection[str], seed: int) -> set[str]:
     """Watch out for the suspects in this process, and turn some of them off.
 
     Parameters
@@ -126,7 +129,7 @@ def _watch(seen: set[str], off: Collection[str], name: str) -> bool:
 
 
 def _replace(owner: Any, name: str, wrapper: Callable) -> None:
-    """Let `wrapper` be called in place of a function or method, which it gets first."""
+    """Replace a function or method by `wrapper`, whose first argument is the original."""
     setattr(owner, name, _bound(getattr(owner, name), wrapper))
 
 
@@ -143,25 +146,22 @@ def _seeds(watch: Callable[[str], bool], seed: int) -> None:
     import numpy as np
     import tensorflow as tf
 
-    def seeded(original: Callable, given: Any = None, *args: Any, **kwargs: Any) -> Any:
-        given = kwargs.pop("seed", given)
-        if given is None and watch(UNSEEDED):
-            given = seed
-        return original(given, *args, **kwargs)
-
-    class SeededState(np.random.RandomState):
-        def __init__(self, given: Any = None) -> None:
-            super().__init__(seed if given is None and watch(UNSEEDED) else given)
-
-    class SeededRandom(random.Random):
-        def __init__(self, given: Any = None) -> None:
-            super().__init__(seed if given is None and watch(UNSEEDED) else given)
+    def seeded(original: Callable, *given: Any, **named: Any) -> Any:
+        seeds = [*given[:1], *(named[name] for name in named if name in SEED_NAMES)]
+        if seeds in ([], [None]) and watch(UNSEEDED):
+            return original(seed)
+        return original(*given, **named)
 
     for owner, name in ((np.random, "default_rng"), (np.random, "seed"), (random, "seed")):
         _replace(owner, name, seeded)
 
-    setattr(np.random, "RandomState", SeededState)  # noqa: B010
-    setattr(random, "Random", SeededRandom)  # noqa: B010
+    for owner, name in ((np.random, "RandomState"), (random, "Random")):
+        kind: Any = getattr(owner, name)
+
+        def make(self: Any, *given: Any, kind: Any = kind, **named: Any) -> None:
+            seeded(functools.partial(kind.__init__, self), *given, **named)
+
+        setattr(owner, name, type(name, (kind,), {"__init__": make, "__module__": kind.__module__}))
 
     def from_state(original: Callable, *args: Any, **kwargs: Any) -> Any:
         if watch(UNSEEDED):
@@ -180,7 +180,7 @@ def _data(watch: Callable[[str], bool], seen: set[str], off: Collection[str]) ->
         parallel = [value for value in (*args[:1], kwargs.get("num_parallel_calls")) if value is not None]
         own = not sys._getframe(2).f_globals.get("__name__", "").startswith("keras.")
         if parallel and own and watch(PARALLEL):
-            args, kwargs = (), {name: kwargs[name] for name in kwargs if name in ("name",)}
+            args, kwargs = (), {name: value for name, value in kwargs.items() if name == "name"}
         return original(dataset, function, *args, **kwargs)
 
     _replace(tf.data.Dataset, "map", mapped)

@@ -4,6 +4,7 @@ import argparse
 import functools
 import hashlib
 import random
+import re
 from typing import Any
 
 import keras
@@ -68,7 +69,7 @@ class TrainingOfFile:
         return self.all()
 
     def batches(self) -> list[list[str]]:
-        """Return a fingerprint of each batch of the epochs up to `at`, without training."""
+        """Return a fingerprint of each batch, from the first epoch to epoch `at`, without training."""
         with self._seeded():
             model = self.module.build_model()
             x, y, arguments = self._call()
@@ -82,7 +83,7 @@ class TrainingOfFile:
             )
             pipeline.reset()
             found: list[list[str]] = []
-            for _ in range((self.options.at or 0) + 1):
+            for _ in range(arguments.get("initial_epoch", 0), self.options.at + 1):
                 found.append([])
                 with pipeline.until_data_end():
                     for *_, iterator in pipeline.epoch():
@@ -100,25 +101,29 @@ class TrainingOfFile:
         for name in ("callbacks", "validation_data"):
             if callable(arguments.get(name)):
                 arguments[name] = arguments[name]()
-        at, epochs = self.options.at, arguments["epochs"]
-        first = arguments.get("initial_epoch", 0) + 1
-        if at is not None and not first <= at < epochs:
-            allowed = (
-                f"name one from {first} to {epochs - 1}" if first < epochs else "give --epochs 2 or more"
-            )
-            raise UserError(f"--resume-at {at}: the training ends with epoch {epochs - 1}, so {allowed}")
         return (data.x() if callable(data.x) else data.x), data.y, arguments
 
     def _fit(self, model: keras.Model, **limits: int) -> tuple[Training, dict[str, Any]]:
         with told_in_one_line(self.options.file):
             x, y, arguments = self._call()
+            _refuse_epoch(self.options.at, arguments)
+            plain = {name: value for name, value in arguments.items() if isinstance(value, int | float | str)}
             own = keras.tree.flatten(arguments.get("callbacks") or [])
             calls, moment = RecordCalls(), _Moment(self.options.at, own)
             initial = variables_of(model)
             settings = {"verbose": 0, **arguments, **limits, "callbacks": [*own, calls, moment]}
             history = model.fit(x, y, **settings)
         training = Training(model, initial, history.history, variables_of(model), calls.calls, calls.seconds)
-        return training, {"at": moment.found}
+        return training, {"at": moment.found, "arguments": plain}
+
+
+def _refuse_epoch(at: int | None, arguments: dict[str, Any]) -> None:
+    """Refuse to resume a training where it begins or after its end."""
+    first, epochs = arguments.get("initial_epoch", 0) + 1, arguments["epochs"]
+    if at is None or first <= at < epochs:
+        return
+    allowed = f"name one from {first} to {epochs - 1}" if first < epochs else "give --epochs 2 or more"
+    raise UserError(f"--resume-at {at}: the training ends with epoch {epochs - 1}, so {allowed}")
 
 
 class _Moment(keras.callbacks.Callback):
@@ -144,31 +149,30 @@ class _Moment(keras.callbacks.Callback):
         rate = getattr(model.optimizer, "learning_rate", None)
         now = _random_states()
         self.found = {
-            "weights": _prints(weights),
-            "optimizer": _prints(optimizer),
-            "seeds": _prints(seeds),
+            "weights": _fingerprints(weights),
+            "optimizer": _fingerprints(optimizer),
+            "seeds": _fingerprints(seeds),
             "rate": None if rate is None else float(rate() if callable(rate) else rate),
-            "callbacks": {f"{type(one).__name__} {n}": _plain(one) for n, one in enumerate(self._others)},
+            "callbacks": {f"{type(one).__name__} {n}": _memory_of(one) for n, one in enumerate(self._others)},
             "drawn": [name for name in now if now[name] != self._drawn[name]],
         }
 
 
-def _prints(variables: list[Any]) -> list[tuple[str, str]]:
+def _fingerprints(variables: list[Any]) -> list[tuple[str, str]]:
     return [(variable.path, _fingerprint([variable.numpy()])) for variable in variables]
 
 
-def _plain(callback: Any) -> dict[str, str]:
-    """Return what a callback remembers, as far as it is plain numbers and words."""
-    kinds = (bool, int, float, str, list, np.floating, np.integer, type(None))
-    return {
-        name: _short(repr(value))
-        for name, value in vars(callback).items()
-        if isinstance(value, kinds) and not name.startswith("_") and name != "params"
-    }
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+def _memory_of(callback: Any) -> dict[str, tuple[str, str]]:
+    """Return what a callback remembers, by name: a short text, and a fingerprint of the whole."""
+    kinds = (bool, int, float, str, list, tuple, set, dict, np.ndarray, np.generic, type(None))
+    found = {}
+    for name, value in vars(callback).items():
+        if isinstance(value, kinds) and not name.startswith("_") and name != "params":
+            text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # an address says nothing
+            short = " ".join(text.split())
+            print_of = _fingerprint([value]) if isinstance(value, np.ndarray) else text
+            found[name] = (short if len(short) <= LONGEST else f"{short[:LONGEST]}...", print_of)
+    return found
 
 
 def _random_states() -> dict[str, str]:

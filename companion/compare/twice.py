@@ -1,9 +1,10 @@
 """Why two trainings by ``.fit`` differ: the suspects are turned off, one at a time."""
 
 import argparse
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from companion.compare.own_process import ALL, BATCHES, TWICE, ProcessError, trained, words_of
 from companion.compare.suspects import HASHES, SUSPECTS, Suspect
@@ -30,11 +31,13 @@ class Causes:
     first : str
         What differs first: the data, the initial weights, a batch.
     tried : dict of str to str
-        What came out without each suspect: `SAME`, `DIFFERENT`, `ABSENT` or `UNTRIED`.
+        Whether the trainings agree with each suspect turned off: `SAME`, `DIFFERENT`; or `ABSENT`, `UNTRIED`.
     found : list of Suspect
         The causes; empty if none of the suspects is one.
     in_one_process : bool
         Whether they differ only in one process, one after the other.
+    arguments : dict
+        Those of ``.fit`` that are numbers or words.
     """
 
     comparison: FitComparison
@@ -42,6 +45,7 @@ class Causes:
     tried: dict[str, str] = field(default_factory=dict)
     found: list[Suspect] = field(default_factory=list)
     in_one_process: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Causes:
@@ -60,38 +64,32 @@ def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Cau
         If ``.fit`` fails.
     """
     seen: set[str] = set()
+    arguments: dict[str, Any] = {}
 
     def train(off: Collection[str], what: str = ALL) -> "Training":
-        # Unless it is set, each process has a hash seed of its own.
-        env = {"PYTHONHASHSEED": str(options.seed) if HASHES in off else "random"}
-        try:
-            given = [name for name in off if name != HASHES]
-            training, more = trained(
-                options.file, what, words_of(options), *(["--off", *given] if given else []), env=env
-            )
-        except ProcessError as error:
-            raise UserError(str(error)) from None
+        training, more = _in_new_process(options, what, off)
         seen.update(more["seen"])
+        arguments.update(more["arguments"])
         return training
 
     tell("by .fit")
     one = train(())
     tell("by .fit again")
-    causes = Causes(FitComparison(one, train(()), options.seed, NAMES))
+    causes = Causes(FitComparison(one, train(()), options.seed, NAMES), arguments=arguments)
     if causes.comparison.identical:
         tell("twice in one process")
         second = train((), TWICE)
         after = FitComparison(one, second, options.seed, NAMES)
-        if not after.identical:
-            causes.comparison, causes.in_one_process = after, True
-        return causes
-    causes.first = _first_difference(causes.comparison, options)
+        if after.identical:
+            return causes
+        causes.comparison, causes.in_one_process = after, True
+    else:
+        causes.first = _first_difference(causes.comparison, options)
 
     def repeats(off: Collection[str]) -> bool:
         first = train(off)
-        return all(
-            FitComparison(first, train(off), options.seed, NAMES).identical for _ in range(REPEATS - 1)
-        )
+        others = [TWICE if causes.in_one_process else ALL, *[ALL] * (REPEATS - 2)]
+        return all(FitComparison(first, train(off, what), options.seed, NAMES).identical for what in others)
 
     there = [one for one in SUSPECTS if one.name in seen]
     causes.tried = {one.name: UNTRIED if one in there else ABSENT for one in SUSPECTS}
@@ -112,6 +110,20 @@ def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Cau
     return causes
 
 
+def _in_new_process(
+    options: argparse.Namespace, what: str, off: Collection[str] = (), *words: str
+) -> tuple["Training", dict[str, Any]]:
+    """Train, or read batches, with some suspects turned off; errors as in `find_causes`."""
+    # Each process has a hash seed of its own, unless the user has set one for all.
+    hash_seed = str(options.seed) if HASHES in off else os.environ.get("PYTHONHASHSEED", "random")
+    given = [name for name in off if name != HASHES]
+    more = [*words, *(["--off", *given] if given else [])]
+    try:
+        return trained(options.file, what, words_of(options), *more, env={"PYTHONHASHSEED": hash_seed})
+    except ProcessError as error:
+        raise UserError(str(error)) from None
+
+
 def _first_difference(comparison: FitComparison, options: argparse.Namespace) -> str:
     """Return what differs first: the initial weights, the batches, or what a callback was told."""
     one, other = comparison.by_hand, comparison.fit
@@ -119,21 +131,25 @@ def _first_difference(comparison: FitComparison, options: argparse.Namespace) ->
         array.tobytes() for array in other.initial.values()
     ]:
         return "the initial weights"
-    read = [trained(options.file, BATCHES, words_of(options))[1]["batches"] for _ in range(2)]
-    for at, (first, second) in enumerate(zip(*read, strict=True)):
+    epochs = [number or 0 for method, number, _ in one.calls if method == "on_epoch_begin"]
+    epoch, computed = epochs[-1], "the weights after training"
+    begun = epochs[0]
+    for (method, number, logs), (*_, again) in zip(one.calls, other.calls, strict=False):
+        begun = (number or 0) if method == "on_epoch_begin" else begun
+        if repr(logs) != repr(again):
+            where = f"batch {number}" if "batch" in method else "the end"
+            epoch, computed = begun, f"what is computed: {where} of epoch {begun}"
+            break
+    # Up to this epoch, the data may differ already.
+    words = ["--at", str(epoch)]
+    read = [_in_new_process(options, BATCHES, (), *words)[1]["batches"] for _ in range(2)]
+    for at, (first, second) in enumerate(zip(*read, strict=True), start=epochs[0]):
         for number, (a, b) in enumerate(zip(first, second, strict=False)):
             if a != b:
                 return f"the data: batch {number} of epoch {at}"
         if len(first) != len(second):
             return f"the data: epoch {at} has {len(first)} batches, then {len(second)}"
-    begun = 0
-    for (method, count, logs), (*_, again) in zip(one.calls, other.calls, strict=False):
-        begun = (number or 0) if method == "on_epoch_begin" else begun
-        if repr(logs) != repr(again):
-            if "batch" in method:
-                return f"what is computed: batch {count} of epoch {begun}, on the same data"
-            return f"what is computed: the end of epoch {begun}, on the same data"
-    return "the weights after training"
+    return f"{computed}, on the same data"
 
 
 def print_causes(report: Report, causes: Causes) -> None:
@@ -142,19 +158,13 @@ def print_causes(report: Report, causes: Causes) -> None:
     identical = causes.comparison.identical
     report.print(causes.comparison.text("--json has all"), style="bold green" if identical else "bold red")
     if identical:
-        report.print("Twice in new processes, and twice in one process.")
+        report.print(".fit repeats itself, in two new processes and twice in one.")
         return
     if causes.in_one_process:
-        report.part("Why")
-        report.print(
-            "In new processes the two are identical; one after the other in one process they differ. So "
-            "your file keeps something from one training to the next: data that change, a generator that is "
-            "used up, a Dataset or a callback that remembers. Make it anew in load_data(), or give it as a "
-            "function."
-        )
-        return
-    report.part("What differs first")
-    report.print(f"{causes.first[0].upper()}{causes.first[1:]}.")
+        report.print("In two new processes they were identical; in one process, they differ.")
+    else:
+        report.part("What differs first")
+        report.print(f"{causes.first[0].upper()}{causes.first[1:]}.")
     report.part("The suspects, until one explains it")
     what = {one.name: one.what for one in SUSPECTS}
     report.table(
@@ -167,7 +177,13 @@ def print_causes(report: Report, causes: Causes) -> None:
         report.print(f"{one.what[0].upper()}{one.what[1:]}. {one.cure}")
     if len(causes.found) > 1:
         report.print("Only with all of these turned off are the trainings the same.")
-    if not causes.found:
+    if not causes.found and causes.in_one_process:
+        report.print(
+            "None of the suspects explains it. So your file keeps something from one training to the next: "
+            "data that change, a generator that is used up, a Dataset or a callback that remembers. Make it "
+            "anew in load_data(), or give it as a function."
+        )
+    elif not causes.found:
         report.print(
             "None of the suspects explains it. Look for what comes from outside: the time, the order of "
             "files in a folder, the network, a file that changes, threads of your own."

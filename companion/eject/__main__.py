@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = eject_parser()
     options = parse(parser, argv)
     options.file = file_of(options.file)
-    check_outputs(parser, options, ("output", "with_test"), read=options.file)
+    check_outputs(parser, options, ("output", "with_test"), read=[options.file])
     if options.with_test is not None and options.output == STDOUT:
         parser.error("--with-test: the test imports the script; name it too, with --output FILE")
     folder, name = importable(options.file)

@@ -71,7 +71,7 @@ class Data:
 
     @property
     def stops_early(self) -> bool:
-        """Whether an epoch ends after a given number of steps; the next one of the training goes on there."""
+        """Whether an epoch ends after a given number of steps; the next epoch goes on from that batch."""
         return self.steps is not None
 
     @property
@@ -150,12 +150,12 @@ def look_at_validation(given: Any, arguments: Mapping[str, Any]) -> Data:
             "ahead appear in the next validation, so .fit does not repeat itself"
         )
     if found.batches is None or (steps or found.batches) < found.batches:
-        found.steps = steps  # each validation begins anew, so only steps that end before the data count
+        found.steps = steps  # each validation begins anew, so steps count only if they end before the data
     return found
 
 
 def held_out(x: Any, data: Data, arguments: Mapping[str, Any]) -> Data:
-    """Return what ``validation_split`` leaves for the validation: class weights do not count there."""
+    """Describe the rows that ``validation_split`` holds out; class weights do not apply to them."""
     rows = len(keras.tree.flatten(x)[0])
     rows -= int(rows * (1 - arguments["validation_split"]))
     steps = arguments.get("validation_steps")
@@ -201,11 +201,10 @@ def _feeding(given: Any) -> Data:
         found.batches = number if number >= 0 else None
         return found
     adapter = get_data_adapter(x=given)
-    found = _of_batches(
-        GENERATOR if isinstance(given, GeneratorType) else SEQUENCE, adapter.get_tf_dataset().element_spec
-    )
+    spec = adapter.get_tf_dataset().element_spec
+    found = _of_batches(GENERATOR if isinstance(given, GeneratorType) else SEQUENCE, spec)
     found.batches = adapter.num_batches
-    found.signature = _written(adapter.get_tf_dataset().element_spec)
+    found.signature = _written(spec)
     if found.kind == SEQUENCE:
         found.batch = {list: "tuple(sequence[number])", np.ndarray: "(sequence[number],)"}.get(
             type(given[0]), found.batch
@@ -238,7 +237,8 @@ def _written(spec: Any) -> str:
         inside = ", ".join(_written(part) for part in spec)
         return f"({inside},)" if len(spec) == 1 else f"({inside})"
     if type(spec) is not tf.TensorSpec:
-        raise UserError(f"eject writes no loop for batches with a part of type {type(spec).__name__[:-4]}")
+        kind = type(spec).__name__.removesuffix("Spec")
+        raise UserError(f"eject writes no loop for batches with a part of type {kind}")
     return f'tf.TensorSpec({tuple(spec.shape)}, "{spec.dtype.name}")'
 
 

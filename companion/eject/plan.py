@@ -21,6 +21,7 @@ from companion.fit.keras_private import (
     has_further_metrics,
     is_of_keras,
     parts_of_compile,
+    strategy_of,
 )
 from companion.fit.unsupported import refuse_what_cannot_be_equal
 
@@ -165,6 +166,11 @@ def make_plan(
     """
     keras.utils.set_random_seed(seed)
     model = module.build_model()
+    if (strategy := strategy_of(model)) is not None:
+        raise UserError(
+            f"eject writes no loop under a {type(strategy).__name__}: make the model outside of its scope, "
+            "or use fit_by_hand"
+        )
     try:
         refuse_what_cannot_be_equal(model)
     except (ValueError, TypeError) as error:
@@ -193,7 +199,7 @@ def make_plan(
     plan.callbacks, plan.callback_list = plain_callbacks(made, plan.expressions, model, _reports(plan), first)
     if plan.own_train_step and plan.callbacks:
         plan.callbacks, plan.callback_list = [], True
-    if plan.callback_list:  # they find the compiled metrics in the model, so these are the ones to update
+    if plan.callback_list:  # callbacks read the compiled metrics, so the script must update those
         plan.expressions, plan.losses, plan.metrics, plan.reported = Expressions(module), [], [], []
         _look_at_model(plan, model, first_batch(plan.data, x(), data.y))
     plan.hears_batches, plan.hears_test_batches = (_hears(made, one) for one in ("train", "test"))
@@ -261,7 +267,7 @@ def _look_at_model(plan: Plan, model: keras.Model, batch: list[Any]) -> None:
         raise UserError("eject writes no loop with exclude_from_weight_decay(var_list=...): give var_names")
     if names and not plan.takes_optimizer:
         plan.optimizer.append(f"optimizer.exclude_from_weight_decay(var_names={plan.expressions.of(names)})")
-    if plan.own_test_step:  # makes losses and metrics, as the other does
+    if plan.own_test_step:  # either builds losses and metrics; evaluate would call this step
         model.train_on_batch(*batch)
     else:
         model.evaluate(*batch, batch_size=len(keras.tree.flatten(batch)[0]), verbose=0)

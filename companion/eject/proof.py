@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion.compare.model_file import importable
-from companion.compare.own_process import ProcessError, left, run, words_of
+from companion.compare.own_process import ProcessError, run, words_of, write_training
 from companion.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,11 +82,12 @@ def prove(file: str, script: str, options: argparse.Namespace) -> "FitComparison
 @contextlib.contextmanager
 def in_a_copy(folder: Path) -> Iterator[Path]:
     """Yield a copy of a folder, so that callbacks overwrite nothing; the folder itself if it is too large."""
-    paths = [
+    visible = (
         path
-        for path in itertools.islice(folder.rglob("*"), MOST_FILES + 1)
+        for path in folder.rglob("*")
         if not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
-    ]
+    )
+    paths = list(itertools.islice(visible, MOST_FILES + 1))
     size = sum(path.stat().st_size for path in paths if path.is_file())
     if len(paths) > MOST_FILES or size > LARGEST_FOLDER:
         yield folder
@@ -145,7 +146,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             names = runpy.run_path(options.script, run_name="__main__")
             model, history = names["model"], names["history"]
-    left(Training(model, {}, history_of(history), variables_of_loop(model, built), []), options.output)
+    training = Training(model, {}, history_of(history), variables_of_loop(model, built), [])
+    write_training(training, options.output)
     return 0
 
 

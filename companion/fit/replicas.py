@@ -1,6 +1,6 @@
 """A step under a distribution strategy: on each replica, with its part of the batch.
 
-Without a strategy, every function here returns what it is given.
+Without a strategy, nothing here changes anything.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def on_each_replica(model: keras.Model, step: Step) -> Step:
 
     def replicated(model: keras.Model, batch: Any) -> Logs:
         logs = strategy.run(lambda part: step(model, part), args=(batch,))
-        # The replicas share their metrics, so as a rule they report the same number.
+        # The replicas share metrics, so these numbers are equal; what a model's own step reports may differ.
         return keras.tree.map_structure(lambda value: _mean(strategy, value), logs)
 
     return replicated
@@ -48,17 +48,23 @@ def _mean(strategy: tf.distribute.Strategy, value: Any) -> Any:
 
 
 def undivided(loss: tf.Tensor) -> tf.Tensor:
-    """Return the loss of a replica's rows, not divided: ``compute_loss`` divides it by the replicas.
+    """Multiply a replica's loss by the replicas: ``compute_loss`` has divided it, and reports need the mean.
 
-    It does so because the optimizer adds up the gradients of all replicas. The sum of the parts is
-    the mean over the whole batch only if every replica has the same number of rows.
+    It divides because the optimizer adds up the gradients of all replicas. The sum of
+    the divided losses is the mean over the batch only if every replica has the same number of rows.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return loss * tf.cast(replicas, loss.dtype) if replicas > 1 else loss
 
 
-def build(model: keras.Model, batches: Pipeline) -> None:
-    """Build the model in its strategy's scope, from a batch that is drawn for it, as ``.fit`` does."""
+def build_under_strategy(model: keras.Model, batches: Pipeline) -> None:
+    """Build the model in its strategy's scope, from a batch that is drawn for it, as ``.fit`` does.
+
+    Raises
+    ------
+    ValueError
+        If the replicas get different numbers of rows of this batch.
+    """
     strategy = strategy_of(model)
     if strategy is None:
         return

@@ -45,7 +45,7 @@ def grade_parser() -> argparse.ArgumentParser:
         "--due",
         metavar="TIME",
         type=_time,
-        help="due time: later submissions in a Gradescope export are late",
+        help="due time: later submissions are late, in downloads that say when each was handed in",
     )
     runs = parser.add_argument_group("what to grade")
     runs.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")

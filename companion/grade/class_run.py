@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from companion.errors import UserError
+from companion.errors import OutputError, UserError
 from companion.grade.clean_text import one_line
 from companion.grade.grader import close_machines
 from companion.grade.intake.groups import Groups, in_groups, read_groups
@@ -51,11 +51,11 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
     roster = roster_of(options)
     intake, submissions, strangers = take_in_all(options, roster)
     show_intake(report, intake, submissions, strangers)
+    refuse_overwriting(options)
+    targets = read_targets(options, assignment.maximum, submissions)
     if options.dry_run:
         show_all(report, submissions)
         return 0
-    refuse_overwriting(options)
-    targets = read_targets(options, assignment.maximum)
     sheets = [path for path in (options.roster, options.canvas, options.moodle) if path]
     report.facts(
         [
@@ -65,9 +65,6 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
         ]
     )
     folder = Path(options.output)
-    if folder.resolve().is_relative_to(Path(options.submissions).resolve()):
-        told = f"--output {options.output!r} lies in the folder of the submissions; name one beside it"
-        raise UserError(told)
     publish.make_folder(folder)
     if options.roster:
         publish.put(folder / ROSTER, as_roster(roster))
@@ -86,7 +83,12 @@ def grade_class(options: argparse.Namespace, report: Report) -> int:
 
 
 def refuse_overwriting(options: argparse.Namespace) -> None:
-    """Refuse to read from files that this command writes."""
+    """Refuse to read from files that this command writes, and to write among the submissions."""
+    if options.output is None:
+        return
+    if Path(options.output).resolve().is_relative_to(Path(options.submissions).resolve()):
+        told = f"--output {options.output!r} lies in the folder of the submissions; name one beside it"
+        raise UserError(told)
     written = {Path(options.output, name).resolve() for name in ("gradebook.csv", "canvas.csv", "moodle.csv")}
     for name in ("canvas", "moodle", "groups", "roster", "assignment"):
         given = getattr(options, name)
@@ -100,7 +102,12 @@ def roster_of(options: argparse.Namespace) -> dict[str, str]:
     if options.roster:
         return read_roster(Path(options.roster))
     remembered = Path(options.output or "", ROSTER)
-    return read_roster(remembered) if options.output and remembered.is_file() else {}
+    try:
+        is_there = bool(options.output) and remembered.is_file()
+    except OSError as error:
+        told = f"--output {options.output!r} cannot be read: {error.strerror}; name another folder"
+        raise OutputError(told) from None
+    return read_roster(remembered) if is_there else {}
 
 
 def show_all(report: Report, submissions: Sequence[Submission]) -> None:
@@ -115,6 +122,9 @@ def take_in_all(
 ) -> tuple[Intake, list[Submission], list[str]]:
     """Find the submissions; add those of the roster who handed in nothing; list who is not on it."""
     intake = take_in(Path(options.submissions), options.due)
+    if options.due and not intake.is_dated:
+        told = f"--due: {options.submissions!r} does not say when anything was handed in"
+        raise UserError(f"{told}; leave --due out, and let the course system mark late ones")
     groups, by_name = groups_of(options, intake), bool(options.moodle and not options.groups)
     together = in_groups(intake.submissions, groups, by_name=by_name)
     if groups and not any(one.members for one in together):
@@ -164,7 +174,7 @@ def show_intake(
         facts.append(("groups", f"{groups}: each member gets the grade"))
     absent = len(submissions) - len(intake.submissions)
     if absent:
-        facts.append(("missing", f"{absent} of the roster handed in nothing"))
+        facts.append(("missing", f"{absent} of the roster: no submission here"))
     if strangers:
         named = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
         facts.append(("not on roster", f"{len(strangers)}, graded anyway: {named}"))
@@ -178,13 +188,21 @@ def show_intake(
     report.facts(facts)
 
 
-def read_targets(options: argparse.Namespace, maximum: float) -> dict[str, Target]:
+def read_targets(
+    options: argparse.Namespace, maximum: float, submissions: Sequence[Submission]
+) -> dict[str, Target]:
     """Read the sheets that are to be filled in; refuse them before the work is done."""
-    found = {}
+    found: dict[str, Target] = {}
     if options.canvas:
         found["canvas.csv"] = canvas_target(Path(options.canvas), options.column, maximum)
     if options.moodle:
         found["moodle.csv"] = moodle_target(Path(options.moodle), maximum)
+    students = dict(student for one in submissions for student in one.students)
+    for name, target in found.items():
+        if not any(target.rows_for(students).values()):
+            given = options.canvas if name == "canvas.csv" else options.moodle
+            told = f"{given}: no row is of a student of these submissions, such as {next(iter(students))!r}"
+            raise UserError(f"{told}; name the sheet of this class")
     return found
 
 
@@ -309,9 +327,11 @@ def publish_all(
     ]
     failed = sorted({grade.group or grade.id for grade in grades if grade.status == INTERNAL})
     notes += [f"{student} could not be graded; --only {student} tries again" for student in failed]
-    left = len(session.submissions) - len({one.group or one.id for one in grades})
-    if left:
+    if left := session.left():
         notes.append(f"{left} not graded yet; --resume goes on")
+    if kept := list(session.kept()):
+        told = f"{len(kept)} of earlier runs, not among these submissions: {', '.join(kept[:5])}"
+        facts.append(("grades kept", told + (" ..." if len(kept) > 5 else "")))
     facts += undecided(grades)
     names = ["gradebook.csv", "class.html", "feedback/", "results/", *targets]
     names += [publish.FEEDBACK_ZIP] if any(grade.prefix for grade in grades) else []

@@ -47,8 +47,10 @@ SLOW = 2.0  # seconds outside of train, from which on they are told
 SUSPECT = re.compile(
     r"\b(_getframe|currentframe|inspect\.stack|gc\.get_objects|gc\.get_referrers|ctypes|__code__|__wrapped__|"
     r"__globals__|__closure__|os\._exit|os\.kill|os\.fork|subprocess|multiprocessing|socket|sys\.modules|"
-    r"settrace|setprofile|builtins|import __main__|companion\.(?:grade|check|loop)|mock|/proc/|importlib|"
-    r"from companion import [^\n]{0,80}\b(?:grade|check)\b|functions_run_eagerly)"
+    r"settrace|setprofile|builtins|import __main__|companion\.(?:grade|check|loop)|mock|importlib|"
+    r"from companion import [^\n]{0,80}\b(?:grade|check)\b|functions_run_eagerly|urllib|"
+    r"http\.client|requests|(?:import |\.)r?glob\b|listdir|scandir|os\.walk|gradebook|"
+    r"overrides\.csv)|/proc/|/etc/|/home/"
 )
 
 

@@ -57,6 +57,7 @@ exec /autograder/venv/bin/python -m companion.grade {words}
 
 def write_gradescope_zip(options: argparse.Namespace, report: Report) -> int:
     """Write the archive for a lesson, with the options that were given."""
+    refuse_other_file(options.gradescope_zip)
     assignment = read_given_assignment(options)
     source = Path(options.assignment or lesson_file(options.lesson, "assignment.toml"))
     name, wheel = own_wheel()
@@ -80,6 +81,17 @@ def write_gradescope_zip(options: argparse.Namespace, report: Report) -> int:
         ("next", "in Gradescope, choose Configure Autograder, Zip file upload, Ubuntu 22.04, and upload it"),
     ])  # fmt: skip
     return 0
+
+
+def refuse_other_file(path: str) -> None:
+    """Refuse to overwrite anything but an autograder that was written before."""
+    if not path.lower().endswith(".zip"):
+        raise UserError(f"--gradescope-zip: {path!r} does not end in .zip; try {path + '.zip'!r}")
+    if not Path(path).exists():
+        return
+    is_ours = zipfile.is_zipfile(path) and "run_autograder" in zipfile.ZipFile(path).namelist()
+    if not is_ours:
+        raise UserError(f"--gradescope-zip: {path!r} exists and is no autograder; name another file")
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes, *, executable: bool = False) -> None:

@@ -70,6 +70,11 @@ class Journal:
         """Return what the last run began with."""
         return next((line for line in reversed(self.lines) if isinstance(line, dict)), None)
 
+    def groups(self) -> dict[str, list[list[str]]]:
+        """Return the members, id and name, of each group that a run had."""
+        runs = (line.get("groups", {}) for line in self.lines if isinstance(line, dict))
+        return {group: members for groups in runs for group, members in groups.items()}
+
     def since_last_run(self) -> list[Grade]:
         """Return the grades that came after the last run began."""
         begun = max((n for n, line in enumerate(self.lines) if isinstance(line, dict)), default=-1)

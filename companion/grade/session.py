@@ -106,10 +106,11 @@ class Session:
             about = {
                 name: value for name, value in asdict(choices).items() if name not in ("forks", "required")
             }
-            journal.add_run({"version": companion.__version__} | about)
+            groups = {one.id: one.members for one in submissions if one.members}
+            journal.add_run({"version": companion.__version__} | about | {"groups": groups})
 
     def _is_to_be_graded(self, one: Submission, old: Grade | None, done: set[str]) -> bool:
-        if one.problem == NOTHING or one.id in done:
+        if one.problem == NOTHING or (one.id in done and old is not None and old.key == self.key(one)):
             return False
         if self.choices.only:
             return bool(_names(one) & set(self.choices.only))
@@ -201,16 +202,37 @@ class Session:
 
         Each member of a group gets the group's.
         """
-        known = self.journal.grades()
+        known, kept = self.journal.grades(), self.kept()
         found = []
         for one in self.submissions:
-            if one.problem == NOTHING:
+            if one.id in kept:
+                found.append(replace(kept[one.id], name=one.name or kept[one.id].name))
+            elif one.problem == NOTHING:
                 found.append(not_run(self.job(one), MISSING, NOTHING))
             elif one.id in known:
-                group, members = one.id if one.members else "", tuple(student for student, _ in one.members)
-                whole = replace(known[one.id], late=one.late, prefix=one.prefix, group=group, members=members)
-                found += [replace(whole, id=student, name=name) for student, name in one.students]
-        return found
+                found += _of_students(replace(known[one.id], late=one.late, prefix=one.prefix), one.members)
+        there = {grade.id for grade in found}
+        return found + [grade for student, grade in kept.items() if student not in there]
+
+    def kept(self) -> dict[str, Grade]:
+        """Return the grades of earlier runs, by student, of those who are not among the submissions now."""
+        known, groups = self.journal.grades(), self.journal.groups()
+        here = {name for one in self.submissions if one.problem != NOTHING for name in _names(one)}
+        students = [one for grade in known.values() for one in _of_students(grade, groups.get(grade.id, ()))]
+        return {one.id: one for one in students if not here & {one.id, one.group}}
+
+    def left(self) -> int:
+        """Count the submissions that have no grade yet."""
+        known = self.journal.grades()
+        return sum(one.problem != NOTHING and one.id not in known for one in self.submissions)
+
+
+def _of_students(grade: Grade, members: Sequence[Sequence[str]]) -> list[Grade]:
+    """Return a grade for each member of a group; for a student alone, as it is."""
+    if not members:
+        return [grade]
+    whole = replace(grade, group=grade.id, members=tuple(student for student, _ in members))
+    return [replace(whole, id=student, name=name) for student, name in members]
 
 
 def _names(one: Submission) -> set[str]:

@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.parse_args(argv, options)
     if options.answers is not None and (options.save or options.sheet or options.key):
         parser.error("--answers reads a file; --save, --sheet and --key write one: give only one of them")
-    to_stdout = check_outputs(parser, options, ("sheet", "save", "json", "key"), read=options.answers)
+    to_stdout = check_outputs(parser, options, ("sheet", "save", "json", "key"), read=[options.answers])
     quiz = read_quiz(Path(options.quiz) if options.quiz else lesson_file(options.lesson, "quiz.toml"))
     for option, path in (("--sheet", options.sheet), ("--key", options.key)):
         if is_filled(path):

@@ -120,7 +120,7 @@ def check_outputs(
     parser: argparse.ArgumentParser,
     options: argparse.Namespace,
     names: Sequence[str],
-    read: str | None = None,
+    read: Sequence[str | None] = (),
 ) -> bool:
     """Refuse files that could not be written once the work is done."""
     files = {
@@ -133,7 +133,7 @@ def check_outputs(
         except OutputError as error:
             parser.error(f"{option}: {error}")
         target = path if path == STDOUT else Path(path).resolve()
-        if read is not None and target == Path(read).resolve():
+        if target in [Path(one).resolve() for one in read if one is not None]:
             parser.error(f"{option}: {path!r} is the file that is read; name another")
         other = writer_of.setdefault(target, option)
         if other != option:

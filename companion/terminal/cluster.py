@@ -1,4 +1,4 @@
-"""The workers of a Dask cluster: submissions are graded and the conformance table is trained there."""
+"""Connects to a Dask cluster, for `grade` and `conformance`."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -11,7 +11,7 @@ CONNECT = 20  # seconds
 
 @contextmanager
 def cluster_executor(address: str) -> Iterator[tuple[Executor, int]]:
-    """Connect to a Dask scheduler for as long as the ``with`` block lasts."""
+    """Connect to a Dask scheduler for the ``with`` block; yield an executor and how many tasks it takes."""
     try:
         from distributed import Client
     except ImportError:
@@ -19,7 +19,7 @@ def cluster_executor(address: str) -> Iterator[tuple[Executor, int]]:
         raise UserError(told) from None
     try:
         client = Client(address, timeout=CONNECT)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError) as error:
         told = f"--scheduler {address!r}: no Dask scheduler answers there ({error})"
         raise UserError(f"{told}; start one with 'dask scheduler'") from None
     with client:
@@ -27,6 +27,6 @@ def cluster_executor(address: str) -> Iterator[tuple[Executor, int]]:
         if not threads:
             told = f"--scheduler {address!r} has no workers"
             raise UserError(f"{told}; start some with 'dask worker {address}'")
-        # A worker whose process has ended is no fault of the work that it had.
+        # A worker may die without any fault of its task, so the task is tried again.
         with client.get_executor(retries=2, pure=False) as executor:
-            yield executor, 2 * threads
+            yield executor, 2 * threads  # so that no worker waits for its next task

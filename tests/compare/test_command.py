@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -366,6 +368,9 @@ def test_the_model_s_own_file_is_not_overwritten(model_file, tmp_path, capsys):
         main([file, "--csv", "my_model.py"])
     assert "'my_model.py' is the file that is read; name another" in capsys.readouterr().err
     assert (tmp_path / "my_model.py").read_text() == GOOD
+    with pytest.raises(SystemExit, match="2"):
+        main([file, "--loop", "my_loop.py", "--csv", "my_loop.py"])
+    assert "'my_loop.py' is the file that is read; name another" in capsys.readouterr().err
 
 
 def test_what_the_file_and_keras_print_stays_out_of_a_result_on_standard_output(model_file, capsys):
@@ -416,7 +421,7 @@ REMEMBERING = ANEW.replace(
 RESHUFFLING = "tf.data.Dataset.from_tensor_slices((x, y)).shuffle(40, seed=1).batch(8)"
 SETS = """
 words = {"a", "b", "c", "d", "e", "f", "g", "h"}
-x += [ord(word) for word in words][0]
+x += sum(at * ord(word) for at, word in enumerate(words))
 """
 
 
@@ -434,6 +439,22 @@ x += [ord(word) for word in words][0]
                 ),
                 [],
             ),
+            (
+                ANEW.replace("'epochs': 4", "'epochs': 4, 'shuffle': False, 'callbacks': lambda: [Noting()]")
+                .replace("Dropout(0.2)", "Dense(2)")
+                .replace('["accuracy"]', "[keras.metrics.F1Score(threshold=0.5)]")
+                .replace("x.sum(axis=1) > 0", "1.0 * (x.sum(axis=1, keepdims=True) > 0)")
+                + """
+class Noting(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.losses = {}
+
+    def on_epoch_end(self, epoch, logs):
+        self.losses[epoch] = logs["loss"]
+""",
+                ["the callback Noting"],
+            ),
         ],
         1,
     ),
@@ -441,7 +462,9 @@ x += [ord(word) for word in words][0]
 def test_what_is_lost_when_a_training_is_resumed_is_named(model_file, tmp_path, capsys, text, lost):
     status = main([model_file(text), "--resume-at", "2", "--json", "found.json"])
     found = json.loads((tmp_path / "found.json").read_text())
-    assert (status, found["identical"]) == ((1, False) if lost else (0, True)), capsys.readouterr().out
+    same = "the seeds of random layers" not in lost
+    assert (status, found["identical"]) == (not same, same), capsys.readouterr().out
+    assert found["settings"] == {"epochs": 4, "seed": 0} | ({"shuffle": False} if same else {})
     assert [name for name, state in found["states"].items() if state != "kept"] == lost
     assert found["states"]["the weights"] == found["states"]["the optimizer's variables"] == "kept"
 
@@ -468,7 +491,59 @@ def noisy(row, label):
 """,
     "outside": ANEW.replace("return x, y", "import time; return x + time.time() % 1, y"),
     "kept": ANEW.replace("return x, y", "counted.append(1); return x + len(counted), y") + "counted = []\n",
+    "later": MODEL.format(data="Rows()")
+    + """
+import time
+
+class Rows(keras.utils.PyDataset):
+    added = 0.0
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, number):
+        return x[number * 10 : number * 10 + 10] + self.added, y[number * 10 : number * 10 + 10]
+
+    def on_epoch_end(self):
+        self.added = time.time() % 1
+""",
+    "threads": """
+import keras
+import numpy as np
+import tensorflow as tf
+
+class Crops(keras.layers.Layer):
+    def build(self, shape):
+        self.image = self.add_weight(shape=(1, 64, 64, 8))
+
+    def call(self, boxes):
+        crops = tf.image.crop_and_resize(self.image, boxes, tf.zeros(tf.shape(boxes)[0], tf.int32), (8, 8))
+        return tf.reshape(crops, (-1, 512))
+
+def load_data():
+    corners = np.random.default_rng(0).random((4000, 2)) / 2
+    return np.concatenate([corners, corners + 0.4], 1), np.ones((4000, 1))
+
+def build_model():
+    model = keras.Sequential([keras.Input((4,)), Crops(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+fit_arguments = {"epochs": 2, "batch_size": 1000}
+""",
+    # On a CPU, each process begins with the same numbers, whatever the seed, and goes on with others.
+    "xla": ANEW.replace("metrics=", "jit_compile=True, metrics=").replace(
+        "keras.layers.Dropout(0.2)", "Own()"
+    )
+    + """
+import tensorflow as tf
+
+class Own(keras.layers.Layer):
+    def call(self, x):
+        return x + tf.random.normal(tf.shape(x))
+""",
 }
+FOUND = ("unseeded", "seed", "hashes", "parallel", "threads", "xla")
 
 
 @pytest.mark.parametrize("cause", a_few(list(CAUSES), 1))
@@ -477,8 +552,42 @@ def test_why_two_trainings_differ_is_found(model_file, tmp_path, capsys, cause):
     found = json.loads((tmp_path / "found.json").read_text())
     out = " ".join(capsys.readouterr().out.split())
     assert status == (cause != "nothing")
-    assert found["causes"] == ([cause] if cause in ("unseeded", "seed", "hashes", "parallel") else []), out
-    first = "" if cause in ("nothing", "kept") else "the data: batch 0 of epoch 0"
-    assert found["first_difference"] == first
+    assert found["causes"] == ([cause] if cause in FOUND else []), out
+    if cause == "threads":  # it differs where threads meet
+        assert found["first_difference"].endswith(", on the same data")
+    else:
+        data = f"the data: batch 0 of epoch {int(cause == 'later')}"
+        assert found["first_difference"] == ("" if cause in ("nothing", "kept", "xla") else data)
     assert ("keeps something from one training to the next" in out) == (cause == "kept")
-    assert ("None of the suspects explains it" in out) == (cause == "outside")
+    assert ("None of the suspects explains it. Look" in out) == (cause in ("outside", "later"))
+    assert found["in_one_process"] == (cause in ("kept", "xla"))
+
+
+def test_a_seed_that_is_given_stays_however_it_is_given():
+    code = """
+import random
+import numpy as np
+from companion.compare.suspects import UNSEEDED, watch_for
+given = lambda: [
+    np.random.RandomState(seed=5).rand(), np.random.RandomState(5).rand(),
+    np.random.default_rng(seed=5).random(), random.Random(x=5).random(), random.Random(5).random(),
+    random.seed(a=5) or random.random(), np.random.seed(seed=5) or np.random.rand(),
+]
+missing = lambda: [
+    np.random.RandomState().rand(), np.random.default_rng(None).random(), random.Random().random(),
+    random.seed() or random.random(), np.random.seed(None) or np.random.rand(),
+]
+before, other = given(), missing()
+seen = watch_for((), 0)
+assert given() == before and UNSEEDED not in seen
+assert missing() != other and UNSEEDED in seen
+watch_for((UNSEEDED,), 0)
+assert given() == before and missing() == missing()
+assert isinstance(np.random.RandomState(), np.random.RandomState)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_hash_seed_that_the_user_sets_is_kept(model_file, monkeypatch, capsys):
+    monkeypatch.setenv("PYTHONHASHSEED", "3")
+    assert main([model_file(CAUSES["hashes"]), "--twice", "--epochs", "1"]) == 0, capsys.readouterr().out

@@ -471,6 +471,12 @@ def build_model():
             "Focal cannot be made anew: its get_config() does not return gamma, which its __init__ takes",
         ),
         (
+            PLAIN.replace("build_model", "build_plain")
+            + "def build_model():\n    with tf.distribute.OneDeviceStrategy('CPU:0').scope():\n"
+            + "        return build_plain()\n",
+            "eject writes no loop under a OneDeviceStrategy: make the model outside of its scope",
+        ),
+        (
             PLAIN.replace('"accuracy"', "keras.metrics.F1Score()"),
             "with a metric of several numbers, such as 'f1_score'",
         ),

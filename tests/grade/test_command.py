@@ -13,6 +13,7 @@ import pytest
 from classes import CANVAS, MOODLE, RIGHT, graded_now, lay, rows, run, wrong
 
 from companion.grade import __main__ as grade
+from companion.grade.marking.grade import CRITERIA
 from companion.mistakes.broken_loops import right_loop
 from companion.terminal.lesson_list import lesson_file
 
@@ -235,15 +236,67 @@ def test_a_dry_run_shows_who_is_who_and_the_roster_is_remembered(capsys, tmp_pat
     }  # fmt: skip
 
 
+def test_another_number_of_epochs_costs_the_reports_and_the_final_weights(capsys, tmp_path):
+    epochs, end = "for _epoch in range(epochs)", "return history"
+    files = {
+        "more.py": RIGHT.replace(epochs, "for _epoch in range(9)"),
+        "fewer.py": RIGHT.replace(epochs, "for _epoch in range(epochs - 1)"),
+        "reported.py": RIGHT.replace(end, "return [*history, 1.0]"),
+        "endless.py": RIGHT.replace(end, "return history * 100_000"),
+    }
+    assert all(text != RIGHT for text in files.values())
+    lay(tmp_path / "in", files)
+    assert run(capsys, tmp_path / "in", "--output", tmp_path / "out", "--seed", 5)[0] == 0
+    book = rows(tmp_path / "out")
+    costs = {name: [one for one in CRITERIA if row[one] == "0"] for name, row in book.items()}
+    assert costs == {
+        "more": ["reports", "final_weights"], "fewer": ["reports", "final_weights"],
+        "reported": ["reports"], "endless": ["reports"],
+    }  # fmt: skip
+    first = {name: row["first mistake"] for name, row in book.items()}
+    assert first == {"more": "other-epochs", "fewer": "other-epochs", "reported": "", "endless": ""}
+    assert "| 8 | " in (tmp_path / "out" / "feedback" / "more.md").read_text()
+
+
+def test_who_is_not_among_the_submissions_now_keeps_the_grade(capsys, tmp_path):
+    lay(tmp_path / "in", {"lovelaceada_101_1_loop.py": RIGHT})
+    lay(tmp_path / "late", {"turing_LATE_102_2_loop.py": wrong("no-update")})
+    (tmp_path / "canvas.csv").write_bytes(CANVAS.replace("only),8", "only),10").encode())
+    (tmp_path / "roster.csv").write_text("id,name\n101,Ada\n102,Alan\n103,Jo\n")
+    words = ("--output", tmp_path / "out", "--roster", tmp_path / "roster.csv", "--seed", 5)
+    assert run(capsys, tmp_path / "in", *words)[0] == 0
+    sheet = ("--canvas", tmp_path / "canvas.csv", "--column", "Loops", "--replace")
+    status, out, err = run(capsys, tmp_path / "late", *words, *sheet)
+    assert "grades kept  1 of earlier runs, not among these submissions: 101" in re.sub("  +", "  ", out)
+    book = {student: (row["score"], row["status"]) for student, row in rows(tmp_path / "out").items()}
+    assert book == {"101": ("10", "graded"), "102": ("7", "graded"), "103": ("0", "missing")}
+    filled = (tmp_path / "out" / "canvas.csv").read_text().splitlines()
+    assert len([line for line in filled if line.endswith(",5.00,10.00")]) == 1, filled
+    told = "note: 103: not filled in, '2.00' stands there, and nothing was handed in here\n"
+    assert (status, err) == (1, told)
+
+
+def test_a_group_that_is_not_among_the_submissions_now_keeps_its_grades(capsys, tmp_path):
+    (tmp_path / "groups.csv").write_text("id,group\ns1,A\ns2,A\ns3,B\n")
+    lay(tmp_path / "in", {"s1.py": RIGHT})
+    lay(tmp_path / "late", {"s3.py": RIGHT})
+    words = ("--output", tmp_path / "out", "--seed", 5)
+    assert run(capsys, tmp_path / "in", *words, "--groups", tmp_path / "groups.csv")[0] == 0
+    assert run(capsys, tmp_path / "late", *words)[0] == 0
+    book = {student: (row["score"], row["members"]) for student, row in rows(tmp_path / "out").items()}
+    assert book == {"s1": ("10", "s1; s2"), "s2": ("10", "s1; s2"), "s3": ("10", "")}
+
+
 def test_loops_that_are_alike_are_listed_right_ones_too(capsys, tmp_path):
     renamed = re.sub(r"\bxb\b", "inputs", RIGHT).replace("losses, counts", "found, sizes")
     files = {"s1.py": RIGHT, "s2.py": f"# mine\n{renamed}", "s3.py": wrong("no-update", "one_tape")}
-    lay(tmp_path / "in", files | {"s4.py": right_loop()})
+    cells = [{"cell_type": "code", "source": text} for text in ("%matplotlib inline", "!ls", "x = (", RIGHT)]
+    lay(tmp_path / "in", files | {"s4.py": right_loop(), "s5.ipynb": json.dumps({"cells": cells})})
     run(capsys, tmp_path / "in", "--output", tmp_path / "out")
     page = (tmp_path / "out" / "class.html").read_text()
     alike = page[page.index(">Alike<") :]
     alike = alike[: alike.index("<h2", 20)]
-    assert re.search(r">s1</a>.*>s2</a>.*>s4</a>.*lessons/right_loop\.py", alike)
+    assert re.search(r">s1</a>.*>s2</a>.*>s4</a>.*>s5</a>.*lessons/right_loop\.py", alike)
     assert ">s3</a>" not in alike
 
 
@@ -329,7 +382,20 @@ def test_packages_of_the_assignment_must_be_there(capsys, tmp_path):
         (("in", "--output", "in/grades"), "--output 'in/grades' lies in the folder of the submissions"),
         (("in", "--output", "out", "--seconds", "0"), "--seconds: '0' is not a whole number from 1 to 3600"),
         (("in", "--output", "out", "--due", "noon"), "--due: 'noon' is no time; try 2026-11-22T23:59"),
+        (
+            ("in", "--output", "out", "--due", "2026-11-22"),
+            "--due: 'in' does not say when",
+        ),
         (("in", "--output", "out", "--column", "x"), "--column belongs to --canvas"),
+        (("in", "--output", "out", "--canvas", "c.csv", "--column", "x"), "--column 'x': c.csv has no such"),
+        (
+            ("in", "--output", "out", "--canvas", "c.csv", "--column", "Loops"),
+            "no row is of a student of these",
+        ),
+        (("in", "--dry-run", "--canvas", "c.csv", "--column", "Loops"), "no row is of a student of these"),
+        (("in", "--dry-run", "--output", "in/grades"), "--output 'in/grades' lies in the folder of the"),
+        (("--gradescope-zip", "in/s1.py"), "'in/s1.py' does not end in .zip; try 'in/s1.py.zip'"),
+        (("--gradescope-zip", "other.zip"), "'other.zip' exists and is no autograder; name another file"),
         (("in", "--output", "out", "--assignment", "no.toml"), "'no.toml' cannot be read"),
         (("--gradescope",), "is missing: --gradescope is for a Gradescope container"),
         (("in", "--output", "out", "--scheduler", "tcp://127.0.0.1:9"), "no Dask scheduler answers there"),
@@ -338,7 +404,7 @@ def test_packages_of_the_assignment_must_be_there(capsys, tmp_path):
 def test_misuse_gets_one_line_and_status_2(capsys, tmp_path, monkeypatch, words, told):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("companion.terminal.cluster.CONNECT", 0.5)
-    lay(tmp_path, {"in/s1.py": RIGHT, "file": ""})
+    lay(tmp_path, {"in/s1.py": RIGHT, "file": "", "other.zip": "", "c.csv": CANVAS.replace("),8", "),10")})
     status, _, err = run(capsys, *words)
     errors = [line for line in err.splitlines() if "error:" in line]
     assert (status, len(errors)) == (2, 1), err
@@ -366,6 +432,8 @@ def test_resume_goes_on_where_a_torn_journal_ends(graded, capsys, tmp_path):
     done = {json.loads(line)["id"] for line in journal[1:6]}
     assert (status, set(graded_now(out)) | done, set(graded_now(out)) & done) == (0, set(CLASS_IDS), set())
     assert without_seconds(tmp_path / "out") == without_seconds(graded)
+    status, out, _ = run(capsys, *words, "--seconds", 5, "--resume")  # another limit may change every grade
+    assert (status, set(graded_now(out))) == (0, set(CLASS_IDS))
 
 
 @pytest.mark.full

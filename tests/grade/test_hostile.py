@@ -18,7 +18,7 @@ import pytest
 from marks import only
 
 from companion.grade import grader
-from companion.grade.grader import Job, close_machines, grade
+from companion.grade.grader import Job, close_machines, grade, suspect
 from companion.grade.marking.grade import RIGHT, as_json
 from companion.grade.sandbox.limits import Limits
 from companion.grade.sandbox.probe import PROTECTIONS
@@ -106,6 +106,20 @@ def job(name, content):
 
 def score(found):
     return found.graded
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from urllib.request import urlopen", ["urllib"]),
+        ("import glob", ["import glob"]),
+        ("names = os.listdir('/home/ada')", ["/home/", "listdir"]),
+        ("open('/etc/passwd')", ["/etc/"]),
+        ("global_loss = tf.reduce_sum(losses) / model.count  # a global mean", []),
+    ],
+)
+def test_what_no_loop_needs_is_shown_to_the_instructor(line, found):
+    assert suspect(job("s1", line.encode())) == found
 
 
 @pytest.fixture(scope="module")

@@ -216,6 +216,8 @@ def test_points_by_criterion_change_the_score_and_a_students_row_wins_over_the_g
     page = feedback_page(one, "t").decode()
     assert "6.5 of 8 points, set by hand (graded 8): half" in page
     assert "0.5 / 1, set by hand" in page
+    unread = replace(one, status="unreadable", in_train=False)
+    assert "6.5 of 8 points, set by hand: half" in feedback_page(unread, "t").decode()
     _, row, *_ = rows_of(gradebook([one]))
     assert (row[2], row[4 + list(CRITERIA).index("updates")]) == ("6.5", "0.5")
 

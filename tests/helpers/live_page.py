@@ -74,4 +74,4 @@ class Page:
     def wait(self, text, of="words"):
         """Wait until a text stands in one of the two lines."""
         found = f"document.getElementById('{of}').textContent.includes({text!r})"
-        self.page.wait_for_function(found, timeout=60_000)
+        self.page.wait_for_function(found, timeout=180_000)

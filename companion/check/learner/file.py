@@ -182,7 +182,7 @@ def parts_of(path: str) -> list[tuple[str, str]]:
         content = check_file(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path!r} cannot be read: {error.strerror or error}") from None
-    return [(name, _without_magics(code)) for name, code in sources_of(path, decoded(content, path))]
+    return [(name, without_magics(code)) for name, code in sources_of(path, decoded(content, path))]
 
 
 # Those that people write programs in. Some others take long, on purpose.
@@ -213,7 +213,7 @@ def sources_of(path: str, text: str) -> list[tuple[str, str]]:
     return [(f"{path}, cell {n}", code) for n, code in codes]
 
 
-def _without_magics(code: str) -> str:
+def without_magics(code: str) -> str:
     """Leave out what only IPython understands, and keep the lines' numbers."""
     try:
         ast.parse(code)
@@ -225,7 +225,7 @@ def _without_magics(code: str) -> str:
     return code
 
 
-def refuse_without_train(path: str) -> None:
+def refuse_without_train(path: str, advice: str = "") -> None:
     """Refuse a file without ``train``, or with one of other arguments, before anything of it runs."""
     try:
         trees = [ast.parse(code, name) for name, code in parts_of(path)]
@@ -238,7 +238,7 @@ def refuse_without_train(path: str) -> None:
             check_train(_stub(node), path)
     if any(isinstance(node, ast.For | ast.While) for node in top) and not any(map(_may_define_train, nodes)):
         functions = [node.name for node in top if isinstance(node, ast.FunctionDef)]
-        raise UserError(_no_train(path, [name for name in functions if name not in NO_TRAIN]))
+        raise UserError(_no_train(path, functions) + advice)
 
 
 def _stub(function: ast.FunctionDef) -> Callable[..., Any]:
@@ -270,22 +270,22 @@ def _may_define_train(node: ast.AST) -> bool:
 
 def _no_train(path: str, functions: Sequence[str]) -> str:
     """Return what to tell about a file without ``train``, which has these functions."""
+    functions = [name for name in functions if name not in NO_TRAIN]
     near = difflib.get_close_matches("train", [name.lower() for name in functions], 1, NEAR) or []
     meant = [name for name in functions if name.lower() in near or "train" in name.lower()]
     there = f"; did you mean {meant[0]!r}? rename it to train" if meant else ""
-    alone = f"leave the lesson out to check the file as it stands: python -m companion.check {path}"
-    return f"{path}: train is not defined{there}; define {SIGNATURE}, or {alone}"
+    return f"{path}: train is not defined{there}; define {SIGNATURE}"
 
 
-def find_train(module: ModuleType, path: str) -> Callable[..., Any]:
-    """Return ``train`` of a module, checked."""
+def find_train(module: ModuleType, path: str, advice: str = "") -> Callable[..., Any]:
+    """Return ``train`` of a module, checked; if there is none, the error ends with `advice`."""
     train = getattr(module, "train", None)
     own = [
         name for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__
     ]  # fmt: skip
     if train is None:
-        raise UserError(_no_train(path, [name for name in own if name not in NO_TRAIN]))
+        raise UserError(_no_train(path, own) + advice)
     check_train(train, path)
     return train
 

@@ -1,7 +1,8 @@
 """A distribution strategy whose replicas run one after the other, on one device, where they can be seen.
 
 In a watched run it takes the place of ``tf.distribute.MirroredStrategy``. Each replica gets its part of a
-batch. The optimizer waits for the last one: it then updates once, with the sum of all gradients.
+batch. The recorder lets the optimizer wait for the last replica, and update once, with the sum of all
+gradients.
 """
 
 import contextlib
@@ -101,7 +102,8 @@ class Distributed:
             if self._divided:
                 yield tf.nest.map_structure(lambda one: Parts(_divide(one, self._replicas)), batch)
             else:
-                more = [next(batches, None) for _ in range(self._replicas - 1)]
+                none = tf.nest.map_structure(lambda one: one[:0], batch)  # for replicas without a batch
+                more = [next(batches, none) for _ in range(self._replicas - 1)]
                 yield tf.nest.map_structure(lambda *of: Parts(of), batch, *more)
 
 
@@ -136,14 +138,15 @@ def _divide(tensor: tf.Tensor, replicas: int) -> list[tf.Tensor]:
 
 @contextlib.contextmanager
 def strategies_in_turn(turn: Turn) -> Iterator[None]:
-    """Put `InTurn` in the place of ``MirroredStrategy``, for the ``with`` block."""
+    """Let a ``MirroredStrategy`` made in the ``with`` block be one `InTurn`, and need no logical devices."""
     mirrored, config = tf.distribute.MirroredStrategy, tf.config.set_logical_device_configuration
 
-    def made(devices: Sequence[str] | None = None, cross_device_ops: Any = None) -> InTurn:
-        return InTurn(len(devices) if devices else 1, turn)
+    class Mirrored(InTurn):
+        def __init__(self, devices: Sequence[str] | None = None, cross_device_ops: Any = None) -> None:
+            super().__init__(len(devices) if devices else 1, turn)
 
-    tf.distribute.MirroredStrategy = made
-    # TensorFlow has started, so devices cannot be made any more; and they are not needed.
+    tf.distribute.MirroredStrategy = Mirrored
+    # TensorFlow has started, so no device can be made any more.
     tf.config.set_logical_device_configuration = lambda device, logical_devices: None
     try:
         yield

@@ -1,11 +1,12 @@
 """Which loops are alike: word for word but for layout and comments, or but for names and numbers too."""
 
 import ast
+import contextlib
 import hashlib
 from pathlib import Path
 
 import companion
-from companion.check.learner.file import decoded, sources_of
+from companion.check.learner.file import decoded, sources_of, without_magics
 from companion.errors import UserError
 from companion.terminal.lesson_list import LESSONS, course_file
 
@@ -16,11 +17,16 @@ def loop_of(file: str, content: bytes) -> ast.FunctionDef | None:
     """Return the last ``train`` in a file; None if there is none that can be read."""
     if len(content) > MOST_COMPARED:
         return None
+    nodes: list[ast.stmt] = []
     try:
-        trees = [ast.parse(code) for _, code in sources_of(file, decoded(content, file))]
-    except (UserError, SyntaxError, ValueError, RecursionError, MemoryError):
+        cells = sources_of(file, decoded(content, file))
+    except (UserError, ValueError):
         return None
-    return _function("train", [node for tree in trees for node in tree.body])
+    for _, code in cells:
+        # A cell that is no Python may stand beside the one with the loop.
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            nodes += ast.parse(without_magics(code)).body
+    return _function("train", nodes)
 
 
 def _function(name: str, nodes: list[ast.stmt]) -> ast.FunctionDef | None:

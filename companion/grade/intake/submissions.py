@@ -80,11 +80,14 @@ class Intake:
         The way in which they are named.
     ignored : list of str
         Paths of files that are nobody's.
+    is_dated : bool
+        Whether it says when each was handed in.
     """
 
     submissions: list[Submission]
     system: str
     ignored: list[str]
+    is_dated: bool
 
 
 def take_in(source: Path, due: datetime | None = None) -> Intake:
@@ -110,7 +113,9 @@ def take_in(source: Path, due: datetime | None = None) -> Intake:
     submissions = [_shown(_submission(_last_attempt(files, due))) for files in owned.values()]
     known = [_with(one, metadata[one.id]) if one.id in metadata else one for one in submissions]
     systems = {owner.system for files in owned.values() for owner, _ in files}
-    return Intake(sorted(_unique(known), key=lambda one: one.id), " and ".join(sorted(systems)), ignored)
+    is_dated = bool(metadata) or any(owner.when for files in owned.values() for owner, _ in files)
+    in_order = sorted(_unique(known), key=lambda one: one.id)
+    return Intake(in_order, " and ".join(sorted(systems)), ignored, is_dated)
 
 
 def _last_attempt(files: list[tuple[Owner, Entry]], due: datetime | None) -> list[tuple[Owner, Entry]]:

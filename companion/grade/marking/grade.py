@@ -247,13 +247,18 @@ class Grade(Judgment):
         return round(sum(one.points for one in self.criteria), 2)
 
     @property
-    def needs_decision(self) -> bool:
-        """Return whether an instructor must decide: what kept it from being judged is not the loop."""
-        if self.override is not None or self.status in (GRADED, MISSING, NOT_DONE):
-            return False
+    def was_judged(self) -> bool:
+        """Return whether the grader gave points: not where what went wrong is not the loop."""
+        if self.status in (GRADED, MISSING, NOT_DONE):
+            return True
         return (
-            bool(self.package) or not self.in_train or self.status in (UNREADABLE, INTERNAL, UNSEEN, CRASHED)
+            not self.package and self.in_train and self.status not in (UNREADABLE, INTERNAL, UNSEEN, CRASHED)
         )
+
+    @property
+    def needs_decision(self) -> bool:
+        """Return whether an instructor must decide: it was not judged, and no score is set by hand."""
+        return self.override is None and not self.was_judged
 
     @property
     def score(self) -> float | None:

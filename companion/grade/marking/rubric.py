@@ -104,6 +104,8 @@ def _by_criterion(findings: Sequence[Finding]) -> dict[str, str]:
         elif finding.stage == REPORT and finding.difference.what == "weights":
             name = "final_weights"
         found.setdefault(name, finding.evidence)
+        if finding.name == "other-epochs":
+            found.setdefault("final_weights", finding.evidence)
     return found
 
 

@@ -34,7 +34,10 @@ def class_page(grades: Sequence[Grade], title: str, about: Sequence[tuple[str, s
 def _bar(count: int, most: int, width: float) -> Element:
     if not count:
         return tag("span")
-    return tag("span", class_="bar", style=f"width: {width * count / max(most, 1):.2f}rem")
+    share = width * count / max(most, 1)
+    return tag(
+        "span", class_="bar", style=f"width: calc({share:.2f} * min(1rem, 1.4vw))"
+    )  # narrow on a phone
 
 
 def _scores(grades: Sequence[Grade]) -> Element:
@@ -134,7 +137,7 @@ def _not_graded(grades: Sequence[Grade]) -> list[Element]:
     for heading, some in (("Timed out", late), ("Could not be run to the end", others)):
         if some:
             rows: list[list[Any]] = [[_link(grade), grade.status, grade.told] for grade in some]
-            parts += [tag("h2", f"{heading} ({len(some)})"), table(["student", "", ""], rows)]
+            parts += [tag("h2", f"{heading} ({len(some)})"), table(["student", "status", "reason"], rows)]
     for heading, some in (("Not done yet", stubs), ("Handed in no loop", missing)):
         if some:
             named = ", ".join(grade.name or grade.id for grade in some)
@@ -159,7 +162,7 @@ def _same_code(grades: Sequence[Grade]) -> list[Element]:
         "Their train is the same but for names, numbers, comments and layout. This is a hint, not a proof: "
         "short loops look alike, and so do those that follow one lesson."
     )
-    heads = ["students", "like the course's own", ""]
+    heads = ["students", "like the course's own", "how many"]
     return [tag("h2", "Alike"), tag("p", told), table(heads, rows, numbers=(2,))]
 
 
@@ -184,7 +187,11 @@ def _same_way(grades: Sequence[Grade]) -> list[Element]:
         "once, or an unexplained difference, are less likely to be shared by chance; these come first."
     )
     heading = "Students with the same wrong trajectory"
-    return [tag("h2", heading), tag("p", told), table(["students", "mistakes", ""], rows, numbers=(2,))]
+    return [
+        tag("h2", heading),
+        tag("p", told),
+        table(["students", "mistakes", "how many"], rows, numbers=(2,)),
+    ]
 
 
 def _rarity(grade: Grade) -> int:
@@ -210,8 +217,9 @@ def _students(grades: Sequence[Grade]) -> Element:
         score += " (by hand)" if grade.override is not None else ""
         first = grade.mistakes[0].name if grade.mistakes else ""
         late = "late" if grade.late else ""
-        rows.append([_link(grade, grade.id), grade.name, score, grade.status, first, late])
-    return table(["student", "name", "score", "status", "first mistake", ""], rows, numbers=(2,))
+        status = grade.status + (", needs your decision" if grade.needs_decision else "")
+        rows.append([_link(grade, grade.id), grade.name, score, status, first, late])
+    return table(["student", "name", "score", "status", "first mistake", "late"], rows, numbers=(2,))
 
 
 def _link(grade: Grade, text: str = "") -> Element:

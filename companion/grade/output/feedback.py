@@ -1,5 +1,6 @@
 """What a student gets to read: the score by criterion, the mistakes with evidence and cure, the curve."""
 
+import itertools
 from typing import Any
 
 from companion.grade.clean_text import clean, one_line
@@ -29,7 +30,8 @@ def headline(grade: Grade) -> str:
     text = f"{score_text(grade.score)} of {score_text(grade.maximum)} points"
     if grade.override is not None:
         reason = f": {grade.override.reason}" if grade.override.reason else ""
-        text += f", set by hand (graded {score_text(grade.graded)}){reason}"
+        judged = f" (graded {score_text(grade.graded)})" if grade.was_judged else ""
+        text += f", set by hand{judged}{reason}"
     return text + (", handed in late" if grade.late else "")
 
 
@@ -62,8 +64,8 @@ def next_step(grade: Grade) -> str:
     if grade.status == UNREADABLE:
         return "Hand in one file that defines train, as text in UTF-8."
     return (
-        "The code outside of train did not run to its end, so train was not called. Hand in a file that runs "
-        "by itself. It may define train and nothing else."
+        "train was not called: it is not there, or the code outside of it did not run to its end. Hand in a "
+        "file that defines train and runs by itself. It may define nothing else."
     )
 
 
@@ -216,8 +218,10 @@ def feedback_text(grade: Grade, title: str, setting: str = "") -> str:
             "| epoch | your loss | .fit |",
             "| ---: | ---: | ---: |",
         ]
-        pairs = zip(grade.learner, grade.fit, strict=True)
-        lines += [f"| {epoch} | {mine:.7g} | {fit:.7g} |" for epoch, (mine, fit) in enumerate(pairs)]
+        # The loop may have run for another number of epochs.
+        mine, fit = ([f"{loss:.7g}" for loss in losses] for losses in (grade.learner, grade.fit))
+        both = itertools.zip_longest(mine, fit, fillvalue="")
+        lines += [f"| {epoch} | {one} | {other} |" for epoch, (one, other) in enumerate(both)]
     for heading, text in (
         ("Where it stopped", grade.shown),
         ("What it printed", grade.printed[:SHOWN]),

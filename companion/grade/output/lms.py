@@ -11,7 +11,7 @@ from typing import Any
 
 from companion.errors import UserError
 from companion.grade.intake.roster import encoding_of, read_csv_text, separator_of
-from companion.grade.marking.grade import Grade
+from companion.grade.marking.grade import MISSING, Grade
 from companion.grade.output.gradebook import harmless
 
 IDENTITIES = 6  # columns at the beginning of a worksheet that may name a student
@@ -150,13 +150,12 @@ class Target:
     locked: frozenset[int]
     comma: bool = False
 
-    def rows_for(self, grades: Sequence[Grade]) -> dict[str, list[int]]:
-        """Return the rows of each student, by id.
+    def rows_for(self, students: Mapping[str, str]) -> dict[str, list[int]]:
+        """Return the rows of each student, by id; `students` has their names by id.
 
         They are looked up in the column in which most are found, and there alone if their ids look like
         those in it: the number of one student may be another's in another column.
         """
-        students = {grade.id: grade.name for grade in grades}
         found = [sum(student in column for student in students) for column in self.ids]
         best = self.ids[found.index(max(found))]
         kinds = {_kind(student) for student in best} if max(found) else set()
@@ -204,12 +203,14 @@ def canvas_target(path: Path, title: str | None, maximum: float) -> Target:
 
 def _canvas_column(path: Path, header: list[str], title: str | None) -> int:
     columns = {n: cell for n, cell in enumerate(header) if re.search(r"\(\d+\)$", cell)}
+    there = ", ".join(repr(cell) for cell in columns.values()) or "none"
     if title is not None:
         columns = {
             n: cell for n, cell in columns.items() if title in (cell, re.sub(r"\s*\(\d+\)$", "", cell))
         }
+    if title is not None and not columns:
+        raise UserError(f"--column {title!r}: {path} has no such column; name one of {there}")
     if len(columns) != 1:
-        there = ", ".join(repr(cell) for cell in header if re.search(r"\(\d+\)$", cell)) or "none"
         raise UserError(f"{path}: which column is to be filled in? --column names one of {there}")
     return next(iter(columns))
 
@@ -311,7 +312,8 @@ def fill_in(target: Target, grades: Sequence[Grade], comment: Any, *, replace: b
     comment : callable
         From a grade to what the student is told.
     replace : bool
-        Whether another score that is there already is overwritten; "EX" never is.
+        Whether another score that is there already is overwritten. "EX" never is, and by the zero of who
+        has handed in nothing, nothing is.
 
     Returns
     -------
@@ -319,7 +321,7 @@ def fill_in(target: Target, grades: Sequence[Grade], comment: Any, *, replace: b
         What was not filled in, and why.
     """
     notes = []
-    found = target.rows_for(grades)
+    found = target.rows_for({grade.id: grade.name for grade in grades})
     wanted = Counter(rows[0] for rows in found.values() if len(rows) == 1)
     for grade in grades:
         rows = found[grade.id]
@@ -330,7 +332,7 @@ def fill_in(target: Target, grades: Sequence[Grade], comment: Any, *, replace: b
             why = "another student has the same row" if len(rows) == 1 else why
             notes.append(f"{grade.id}: not filled in, {why}")
             continue
-        why = _kept(target, rows[0], grade.score, replace)
+        why = _kept(target, rows[0], grade, replace)
         if why:
             notes.append(f"{grade.id}: not filled in, {why}")
             continue
@@ -343,17 +345,19 @@ def fill_in(target: Target, grades: Sequence[Grade], comment: Any, *, replace: b
     return notes
 
 
-def _kept(target: Target, row: int, score: float, replace: bool) -> str:
+def _kept(target: Target, row: int, grade: Grade, replace: bool) -> str:
     """Return why what stands in a row is kept; "" if it is to be filled in."""
     there = target.sheet.value(row, target.column).strip()
     if row in target.locked:
         return "the grade may not be changed there"
     if there.upper() == EXCUSED:
         return f"{there!r} stands there: the student is excused"
-    if there in BLANK or replace:
+    if there in BLANK or (replace and grade.status != MISSING):
         return ""
     try:
-        same = float(there.replace(",", ".")) == round(score, 2)
+        same = float(there.replace(",", ".")) == round(grade.score or 0, 2)
     except ValueError:
         same = False
+    if not same and grade.status == MISSING:
+        return f"{there!r} stands there, and nothing was handed in here"
     return "" if same else f"{there!r} stands there; --replace overwrites scores"
