@@ -13,7 +13,7 @@ from companion.terminal.outputs import holds_other, write
 
 NAME = "python -m companion.notebooks"
 FIRST_CELL = """\
-*Made from `lessons/{lesson}/walkthrough.py` by `python -m companion.notebooks`: edit that file.*
+*Made from `lessons/{lesson}/walkthrough.py` by `python -m companion.notebooks`. Change what you like.*
 
 This notebook needs the package `companion` where it runs. In Colab, upload its wheel
 (`pip wheel . --no-deps` makes it) and run `%pip install fit_by_hand-*.whl` in a cell of its own first."""

@@ -6,6 +6,7 @@ import io
 import re
 from collections import Counter
 
+import keras
 import pytest
 from mistake_cases import SINGLES
 from right_loops import RIGHT_LOOPS
@@ -112,12 +113,15 @@ def test_the_conformance_table_counts_the_rows_there_are(document):
     )
     pasted_table = labeled(document("conformance"), "table")
     pasted = re.findall(r"^(\w.*?) {2,}(\d+) +(\d+) ", pasted_table, re.MULTILINE)
-    assert {option: int(rows) for option, rows, _ in pasted} == counts
-    assert re.search(
-        rf"in 1, .fit .*, {counts.total() - 1} combinations are identical", pasted_table, re.DOTALL
-    )
+    found = {option: int(rows) for option, rows, _ in pasted}
+    assert found.keys() == counts.keys()
+    # The table is of Keras 3.15. An older one lacks some of what is combined.
+    is_older = tuple(map(int, keras.__version__.split(".")[:2])) < (3, 15)
+    assert counts <= Counter(found) if is_older else counts == found
+    total = sum(found.values())
+    assert re.search(rf"in 1, .fit .*, {total - 1} combinations are identical", pasted_table, re.DOTALL)
     for place in (README, "conformance"):
-        assert f"{counts.total()} combinations" in document(place)
+        assert f"{total} combinations" in document(place)
 
 
 def test_the_options_in_the_course_are_those_of_help(document, lesson3_main, monkeypatch):

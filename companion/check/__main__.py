@@ -141,6 +141,8 @@ def read_words(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
     options.lesson = lessons[0] if lessons else None
     if len(options.words) > 2:
         parser.error(f"too many words ({' '.join(options.words)}): give a lesson and a file, or a file alone")
+    if options.file in LESSONS and options.lesson is not None:
+        parser.error(f"the lesson comes first: {NAME} {options.file} {options.lesson}")
     if options.file in LESSONS:
         parser.error(f"the file is missing: {NAME} {options.file} my_loop.py")
     if options.lesson is not None and options.lesson not in LESSONS:

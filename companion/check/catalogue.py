@@ -260,12 +260,12 @@ MISTAKES: dict[str, Known] = {
     ),
     "last-batch-reported": Known(
         "The loss of the last batch is reported",
-        "Report the mean over the batches of the epoch.",
+        "Report the mean over the batches of the epoch, each weighted by its rows.",
         RUNNING_MEAN,
     ),
     "batch-losses-added-up": Known(
         "The batches' losses are added up and not divided",
-        "Divide by the number of rows, or use keras.metrics.Mean.",
+        "Multiply each batch's loss by its rows, and divide the sum by all rows; or use keras.metrics.Mean.",
         RUNNING_MEAN,
     ),
     "loss-after-update": Known(

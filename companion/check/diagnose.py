@@ -25,6 +25,7 @@ from companion.check.rules.rows import row_findings
 from companion.check.rules.simulation import is_right_in_all
 from companion.check.rules.updates import frozen_updated, optimizer_counts, other_settings, update_findings
 from companion.check.steps import Step, Steps, steps_of
+from companion.terminal.formats import count_of
 
 SAME = 1e-4  # of a number: what is nearer has come from the rounding of large numbers
 
@@ -190,7 +191,9 @@ def _other_epochs(case: Case) -> Finding:
     """Find that the loop runs for another number of epochs than ``.fit``."""
     mine, fit = case.epochs, len(case.reference.history)
     at = Divergence("report", min(mine, fit), None, None, mine, fit)
-    return Finding("other-epochs", REPORT, at, f"the loop runs for {mine} epochs, but .fit for {fit}")
+    return Finding(
+        "other-epochs", REPORT, at, f"the loop runs for {count_of(mine, 'epoch')}, but .fit for {fit}"
+    )
 
 
 def _copied(case: Case, told: str) -> Finding:
@@ -211,7 +214,7 @@ def _moved_by_ready_made(recording: Recording) -> bool:
 
 def _too_many(case: Case, more: int) -> Finding:
     fit = len(case.reference.updates)
-    told = f"{fit + more} updates, but .fit makes {fit} in {case.problem.epochs} epochs"
+    told = f"{fit + more} updates, but .fit makes {fit} in {count_of(case.problem.epochs, 'epoch')}"
     return Finding("", START, Divergence("update", 0, 0, None, fit + more, fit), told)
 
 

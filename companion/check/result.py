@@ -116,7 +116,7 @@ def print_check(report: Report, check: LoopCheck, *, with_traceback: bool = True
         report.print()
         report.print(check.error.shown)
     for number, mistake in enumerate(check.mistakes, start=1):
-        print_mistake(report, number, mistake)
+        print_mistake(report, number, mistake, several=len(check.problems) > 1)
     for title, finding in check.unknown:
         report.print()
         report.print("Not explained by any mistake known here")
@@ -193,8 +193,8 @@ def _how_close(one: ProblemVerdict) -> str:
     return f", equal within float noise: {losses}, final weights {distance(one.weights_apart)} ({checked})"
 
 
-def print_mistake(report: Report, number: int, mistake: Mistake) -> None:
-    """Print a mistake: where, the evidence, the cure, where to read on."""
+def print_mistake(report: Report, number: int, mistake: Mistake, *, several: bool = False) -> None:
+    """Print a mistake: where, the evidence, the cure, where to read on; of `several` problems, on which."""
     report.print()
     report.print(f"{number}. {mistake.title}  ({mistake.name})", style="bold")
     facts = [("   evidence", mistake.evidence)]
@@ -202,7 +202,7 @@ def print_mistake(report: Report, number: int, mistake: Mistake) -> None:
         code = f": {mistake.code}" if mistake.code else ""
         facts.insert(0, ("   where", f"{mistake.file}, line {mistake.line}{code}"))
     if mistake.problems:
-        facts.append(_shows_on(mistake))
+        facts.append(("   shows on", _shows_on(mistake) if several else mistake.problems[0]))
     facts += [("   cure", mistake.cure), ("   read", f"{mistake.link.partition('#')[0]}: {mistake.section}")]
     report.facts(facts)
 
@@ -220,12 +220,12 @@ SHOWS_ON = {
 }
 
 
-def _shows_on(mistake: Mistake) -> tuple[str, str]:
+def _shows_on(mistake: Mistake) -> str:
     """Return on which problems a mistake shows; on the revealing one alone, what kind of network it needs."""
     if mistake.problems != [REVEALING]:
-        return ("   shows on", " and ".join(mistake.problems))
+        return " and ".join(mistake.problems)
     kind = next((kind for start, kind in SHOWS_ON.items() if mistake.name.startswith(start)), "")
-    return ("   shows on", f"{REVEALING}, not on the lesson's data" + (f": it needs {kind}" if kind else ""))
+    return f"{REVEALING}, not on the lesson's data" + (f": it needs {kind}" if kind else "")
 
 
 def where(finding: Finding) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from companion.comparison.training import Training
 
 NAMES = (".fit", ".fit again")
-SAME, DIFFERENT, ABSENT, UNTRIED = "the same", "different", "not there", "not tried"
+SAME, CHANCE, DIFFERENT = "the same", "the same, by chance", "different"
+ABSENT, UNTRIED = "not there", "not tried"
 REPEATS = 3  # trainings that must be the same with a suspect turned off: two can be the same by chance
 
 
@@ -31,7 +32,8 @@ class Causes:
     first : str
         What differs first: the data, the initial weights, a batch.
     tried : dict of str to str
-        Whether the trainings agree with each suspect turned off: `SAME`, `DIFFERENT`; or `ABSENT`, `UNTRIED`.
+        Whether the trainings agree with each suspect turned off: `SAME`, `CHANCE`, `DIFFERENT`; or
+        `ABSENT`, `UNTRIED`.
     found : list of Suspect
         The causes; empty if none of the suspects is one.
     in_one_process : bool
@@ -93,14 +95,18 @@ def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Cau
 
     there = [one for one in SUSPECTS if one.name in seen]
     causes.tried = {one.name: UNTRIED if one in there else ABSENT for one in SUSPECTS}
+    names = [one.name for one in there]
     for suspect in there:
         tell(f"without {suspect.what.partition(',')[0]}")
-        causes.tried[suspect.name] = SAME if repeats((suspect.name,)) else DIFFERENT
-        if causes.tried[suspect.name] == SAME:
-            causes.found = [suspect]
+        if not repeats((suspect.name,)):
+            causes.tried[suspect.name] = DIFFERENT
+            continue
+        # Trainings can agree by chance. A cause still works when all the others are turned off.
+        if not repeats([other for other in names if other != suspect.name]):
+            causes.tried[suspect.name], causes.found = SAME, [suspect]
             return causes
+        causes.tried[suspect.name] = CHANCE
     tell("without all suspects")
-    names = [one.name for one in there]
     if repeats(names):
         for name in list(names):
             others = [other for other in names if other != name]

@@ -37,6 +37,8 @@ class OneLineParser(argparse.ArgumentParser):
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return a question about what is allowed and nearest to a word, and a space; "" if nothing is near."""
     known, plain = list(allowed), word.strip("-")
+    if re.fullmatch(r"lesson\d?", word):  # it is as near to any lesson
+        return ""
     # First what has the word as a part, as "rate" is one of "--learning-rate".
     near = [name for name in known if plain and plain in re.split(r"[-\s]+", name)]
     near = near or difflib.get_close_matches(word, known, 1, cutoff=0.65)

@@ -32,6 +32,11 @@ def number_word(value: float) -> str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
+def count_of(number: int, what: str) -> str:
+    """Return a number and what it counts: 1 epoch, 2 epochs, 2 losses."""
+    return f"{number} {what}{'' if number == 1 else 'es' if what.endswith('s') else 's'}"
+
+
 def spell_out(value: Any) -> Any:
     """Replace each NaN and infinity in nested lists and dicts by "NaN", "Infinity" or "-Infinity"."""
     if isinstance(value, Mapping):

@@ -471,6 +471,42 @@ WRONG = {
         ),
         {"labels-broadcast": "own_loss(y[rows].ravel()"},
     ),
+    "wrong-learning-rate of a network that .fit builds": (
+        """
+import keras, numpy as np, tensorflow as tf
+
+x = np.random.default_rng(0).normal(size=(60, 4))
+y = x.sum(axis=1, keepdims=True)
+
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.drop = keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.1)
+        self.last = keras.layers.Dense(1)
+
+    def call(self, x, training=False):
+        return self.last(self.drop(self.hidden(x), training=training))
+
+keras.utils.set_random_seed(0)
+first = Net()
+first.compile(keras.optimizers.SGD(0.1), "mse")
+first.fit(x, y, batch_size=20, epochs=2, shuffle=False, verbose=0)
+keras.utils.set_random_seed(0)
+second = Net()
+optimizer = keras.optimizers.SGD(0.01)
+losses = []
+for epoch in range(2):
+    total = 0.0
+    for i in range(0, 60, 20):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((second(x[i : i + 20], training=True) - y[i : i + 20]) ** 2)
+        gradients = tape.gradient(loss, second.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, second.trainable_variables))
+        total += float(loss) / 3
+    losses.append(total)
+""",
+        {"wrong-learning-rate": "optimizer = keras.optimizers.SGD(0.01)"},
+    ),
     "labels-broadcast beside fit": (
         edited(
             DATA + LOOP + FIT,

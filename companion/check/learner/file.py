@@ -334,6 +334,10 @@ def _wrapper(signature: inspect.Signature) -> str:
             continue
         usual = next((v for k, v in USUAL if re.fullmatch(k, parameter.name, re.IGNORECASE)), "...")
         handed.append(f"{parameter.name}={usual}" if parameter.kind is parameter.KEYWORD_ONLY else usual)
+    if missing := [
+        name for name in ("learning_rate", "batch_size", "epochs") if name not in " ".join(handed)
+    ]:
+        return f"give yours the missing {' and '.join(missing)} as well, and use what it gets"
     return f"rename yours to my_train and add: def {SIGNATURE}: return my_train({', '.join(handed)})"
 
 

@@ -160,8 +160,8 @@ HINTS = [
         r"required broadcastable|dimensions must be equal|Matrix size-incompatible|cannot reshape|"
         r"could not be broadcast|same number of dim",
         "",
-        "print x_batch.shape, y_batch.shape and model(x_batch).shape: labels and predictions need the same "
-        "shape, and the last batch has fewer rows",
+        "labels and predictions need the same shape: print both shapes. In a loop, the last batch has fewer "
+        "rows; outside of it, rows of the training may meet rows of the test",
         "",
     ),
     (

@@ -94,6 +94,17 @@ class FitCall:
             changed["callbacks"] = [*(callbacks or ()), RatesOfFit(self.rates)]
         return changed
 
+    def build_model(self) -> None:
+        """Build a model that is not built yet, as the first step of ``.fit`` would, and note its state."""
+        data = self.arguments["x"]
+        if self.model.built or inspect.isgenerator(data) or isinstance(data, keras.utils.PyDataset):
+            return
+        if isinstance(data, tf.data.Dataset):
+            data = data.element_spec[0] if isinstance(data.element_spec, tuple) else data.element_spec
+        with contextlib.suppress(Exception):  # what fails here fails in .fit too, which says why
+            self.model(keras.tree.map_structure(_symbolic, data))
+        self.start[:] = [np.array(v.numpy()) for v in self.model.variables]
+
     @property
     def batch_size(self) -> int | None:
         """Return how many rows a batch has; None if that cannot be seen."""
@@ -108,6 +119,14 @@ class FitCall:
     def is_of_arrays(self) -> bool:
         """Return whether ``.fit`` itself cuts the data into batches."""
         return isinstance(tf.nest.flatten(self.arguments["x"])[0], np.ndarray | tf.Tensor)
+
+
+def _symbolic(part: Any) -> keras.KerasTensor:
+    """Return a tensor without numbers for an input, whose floats ``.fit`` casts to those of Keras."""
+    dtype = np.dtype(getattr(part.dtype, "as_numpy_dtype", part.dtype))
+    return keras.KerasTensor(
+        (None, *part.shape[1:]), keras.config.floatx() if np.issubdtype(dtype, np.floating) else dtype.name
+    )
 
 
 class Network(Followed):

@@ -345,6 +345,7 @@ class ScriptWatcher(Watcher):
             self.wake()
         else:
             self.rest()
+            call.build_model()
         try:
             history = original(model, **call.watched)
         finally:

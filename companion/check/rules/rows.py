@@ -4,6 +4,7 @@ import numpy as np
 
 from companion.check.rules.findings import ROWS, Case, Divergence, Finding
 from companion.check.steps import Step
+from companion.terminal.formats import count_of
 
 
 def row_findings(case: Case) -> list[Finding]:
@@ -61,7 +62,7 @@ def _same(mine: list[np.ndarray], fit: list[np.ndarray]) -> bool:
 
 def _count(case: Case, mine: int) -> str:
     fit = len(case.reference.updates)
-    return f"{mine} updates in {case.epochs} epochs, but .fit makes {fit}"
+    return f"{count_of(mine, 'update')} in {count_of(case.epochs, 'epoch')}, but .fit makes {fit}"
 
 
 def _coverage(case: Case, epochs: list[list[Step]], size: int) -> list[Finding]:

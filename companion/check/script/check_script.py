@@ -37,6 +37,7 @@ from companion.check.script.result import ScriptCheck, TrainingCheck
 from companion.check.script.training import Given, Training, trainings
 from companion.check.verdict import ProblemVerdict
 from companion.comparison.ulp import abs_difference
+from companion.errors import UserError
 from companion.terminal.outputs import busy
 
 
@@ -184,6 +185,9 @@ def ended_by(path: str, module: ModuleType, check: ScriptCheck) -> str:
     except SystemExit as error:
         return _exited(error.code, sys.argv[1:])
     except BaseException as error:
+        if isinstance(error, NotImplementedError) and error.args in ((), ("not done yet",)):
+            told = f"{path}: something in it is not done yet; check a lesson's exercises by"
+            raise UserError(f"{told} python -m companion.check lesson3 {path}") from None
         check.error = LoopError(error, "while your file runs")
     return ""
 

@@ -163,7 +163,7 @@ def _from_print(epochs: int, an_epoch: int, printed: Sequence[Printed]) -> list[
             continue
         for number, match in enumerate(NUMBER.finditer(line.text)):
             digits = len(match[0].partition(".")[2])
-            before = re.findall(r"[A-Za-z_]+", line.text[: match.start()])
+            before = re.findall(r"[A-Za-z_]+(?![\w.]*\()", line.text[: match.start()])  # not tf.Tensor(
             word = before[-1] if before else ""
             found.setdefault((line.place, number), {}).setdefault(epoch, (float(match[0]), digits, word))
     reports = []

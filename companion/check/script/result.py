@@ -10,7 +10,7 @@ import numpy as np
 from companion.check.catalogue import Mistake
 from companion.check.learner.lines import Location
 from companion.check.learner.traceback import LoopError
-from companion.check.recording.events import Update
+from companion.check.recording.events import ReadyMade, Update
 from companion.check.result import STYLES, difference_dict, differs_text, print_mistake, where
 from companion.check.rules.findings import Finding
 from companion.check.script.losses import described
@@ -18,7 +18,7 @@ from companion.check.script.reported import Reported
 from companion.check.script.training import Training
 from companion.check.verdict import ProblemVerdict
 from companion.terminal.console import Report, as_html, as_plain_text
-from companion.terminal.formats import column, distance, spell_out
+from companion.terminal.formats import column, count_of, distance, spell_out
 from companion.terminal.versions import versions
 
 NOTHING = "nothing to compare"
@@ -168,7 +168,8 @@ def _print_training(report: Report, one: TrainingCheck) -> None:
 def _facts(one: TrainingCheck) -> list[tuple[str, str]]:
     """Return what was watched, and which ``.fit`` it is compared with."""
     training, problem = one.training, one.training.problem
-    first = training.recording.events[0].place
+    # A call of .fit before the loop stands first.
+    first = next(event.place for event in training.recording.events if not isinstance(event, ReadyMade))
     seen = sum(isinstance(event, Update) for event in training.recording.events)
     steps = (len(one.verdict.steps) or seen) / problem.epochs
     updates = count_of(round(steps), "update") if steps == round(steps) else f"{steps:.1f} updates"
@@ -188,9 +189,12 @@ def _facts(one: TrainingCheck) -> list[tuple[str, str]]:
         told = "runs your own step" if training.network.own_fit else "as you call it"
         facts.append(("   .fit", f"{told}{_from(training.fit.place, 'in')}: {how}"))
     else:
-        facts.append(
-            ("   .fit", f"{how}; your file has no .fit for this network, so this is what your loop uses")
-        )
+        why = "your file has no .fit for this network"
+        if training.other_fit is not None:
+            place = training.other_fit.place
+            at = f" in line {place.line}" if place else ""
+            why = f"the .fit{at} trains another network, with weights of other shapes"
+        facts.append(("   .fit", f"{how}; {why}, so this is what your loop uses"))
     facts += [("   assumed", text) for text in training.assumed]
     if one.shown is not None:
         facts.append(
@@ -225,11 +229,6 @@ def optimizer_text(settings: Mapping[str, Any], rate: float) -> str:
         if key not in ("name", "learning_rate") and value != usual.get(key)
     ]  # fmt: skip
     return ", ".join(told)
-
-
-def count_of(number: int, what: str) -> str:
-    """Return a number and what it counts."""
-    return f"{number} {what}{'' if number == 1 else 'es' if what.endswith('s') else 's'}"
 
 
 def _source(shown: Reported) -> str:

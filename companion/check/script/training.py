@@ -57,6 +57,8 @@ class Training:
         Whether each batch is drawn at random, so that there are no epochs.
     place : Location or None
         The line of the file from which the loop is run, where several loops train this network.
+    other_fit : FitCall or None
+        If `fit` is None, a call of ``.fit`` on a network of another form.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Training:
     contradictions: tuple[Labels, int] | None = None
     drawn: bool = False
     place: Location | None = None
+    other_fit: FitCall | None = None
 
 
 MANY = 0.4  # of the batches
@@ -120,6 +123,8 @@ def trainings(
         try:
             refuse_what_fit_cannot(network, trained, names)
             found.append(training_of(network, name, watcher, names, given))
+            if found[-1].fit is None and watcher.fit_calls:
+                found[-1].other_fit = watcher.fit_calls[-1]
         except NotComparableError as error:
             reasons.append(IN_INPUTS if watcher.in_inputs else str(error))
     return found, list(dict.fromkeys(reasons))

@@ -24,7 +24,7 @@ TASK = (
     "line that is at work is lit. Where a number comes next, guess it first."
 )
 END = (
-    "What .fit does between two lines of your file is a loop that fits on one screen: companion/loop.py. "
+    "What .fit does between two lines of your file is one loop: fit_by_hand in companion/loop.py. "
     "Next: <a href='lesson4'>the learning-rate dial</a>."
 )
 

@@ -201,7 +201,7 @@ class DialPage:
         losses, last = _drawn(dial.curve), max(dial.epoch - 1, 0)
         shown = len(losses) if self.shows_all else dial.epoch
         epochs, fit = np.arange(len(losses)), _drawn(dial.fit) if dial.fit else losses * np.nan
-        at = dial.epochs if self.revealed else dial.epoch
+        at = dial.epoch or (dial.epochs if self.revealed else 0)
         self.picture.data = {
             **self._network_at(at),
             "epochs": [epochs],
