@@ -15,6 +15,7 @@ PENALTIES = "Penalties are in the loss, in validation too"
 TRAINING = "The network is called with `training=True`"
 RANK = "Labels take the rank of the predictions"
 WEIGHTED = "Weighted losses are divided by the count"
+REPLICAS = "Under a strategy a loss is divided by the replicas"
 MEAN_GRADIENT = "The gradient is that of the batch's mean loss"
 LOSS_CALL = "The loss takes labels first, and probabilities"
 ONE_OPTIMIZER = "One optimizer makes one update a batch, of all trainable weights"
@@ -357,6 +358,11 @@ FURTHER: dict[str, Known] = {
         "The loop runs for another number of epochs",
         "Stop by the same rule as the callback of .fit, or run as many epochs.",
         RUNNING_MEAN,
+    ),
+    "loss-scaled-by-replicas": Known(
+        "The loss in each replica of the strategy is scaled wrongly",
+        "Divide a loss of your own by strategy.num_replicas_in_sync, once; keras.losses divide already.",
+        REPLICAS,
     ),
     "labels-of-other-rows": Known(
         "Rows meet the labels of other rows",

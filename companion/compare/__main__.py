@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import json
 import math
 import sys
@@ -127,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         comparison.notes += notes
         print_report(report, comparison, data, arguments, whose)
         if train is not None and not comparison.identical:
-            print_mistakes(report, *mistakes(train, taken, module, data, arguments, options))
+            print_mistakes(report, *mistakes(taken, module, data, arguments, options))
     return deliver(comparison, options, arguments)
 
 
@@ -163,14 +164,19 @@ def by_fit_alone(options: argparse.Namespace) -> int:
 
 
 def mistakes(
-    train: Any, taken: dict[str, Any], module: ModuleType, data: ModelData, arguments: dict[str, Any],
+    taken: dict[str, Any], module: ModuleType, data: ModelData, arguments: dict[str, Any],
     options: argparse.Namespace,
 ) -> tuple[list["Mistake"], str]:  # fmt: skip
     """Ask `check` why a loop is not ``.fit``."""
     from companion.compare.explain import mistakes_of
 
     with busy("looking for the reason"):
-        return mistakes_of(train, taken, module, data, arguments, options.seed)
+        load = functools.partial(_train_of, options.loop, arguments)
+        return mistakes_of(load, taken, module, data, arguments, options.seed)
+
+
+def _train_of(path: str, arguments: dict[str, Any]) -> Any:
+    return load_loop(path, arguments)[0]
 
 
 def print_mistakes(report: Report, found: list["Mistake"], why_not: str) -> None:

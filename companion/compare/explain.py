@@ -28,7 +28,7 @@ LEFT_OUT = (  # check ignores these, so it judges without them
 
 
 def mistakes_of(
-    train: Callable[..., Any],
+    load: Callable[[], Callable[..., Any]],
     taken: Mapping[str, Any],
     module: ModuleType,
     data: ModelData,
@@ -39,8 +39,9 @@ def mistakes_of(
 
     Parameters
     ----------
-    train : callable
-        The loop.
+    load : callable
+        Runs the file of the loop anew, and returns the loop: a ``tf.function`` of the file that has made
+        variables for one model takes no other.
     taken : mapping
         The arguments that it takes.
     module : ModuleType
@@ -65,7 +66,7 @@ def mistakes_of(
     if not (isinstance(data.x, np.ndarray) and isinstance(data.y, np.ndarray)):
         return [], "check judges loops on arrays only"
     rows, what = len(data.x), "this difference"
-    ways = [taken]
+    ways, train = [taken], load()
     if any(name in arguments for name in LEFT_OUT):
         # The training alone is judged, on the rows that are left for it; some loops insist on the rest.
         if arguments.get("validation_data") is None:
@@ -87,7 +88,7 @@ def mistakes_of(
         @functools.wraps(train)
         def called(model: Any, x: Any, y: Any, *, learning_rate: float, batch_size: int, epochs: int) -> Any:
             given = {name: value() if callable(value) else value for name, value in way.items()}
-            return history_of(train(model, x, y, **given)).get("loss")
+            return history_of(load()(model, x, y, **given)).get("loss")
 
         parameters = ("model", "x", "y"), ("learning_rate", "batch_size", "epochs")
         # check reads the parameters, and those of `train` are what `wraps` would show.

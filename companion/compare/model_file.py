@@ -1,6 +1,7 @@
 """A user's file with ``build_model()`` and ``load_data()``: what it gives, and how to call ``.fit``."""
 
 import argparse
+import difflib
 import importlib
 import inspect
 import re
@@ -83,6 +84,10 @@ def run_user_file(path: str) -> ModuleType:
 def load_model_file(path: str) -> ModuleType:
     """Run a user's file, and see that its functions are there."""
     module = run_user_file(path)
+    for name in ("build_model", "load_data", "fit_arguments"):
+        near = [] if hasattr(module, name) else difflib.get_close_matches(name, vars(module), 1, cutoff=0.85)
+        if near:
+            raise UserError(f"{path}: {near[0]} is not read: did you mean {name}? rename it")
     for name in ("build_model", "load_data"):
         found: Any = getattr(module, name, None)
         if not callable(found):

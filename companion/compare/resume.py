@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.compare.own_process import ALL, BATCHES, FIRST, REST, ProcessError, trained, words_of
-from companion.comparison.fit_comparison import FitComparison
+from companion.comparison.fit_comparison import FEW, FitComparison
 from companion.errors import UserError
 from companion.terminal.console import Report
 
@@ -100,7 +100,8 @@ def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
             f"--resume-at {options.resume_at}: a callback ends the training before this epoch; name an "
             "earlier one"
         )
-    states = _states(before["at"], after["at"], batches, options.resume_at)
+    steps = before["arguments"].get("steps_per_epoch")
+    states = _states(before["at"], after["at"], batches, options.resume_at, steps)
     return Resumed(comparison, states, repeatable, before["arguments"])
 
 
@@ -108,7 +109,9 @@ def _joined(first: dict[str, list], rest: dict[str, list]) -> dict[str, list]:
     return {name: [*first.get(name, []), *rest.get(name, [])] for name in {**first, **rest}}
 
 
-def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[str]], at: int) -> list[State]:
+def _states(
+    before: dict[str, Any], after: dict[str, Any], batches: list[list[str]], at: int, steps: int | None
+) -> list[State]:
     """Compare what is there when epoch `at` begins, without and with the break."""
     found = [
         State(
@@ -127,6 +130,14 @@ def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[st
             "Set optimizer.learning_rate to what it was; a schedule needs optimizer.iterations.",
         ),
     ]
+    if before["others"] or after["others"]:
+        found.append(
+            State(
+                "variables in attributes, and further optimizers",
+                _differing(before["others"], after["others"]),
+                "model.save leaves them out: save them too, by tf.train.Checkpoint for example.",
+            )
+        )
     if before["seeds"]:
         found.append(
             State(
@@ -136,17 +147,18 @@ def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[st
             )
         )
     again = batches[-1] != batches[0]  # a new process begins with the order of the first epoch
+    cure = "Shuffle by a seed that depends on the number of the epoch."
+    if steps:
+        cure = f"Skip what was read: dataset.skip({steps} * epochs), or as many batches of a generator."
     found.append(
         State(
-            "the order of the rows",
-            f"epoch {at} gets the batches of the first epoch" if again else "",
-            "Shuffle by a seed that depends on the number of the epoch.",
+            "the order of the rows", f"epoch {at} gets the batches of the first epoch" if again else "", cure
         )
     )
     drawn = before["drawn"]
     found.append(
         State(
-            "generators of random numbers",
+            "the generators of numpy.random and random",
             f"{' and '.join(drawn)} {'begins' if len(drawn) == 1 else 'begin'} anew" if drawn else "",
             "Save numpy.random.get_state() and random.getstate(), and set them after loading.",
         )
@@ -163,7 +175,7 @@ def _states(before: dict[str, Any], after: dict[str, Any], batches: list[list[st
                 f"the callback {name.partition(' ')[0]}"
                 + (f" ({name})" if _has_namesake(name, before) else ""),
                 ", ".join(changed),
-                "It begins anew with each .fit. Write down what it remembers, and set it in on_epoch_begin.",
+                "It begins anew with each .fit. Save its memory, and set it in the first on_epoch_begin.",
             )
         )
     return found
@@ -201,8 +213,12 @@ def print_states(report: Report, resumed: Resumed, at: int) -> None:
             report.print(f"{one.name[0].upper()}{one.name[1:]}: {one.cure}")
     report.part("The verdict")
     same = resumed.comparison.identical
-    report.print(resumed.comparison.text("--json has all"), style="bold green" if same else "bold red")
+    report.print(resumed.comparison.text("--json has all", FEW), style="bold green" if same else "bold red")
     if not resumed.repeatable:
         report.print("Two trainings at once differ too. Run --twice first: it finds out why.")
     elif not same and not lost:
-        report.print("Of all that was looked at, nothing is lost. Look for what your file keeps elsewhere.")
+        report.print(
+            ".fit repeats itself at once, so something is lost that this command does not look at: an "
+            "attribute of the model or of a callback, a tf.random.Generator, or the calls that tf.random has "
+            "counted. Save it too. Of keras.random, model.save keeps the state of a SeedGenerator."
+        )

@@ -35,7 +35,7 @@ class Suspect:
 
 SEED_NAMES = ("seed", "a", "x")  # of the argument of numpy.random, random.seed and random.Random
 SEED, UNSEEDED, HASHES = "seed", "unseeded", "hashes"
-XLA, PARALLEL, AHEAD, THREADS = "xla", "parallel", "ahead", "threads"
+XLA, PARALLEL, ORDER, AHEAD, THREADS = "xla", "parallel", "order", "ahead", "threads"
 # In the order in which they are tried: the first that explains a difference is blamed. Each is the
 # only one that its switch turns off, except THREADS, which is last: with one thread, maps wait too.
 SUSPECTS = (
@@ -65,6 +65,11 @@ SUSPECTS = (
         PARALLEL,
         "random operations in a map with num_parallel_calls: threads draw in any order",
         "Leave out num_parallel_calls, or use tf.random.stateless_... with a seed for each row.",
+    ),
+    Suspect(
+        ORDER,
+        "a Dataset with deterministic=False, whose threads deliver the rows in any order",
+        "Leave out deterministic=False.",
     ),
     Suspect(
         AHEAD,
@@ -183,7 +188,14 @@ def _data(watch: Callable[[str], bool], seen: set[str], off: Collection[str]) ->
             args, kwargs = (), {name: value for name, value in kwargs.items() if name == "name"}
         return original(dataset, function, *args, **kwargs)
 
+    def ordered(original: Callable, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("deterministic") is False and watch(ORDER):
+            kwargs["deterministic"] = True
+        return original(dataset, *args, **kwargs)
+
     _replace(tf.data.Dataset, "map", mapped)
+    for name in ("map", "interleave", "batch", "padded_batch"):
+        _replace(tf.data.Dataset, name, ordered)
 
     def prefetched(original: Callable, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         return dataset if AHEAD in off else original(dataset, *args, **kwargs)

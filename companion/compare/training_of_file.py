@@ -1,22 +1,27 @@
 """The network of a user's file, trained by ``.fit``: at once, in two parts, or twice in one process."""
 
 import argparse
+import contextlib
 import functools
 import hashlib
 import random
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from companion.compare.model_file import fit_arguments, load_model_file, read_data, told_in_one_line
-from companion.comparison.training import RecordCalls, Training, variables_of
+from companion.comparison.training import RecordCalls, Training, variables_of, variables_of_attributes
 from companion.errors import UserError
 from companion.fit.keras_private import same_names, strategy_of, train_validation_split
 from companion.fit.pipeline import Pipeline
+from companion.fit.unsupported import refuse_what_fit_refuses
 
 LONGEST = 40  # characters of what a callback remembers
+NO_MEMORY = ("params", "min_delta")  # given by .fit; a setting whose sign Keras turns when .fit begins
+SHUFFLES = "Python's random (by which Keras shuffles a PyDataset)"
 PIPELINE = ("sample_weight", "batch_size", "steps_per_epoch", "class_weight")
 
 
@@ -39,19 +44,20 @@ class TrainingOfFile:
     def all(self) -> tuple[Training, dict[str, Any]]:
         """Train all epochs at once; look at what is there when epoch `at` begins."""
         with self._seeded():
-            return self._fit(self.module.build_model())
+            return self._fit(self._build())
 
     def first(self) -> tuple[Training, dict[str, Any]]:
         """Train the epochs before `at`, and save the model."""
         with self._seeded():
-            result = self._fit(self.module.build_model(), epochs=self.options.at)
+            result = self._fit(self._build(), epochs=self.options.at)
         result[0].model.save(self.options.saved)
         return result
 
     def rest(self) -> tuple[Training, dict[str, Any]]:
         """Load what `first` has saved, and train the other epochs."""
         own = {name: thing for name, thing in vars(self.module).items() if callable(thing)}
-        with self._seeded():
+        strategy = strategy_of(self._build())
+        with self._seeded(), strategy.scope() if strategy else contextlib.nullcontext():
             try:
                 model = keras.models.load_model(self.options.saved, custom_objects=own)
             except Exception as error:  # whatever the user's classes raise
@@ -59,6 +65,9 @@ class TrainingOfFile:
                 raise UserError(
                     f"{self.options.file}: the model can be saved, but not loaded: {told}"
                 ) from None
+            if not model.compiled:
+                told = "load_model gives a model that is not compiled: get_compile_config() must return how"
+                raise UserError(f"{self.options.file}: {told}")
             return self._fit(model, initial_epoch=self.options.at)
 
     def twice(self) -> tuple[Training, dict[str, Any]]:
@@ -71,7 +80,7 @@ class TrainingOfFile:
     def batches(self) -> list[list[str]]:
         """Return a fingerprint of each batch, from the first epoch to epoch `at`, without training."""
         with self._seeded():
-            model = self.module.build_model()
+            model = self._build()
             x, y, arguments = self._call()
             own = {name: value for name, value in arguments.items() if name in PIPELINE}
             if arguments.get("validation_split") and arguments.get("validation_data") is None:
@@ -89,6 +98,12 @@ class TrainingOfFile:
                     for *_, iterator in pipeline.epoch():
                         found[-1].append(_fingerprint(keras.tree.flatten(next(iterator))))
         return found
+
+    def _build(self) -> keras.Model:
+        with told_in_one_line(self.options.file):
+            model = self.module.build_model()
+            refuse_what_fit_refuses(model)
+            return model
 
     def _seeded(self) -> Any:
         keras.utils.set_random_seed(self.options.seed)
@@ -147,19 +162,22 @@ class _Moment(keras.callbacks.Callback):
         known = {id(variable) for variable in seeds}
         weights = [variable for variable in model.variables if id(variable) not in known]
         rate = getattr(model.optimizer, "learning_rate", None)
+        rate = rate() if callable(rate) else rate
         now = _random_states()
         self.found = {
             "weights": _fingerprints(weights),
             "optimizer": _fingerprints(optimizer),
+            "others": _fingerprints(variables_of_attributes(model)),
             "seeds": _fingerprints(seeds),
-            "rate": None if rate is None else float(rate() if callable(rate) else rate),
+            "rate": None if rate is None else float(keras.ops.convert_to_numpy(rate)),
             "callbacks": {f"{type(one).__name__} {n}": _memory_of(one) for n, one in enumerate(self._others)},
             "drawn": [name for name in now if now[name] != self._drawn[name]],
         }
 
 
-def _fingerprints(variables: list[Any]) -> list[tuple[str, str]]:
-    return [(variable.path, _fingerprint([variable.numpy()])) for variable in variables]
+def _fingerprints(variables: Sequence[Any]) -> list[tuple[str, str]]:
+    named = [(getattr(one, "path", getattr(one, "name", "")), one) for one in variables]
+    return [(name, _fingerprint([keras.ops.convert_to_numpy(one)])) for name, one in named]
 
 
 def _memory_of(callback: Any) -> dict[str, tuple[str, str]]:
@@ -167,7 +185,7 @@ def _memory_of(callback: Any) -> dict[str, tuple[str, str]]:
     kinds = (bool, int, float, str, list, tuple, set, dict, np.ndarray, np.generic, type(None))
     found = {}
     for name, value in vars(callback).items():
-        if isinstance(value, kinds) and not name.startswith("_") and name != "params":
+        if isinstance(value, kinds) and not name.startswith("_") and name not in NO_MEMORY:
             text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # an address says nothing
             short = " ".join(text.split())
             print_of = _fingerprint([value]) if isinstance(value, np.ndarray) else text
@@ -179,7 +197,7 @@ def _random_states() -> dict[str, str]:
     _, keys, *position = np.random.get_state()
     return {
         "numpy.random": _fingerprint([np.asarray(keys), np.asarray(position)]),
-        "random": hashlib.sha1(repr(random.getstate()).encode()).hexdigest(),
+        SHUFFLES: hashlib.sha1(repr(random.getstate()).encode()).hexdigest(),
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from companion.compare.own_process import ALL, BATCHES, TWICE, ProcessError, trained, words_of
 from companion.compare.suspects import HASHES, SUSPECTS, Suspect
-from companion.comparison.fit_comparison import FitComparison
+from companion.comparison.fit_comparison import FEW, FitComparison
 from companion.errors import UserError
 from companion.terminal.console import Report
 
@@ -155,21 +155,22 @@ def _first_difference(comparison: FitComparison, options: argparse.Namespace) ->
                 return f"the data: batch {number} of epoch {at}"
         if len(first) != len(second):
             return f"the data: epoch {at} has {len(first)} batches, then {len(second)}"
-    return f"{computed}, on the same data"
+    return f"{computed}, on the same data of the training"
 
 
 def print_causes(report: Report, causes: Causes) -> None:
     """Print whether ``.fit`` repeats itself, what differs first, and why."""
     report.part("The verdict")
     identical = causes.comparison.identical
-    report.print(causes.comparison.text("--json has all"), style="bold green" if identical else "bold red")
+    text = causes.comparison.text("--json has all", FEW)
+    report.print(text, style="bold green" if identical else "bold red")
     if identical:
         report.print(".fit repeats itself, in two new processes and twice in one.")
         return
     if causes.in_one_process:
         report.print("In two new processes they were identical; in one process, they differ.")
     else:
-        report.part("What differs first")
+        report.part("What differs first, in two further runs")
         report.print(f"{causes.first[0].upper()}{causes.first[1:]}.")
     report.part("The suspects, until one explains it")
     what = {one.name: one.what for one in SUSPECTS}
@@ -192,5 +193,5 @@ def print_causes(report: Report, causes: Causes) -> None:
     elif not causes.found:
         report.print(
             "None of the suspects explains it. Look for what comes from outside: the time, the order of "
-            "files in a folder, the network, a file that changes, threads of your own."
+            "files in a folder, the network, a file that changes, threads of your own, validation data."
         )

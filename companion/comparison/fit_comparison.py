@@ -8,9 +8,11 @@ import pandas as pd
 
 from companion.comparison.history import Comparison
 from companion.comparison.training import CallbackCall, Training, columns, epochs_of
+from companion.comparison.ulp import ulp_text
 
 NAMES = ("by hand", ".fit")
 SHOWN = 10  # differences, where a comparison is printed
+FEW = 3  # where their cause is printed too
 UNREPEATABLE = (
     "But .fit does not equal itself either when it trains again, so this says nothing about the loop: "
     "something changes from one training to the next. Look for data or callbacks that keep a state, or draw "
@@ -146,12 +148,12 @@ class FitComparison:
     def __repr__(self) -> str:
         return self.text(".differences has all")
 
-    def text(self, where_all_are: str) -> str:
-        """Return the verdict, the first differences, and what was not compared."""
+    def text(self, where_all_are: str, most: int = SHOWN) -> str:
+        """Return the verdict, the first differences, `most` at most, and what was not compared."""
         notes = "".join(f"\n{line}" for line in self.notes)
         if self.identical:
             return self.verdict() + notes
-        shown, more = self.differences[:SHOWN], len(self.differences) - SHOWN
+        shown, more = self.differences[:most], len(self.differences) - most
         tail = [f"... and {more} more: {where_all_are}"] if more > 0 else []
         why = "" if self.repeatable else f"\n{UNREPEATABLE}"
         return "\n- ".join(["not identical:", *shown, *tail]) + why + notes
@@ -174,9 +176,10 @@ def _variable_text(path: str, comparison: Comparison) -> str:
     if at is None or at.index is None:
         return f"variable {path} differs in shape or type"
     name, other = comparison.names
+    ulp = f" or {ulp_text(at.ulp)} ulp" if isinstance(at.first, float) else ""  # not of a seed's counter
     return (
-        f"variable {path} at {at.index}: {name} {at.first!r}, {other} {at.second!r}, {at.abs_diff:.2g} or "
-        f"{at.ulp:.0f} ulp apart; the largest is {comparison.weights_max_abs_diff:.2g}"
+        f"variable {path} at {at.index}: {name} {at.first!r}, {other} {at.second!r}, {at.abs_diff:.2g}{ulp} "
+        f"apart; the largest is {comparison.weights_max_abs_diff:.2g}"
     )
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from companion.comparison.ulp import FLOATS, abs_difference, as_numbers, ulp_distance
+from companion.comparison.ulp import FLOATS, abs_difference, as_numbers, ulp_distance, ulp_text
 
 
 @dataclass(frozen=True)
@@ -202,10 +202,10 @@ class Comparison:
             return f"{self.names[0]} has {len(self.first)} epochs, {self.names[1]} {len(self.second)}"
         place = f"epoch {at.epoch}" if at.what == "loss" else f"weight array {at.array} at {at.index}"
         largest = self.max_abs_diff if at.what == "loss" else self.weights_max_abs_diff
-        ulp = f" or {self.max_ulp:.0f} ulp" if at.what == "loss" else ""
+        ulp = f" or {ulp_text(self.max_ulp)} ulp" if at.what == "loss" else ""
         return (
             f"first difference at {place}: {self.names[0]} {at.first!r}, {self.names[1]} {at.second!r}, "
-            f"{at.abs_diff:.2g} or {at.ulp:.0f} ulp apart; the largest is {largest:.2g}{ulp}"
+            f"{at.abs_diff:.2g} or {ulp_text(at.ulp)} ulp apart; the largest is {largest:.2g}{ulp}"
         )
 
     def frame(self) -> pd.DataFrame:

@@ -114,11 +114,22 @@ def columns(history: Mapping[str, Sequence]) -> dict[str, list[float]]:
 
 def variables_of(model: keras.Model) -> dict[str, np.ndarray]:
     """Read all variables, also those of attributes; where two have the same path, the second is numbered."""
+    return _by_path([*((variable.path, variable) for variable in _known(model)), *_others(model)])
+
+
+def variables_of_attributes(model: keras.Model) -> list[Any]:
+    """Return the variables that are kept as attributes only, such as those of further optimizers."""
+    return [variable for _, variable in _others(model)]
+
+
+def _known(model: keras.Model) -> list[Any]:
     optimizer = model.optimizer.variables if model.optimizer is not None else []
-    known = [*model.variables, *model.metrics_variables, *optimizer]
-    held = {id(variable) for variable in known}
-    others = [pair for pair in _variables_in(model, "", set()) if id(pair[1]) not in held]
-    return _by_path([*((variable.path, variable) for variable in known), *others])
+    return [*model.variables, *model.metrics_variables, *optimizer]
+
+
+def _others(model: keras.Model) -> list[tuple[str, Any]]:
+    held = {id(variable) for variable in _known(model)}
+    return [pair for pair in _variables_in(model, "", set()) if id(pair[1]) not in held]
 
 
 def _by_path(pairs: Iterable[tuple[str, Any]]) -> dict[str, np.ndarray]:

@@ -78,6 +78,11 @@ def ulp_distance(a: Any, b: Any) -> np.ndarray:
     return np.where(nan_a & nan_b, 0.0, np.where(nan_a | nan_b, np.inf, distance))
 
 
+def ulp_text(distance: float) -> str:
+    """Write a distance in units in the last place: a large one says no more than its order."""
+    return f"{distance:.0f}" if distance < 1e9 else f"{distance:.1e}"
+
+
 def abs_difference(a: Any, b: Any) -> np.ndarray:
     """Take ``|a - b|`` where infinity and NaN can occur.
 

@@ -15,6 +15,15 @@ OWN_STEPS = (
 )
 
 
+def refuse_what_fit_refuses(model: keras.Model) -> None:
+    """Refuse what is no model, or is not compiled; errors as in `refuse_what_cannot_be_equal`."""
+    if not isinstance(model, keras.Model):
+        hint = "; does the function that makes it return it?" if model is None else ""
+        raise TypeError(f"model is of type {type(model).__name__}: it must be a keras.Model, compiled{hint}")
+    if not model.compiled:
+        raise ValueError(f"model {model.name!r} is not compiled: call model.compile(...) first, as for .fit")
+
+
 def refuse_what_cannot_be_equal(model: keras.Model) -> None:
     """Refuse a model that ``.fit`` trains in other steps than `fit_by_hand`.
 
@@ -26,11 +35,7 @@ def refuse_what_cannot_be_equal(model: keras.Model) -> None:
     TypeError
         If it is no Keras model.
     """
-    if not isinstance(model, keras.Model):
-        hint = "; does the function that makes it return it?" if model is None else ""
-        raise TypeError(f"model is of type {type(model).__name__}: it must be a keras.Model, compiled{hint}")
-    if not model.compiled:
-        raise ValueError(f"model {model.name!r} is not compiled: call model.compile(...) first, as for .fit")
+    refuse_what_fit_refuses(model)
     for name in OWN_STEPS:
         if hasattr(keras.Model, name) and not is_of_keras(model, name):
             raise ValueError(

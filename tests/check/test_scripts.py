@@ -242,7 +242,10 @@ def test_a_train_of_other_arguments_gets_the_line_to_add_before_anything_runs(sc
     assert main(["lesson3", script(text)]) == 2
     out, err = capsys.readouterr()
     assert "training" not in out
-    assert "return my_train(tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size), epochs)" in err
+    handed = "tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size), epochs, lr=learning_rate"
+    assert f"return my_train({handed})" in err
+    assert main(["lesson3", script("def train(model, x, y):\n    return [1.0]\n")]) == 2
+    assert "give yours the missing learning_rate and batch_size and epochs as well" in capsys.readouterr().err
 
 
 def test_the_losses_in_the_report_are_those_of_the_script(script):
@@ -318,8 +321,18 @@ def test_a_loop_under_a_strategy_is_judged_with_all_its_replicas(tmp_path, devic
     file = tmp_path / "script.py"
     file.write_text(STRATEGY.format(devices=devices, reduction=reduction, loss=loss))
     (one,) = check_script(str(file)).trainings
-    assert [(mistake.name, mistake.code != "") for mistake in one.mistakes] == [
-        ("gradient-scaled", True)
-    ] * bool(told)
+    name = "loss-scaled-by-replicas" if devices == TWO else "gradient-scaled"
+    assert [(mistake.name, mistake.code != "") for mistake in one.mistakes] == [(name, True)] * bool(told)
     assert all(told in mistake.evidence for mistake in one.mistakes)
     assert (one.verdict.verdict == "close") == (not told)
+
+
+@pytest.mark.parametrize("devices", a_few(['["CPU:0"]', TWO, '["CPU:0", "CPU:1", "CPU:2"]'], 1))
+def test_what_a_loop_under_a_strategy_prints_belongs_to_its_epoch(tmp_path, devices):
+    text = STRATEGY.format(devices=devices, reduction="", loss="errors").replace("batch(8)", "batch(12)")
+    added = "    total = sum(train_step(batch) for batch in batches)\n    print('loss', float(total) / 3)\n"
+    head, _, _ = text.partition("    losses.append(")
+    file = tmp_path / "script.py"
+    file.write_text(head.replace("losses = []\n", "").replace("size=(40, 4)", "size=(36, 4)") + added)
+    (one,) = check_script(str(file)).trainings
+    assert (one.verdict.verdict, one.shown.name, len(one.shown.values)) == ("close", "loss", 3)

@@ -264,7 +264,7 @@ def test_of_a_loop_that_is_not_fit_check_says_why(model_file, tmp_path, capsys, 
         (("loss = loss_of(y, model(x, training=True))", "loss = loss_of(y, model(x))"), "training-left-out"),
         (
             ("x[rows:], y[rows:]", "x[:rows], y[:rows]"),
-            "in the training itself; look at the validation and the callbacks",
+            "this difference in the training; look at the validation and the callbacks",
         ),
     ],
 )
@@ -555,7 +555,7 @@ def test_why_two_trainings_differ_is_found(model_file, tmp_path, capsys, cause):
     assert status == (cause != "nothing")
     assert found["causes"] == ([cause] if cause in FOUND else []), out
     if cause == "threads":  # it differs where threads meet
-        assert found["first_difference"].endswith(", on the same data")
+        assert found["first_difference"].endswith(", on the same data of the training")
     else:
         data = f"the data: batch 0 of epoch {int(cause == 'later')}"
         assert found["first_difference"] == ("" if cause in ("nothing", "kept", "xla") else data)

@@ -148,7 +148,7 @@ def test_the_verdict_on_a_difference_says_where_how_far_and_how_many_ulps():
     verdict = Comparison([0.5, 0.25], [0.5, 0.375], names=("NumPy", "by hand")).verdict()
     assert verdict == (
         "not identical: the same in 1 of 2 epochs; first difference at epoch 1: NumPy 0.25, by hand 0.375, "
-        "0.12 or 2251799813685248 ulp apart; the largest is 0.12 or 2251799813685248 ulp"
+        "0.12 or 2.3e+15 ulp apart; the largest is 0.12 or 2.3e+15 ulp"
     )
 
 

@@ -327,13 +327,14 @@ def _wrapper(signature: inspect.Signature) -> str:
     """Return the line to add that calls a ``train`` of another signature as it is, under another name."""
     handed = []
     for parameter in signature.parameters.values():
-        if parameter.default is not parameter.empty or parameter.kind in (
-            parameter.VAR_POSITIONAL,
-            parameter.VAR_KEYWORD,
+        has_default = parameter.default is not parameter.empty
+        usual = next((v for k, v in USUAL if re.fullmatch(k, parameter.name, re.IGNORECASE)), "...")
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or (
+            has_default and usual == "..."
         ):
             continue
-        usual = next((v for k, v in USUAL if re.fullmatch(k, parameter.name, re.IGNORECASE)), "...")
-        handed.append(f"{parameter.name}={usual}" if parameter.kind is parameter.KEYWORD_ONLY else usual)
+        by_name = has_default or parameter.kind is parameter.KEYWORD_ONLY
+        handed.append(f"{parameter.name}={usual}" if by_name else usual)
     if missing := [
         name for name in ("learning_rate", "batch_size", "epochs") if name not in " ".join(handed)
     ]:

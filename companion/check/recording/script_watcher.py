@@ -297,7 +297,8 @@ class ScriptWatcher(Watcher):
         self.in_inputs |= bool(self.networks) and not all(isinstance(part, VARIABLES) for part in parts)
         before = [len(network.events) for network in self.networks]
         result = super().on_gradient(original, tape, target, sources, *args, **kwargs)
-        self.steps += before != [len(network.events) for network in self.networks]
+        number, replicas = self.replica  # those of a strategy make one step together
+        self.steps += number == replicas - 1 and before != [len(network.events) for network in self.networks]
         if not self.open:
             self.predictions.forget()
         return result

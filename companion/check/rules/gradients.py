@@ -240,6 +240,8 @@ def _scale_rules(case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bo
 
 def _scaled_name(case: Case, constant: float) -> str:
     """Return how a constant factor is called: with float16, an optimizer divides by a power of two."""
+    if _of_replicas(case.recording.replicas, constant):
+        return "loss-scaled-by-replicas"
     is_half = any(layer.compute_dtype == "float16" for layer in with_layers(case.replay.twin))
     return "loss-not-scaled" if is_half and constant < 1 and np.log2(constant) % 1 == 0 else "gradient-scaled"
 

@@ -39,6 +39,7 @@ OF_LOSS = (
     "divided-by-all-rows",
     "divided-by-batch-size",
     "gradient-scaled",
+    "loss-scaled-by-replicas",
     "penalty-left-out",
     "penalty-twice",
     "penalty-in-gradient-only",
