@@ -356,7 +356,7 @@ FURTHER: dict[str, Known] = {
     ),
     "other-epochs": Known(
         "The loop runs for another number of epochs",
-        "Stop by the same rule as the callback of .fit, or run as many epochs.",
+        "Run as many epochs as you are asked for, or stop by the same rule as the callback of .fit.",
         RUNNING_MEAN,
     ),
     "loss-scaled-by-replicas": Known(

@@ -25,19 +25,22 @@ class Suspect:
         What to do about it.
     everywhere : bool
         Whether it is always there; otherwise only where a training has come across it.
+    of_threads : bool
+        Whether it does nothing where `THREADS` is turned off, too.
     """
 
     name: str
     what: str
     cure: str
     everywhere: bool = False
+    of_threads: bool = False
 
 
 SEED_NAMES = ("seed", "a", "x")  # of the argument of numpy.random, random.seed and random.Random
 SEED, UNSEEDED, HASHES = "seed", "unseeded", "hashes"
 XLA, PARALLEL, ORDER, AHEAD, THREADS = "xla", "parallel", "order", "ahead", "threads"
-# In the order in which they are tried: the first that explains a difference is blamed. Each is the
-# only one that its switch turns off, except THREADS, which is last: with one thread, maps wait too.
+# In the order in which they are tried: the first that explains a difference is blamed. THREADS is last, for
+# its switch turns off others too.
 SUSPECTS = (
     Suspect(
         SEED,
@@ -65,16 +68,19 @@ SUSPECTS = (
         PARALLEL,
         "random operations in a map with num_parallel_calls: threads draw in any order",
         "Leave out num_parallel_calls, or use tf.random.stateless_... with a seed for each row.",
+        of_threads=True,
     ),
     Suspect(
         ORDER,
         "a Dataset with deterministic=False, whose threads deliver the rows in any order",
         "Leave out deterministic=False.",
+        of_threads=True,
     ),
     Suspect(
         AHEAD,
         "data that a thread reads ahead: a generator or a PyDataset that changes meanwhile",
         "Let a batch depend only on its number, or leave out prefetch and workers.",
+        of_threads=True,
     ),
     Suspect(
         THREADS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from companion.compare.own_process import ALL, BATCHES, TWICE, ProcessError, trained, words_of
-from companion.compare.suspects import HASHES, SUSPECTS, Suspect
+from companion.compare.suspects import HASHES, SUSPECTS, THREADS, Suspect
 from companion.comparison.fit_comparison import FEW, FitComparison
 from companion.errors import UserError
 from companion.terminal.console import Report
@@ -102,16 +102,17 @@ def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Cau
             causes.tried[suspect.name] = DIFFERENT
             continue
         # Trainings can agree by chance. A cause still works when all the others are turned off.
-        if not repeats([other for other in names if other != suspect.name]):
+        others = [other for other in names if other != suspect.name]
+        if not repeats([other for other in others if not (suspect.of_threads and other == THREADS)]):
             causes.tried[suspect.name], causes.found = SAME, [suspect]
             return causes
         causes.tried[suspect.name] = CHANCE
     tell("without all suspects")
     if repeats(names):
         for name in list(names):
-            others = [other for other in names if other != name]
-            if repeats(others):
-                names = others
+            fewer = [other for other in names if other != name]
+            if repeats(fewer):
+                names = fewer
         causes.found = [one for one in there if one.name in names]
     return causes
 
@@ -170,8 +171,9 @@ def print_causes(report: Report, causes: Causes) -> None:
     if causes.in_one_process:
         report.print("In two new processes they were identical; in one process, they differ.")
     else:
-        report.part("What differs first, in two further runs")
-        report.print(f"{causes.first[0].upper()}{causes.first[1:]}.")
+        report.part("What differs first")
+        of_others = " (in two further runs)" if causes.first.startswith("the data") else ""
+        report.print(f"{causes.first[0].upper()}{causes.first[1:]}{of_others}.")
     report.part("The suspects, until one explains it")
     what = {one.name: one.what for one in SUSPECTS}
     report.table(

@@ -35,9 +35,8 @@ def _bar(count: int, most: int, width: float) -> Element:
     if not count:
         return tag("span")
     share = width * count / max(most, 1)
-    return tag(
-        "span", class_="bar", style=f"width: calc({share:.2f} * min(1rem, 1.4vw))"
-    )  # narrow on a phone
+    how = f"width: calc({share:.2f} * min(1rem, 1.4vw))"  # narrow on a phone
+    return tag("span", class_="bar", style=how)
 
 
 def _scores(grades: Sequence[Grade]) -> Element:
