@@ -343,7 +343,7 @@ def test_a_sheet_in_cp1252_stays_in_it(tmp_path):
     ("column", "maximum", "told"),
     [
         (None, 8, "which column is to be filled in? --column names one of 'Essay (77)', 'Loops (78)'"),
-        ("Exam", 8, "which column is to be filled in?"),
+        ("Exam", 8, "no such column; name one of 'Essay (77)', 'Loops (78)'"),
         ("Loops (78)", 10, "line 2: the highest score is 8, but 10 in the assignment"),
     ],
 )
