@@ -290,7 +290,7 @@ def test_a_group_that_is_not_among_the_submissions_now_keeps_its_grades(capsys, 
 def test_loops_that_are_alike_are_listed_right_ones_too(capsys, tmp_path):
     renamed = re.sub(r"\bxb\b", "inputs", RIGHT).replace("losses, counts", "found, sizes")
     files = {"s1.py": RIGHT, "s2.py": f"# mine\n{renamed}", "s3.py": wrong("no-update", "one_tape")}
-    cells = [{"cell_type": "code", "source": text} for text in ("%matplotlib inline", "!ls", "x = (", RIGHT)]
+    cells = [{"cell_type": "code", "source": text} for text in ("!ls", "x = (", f"%time\n{RIGHT}")]
     lay(tmp_path / "in", files | {"s4.py": right_loop(), "s5.ipynb": json.dumps({"cells": cells})})
     run(capsys, tmp_path / "in", "--output", tmp_path / "out")
     page = (tmp_path / "out" / "class.html").read_text()
