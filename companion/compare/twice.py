@@ -109,7 +109,7 @@ def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Cau
         causes.tried[suspect.name] = CHANCE
     tell("without all suspects")
     if repeats(names):
-        for name in list(names):
+        for name in reversed(names):  # the threads of operations first: their switch turns off others too
             fewer = [other for other in names if other != name]
             if repeats(fewer):
                 names = fewer
@@ -156,7 +156,7 @@ def _first_difference(comparison: FitComparison, options: argparse.Namespace) ->
                 return f"the data: batch {number} of epoch {at}"
         if len(first) != len(second):
             return f"the data: epoch {at} has {len(first)} batches, then {len(second)}"
-    return f"{computed}, on the same data of the training"
+    return f"{computed} (two further runs read the same data)"
 
 
 def print_causes(report: Report, causes: Causes) -> None:
