@@ -25,15 +25,15 @@ class Suspect:
         What to do about it.
     everywhere : bool
         Whether it is always there; otherwise only where a training has come across it.
-    of_threads : bool
-        Whether it does nothing where `THREADS` is turned off, too.
+    off_with : tuple of str
+        The suspects whose switches turn this one off, too.
     """
 
     name: str
     what: str
     cure: str
     everywhere: bool = False
-    of_threads: bool = False
+    off_with: tuple[str, ...] = ()
 
 
 SEED_NAMES = ("seed", "a", "x")  # of the argument of numpy.random, random.seed and random.Random
@@ -65,22 +65,22 @@ SUSPECTS = (
         "Compile with jit_compile=False, or use keras.random and the layers of Keras.",
     ),
     Suspect(
-        PARALLEL,
-        "random operations in a map with num_parallel_calls: threads draw in any order",
-        "Leave out num_parallel_calls, or use tf.random.stateless_... with a seed for each row.",
-        of_threads=True,
-    ),
-    Suspect(
         ORDER,
         "a Dataset with deterministic=False, whose threads deliver the rows in any order",
         "Leave out deterministic=False.",
-        of_threads=True,
+        off_with=(PARALLEL, THREADS),
+    ),
+    Suspect(
+        PARALLEL,
+        "random operations in a map with num_parallel_calls: threads draw in any order",
+        "Leave out num_parallel_calls, or use tf.random.stateless_... with a seed for each row.",
+        off_with=(THREADS,),
     ),
     Suspect(
         AHEAD,
         "data that a thread reads ahead: a generator or a PyDataset that changes meanwhile",
         "Let a batch depend only on its number, or leave out prefetch and workers.",
-        of_threads=True,
+        off_with=(THREADS,),
     ),
     Suspect(
         THREADS,
@@ -207,8 +207,12 @@ def _data(watch: Callable[[str], bool], seen: set[str], off: Collection[str]) ->
         return dataset if AHEAD in off else original(dataset, *args, **kwargs)
 
     def generated(original: Callable, *args: Any, **kwargs: Any) -> Any:
-        watch(AHEAD)
-        return original(*args, **kwargs)
+        dataset = original(*args, **kwargs)
+        if watch(AHEAD):
+            options = tf.data.Options()
+            options.experimental_optimization.inject_prefetch = False  # else TensorFlow adds one
+            dataset = dataset.with_options(options)
+        return dataset
 
     _replace(tf.data.Dataset, "prefetch", prefetched)
     tf.data.Dataset.from_generator = staticmethod(_bound(tf.data.Dataset.from_generator, generated))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from companion.compare.own_process import ALL, BATCHES, TWICE, ProcessError, trained, words_of
-from companion.compare.suspects import HASHES, SUSPECTS, THREADS, Suspect
+from companion.compare.suspects import HASHES, SUSPECTS, Suspect
 from companion.comparison.fit_comparison import FEW, FitComparison
 from companion.errors import UserError
 from companion.terminal.console import Report
@@ -103,7 +103,7 @@ def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Cau
             continue
         # Trainings can agree by chance. A cause still works when all the others are turned off.
         others = [other for other in names if other != suspect.name]
-        if not repeats([other for other in others if not (suspect.of_threads and other == THREADS)]):
+        if not repeats([other for other in others if other not in suspect.off_with]):
             causes.tried[suspect.name], causes.found = SAME, [suspect]
             return causes
         causes.tried[suspect.name] = CHANCE
@@ -156,7 +156,7 @@ def _first_difference(comparison: FitComparison, options: argparse.Namespace) ->
                 return f"the data: batch {number} of epoch {at}"
         if len(first) != len(second):
             return f"the data: epoch {at} has {len(first)} batches, then {len(second)}"
-    return f"{computed} (two further runs read the same data)"
+    return f"{computed} (two runs that only read the data read the same)"
 
 
 def print_causes(report: Report, causes: Causes) -> None:
