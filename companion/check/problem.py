@@ -12,6 +12,7 @@ import tensorflow as tf
 from companion.check.recording.events import Forward, Recording, Update
 from companion.check.recording.recorder import watch
 from companion.check.recording.rows import RowNumbers
+from companion.check.recording.strategy import rows_of_a_part
 from companion.fit.keras_private import same_names
 
 Train = Callable[..., Any]
@@ -54,6 +55,9 @@ class Problem:
         As for ``.fit``.
     callbacks : callable
         Makes the callbacks of ``.fit``.
+    replicas : int
+        Of the strategy under which ``.fit`` trains: its updates use the mean of the means of their parts
+        of a batch.
     """
 
     title: str
@@ -69,6 +73,7 @@ class Problem:
     optimizer: Callable[[float], Any] = keras.optimizers.SGD
     class_weight: Mapping[int, float] | None = None
     callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = _none
+    replicas: int = 1
 
     def start(self) -> keras.Model:
         """Set the seed and build the network."""
@@ -118,6 +123,27 @@ class Problem:
         rows = RowNumbers(self.x).of(self.x)
         assert rows is not None  # they are its own
         return rows
+
+
+def over_replicas(loss_of: Callable[[Any], tf.Tensor], rows: Any, replicas: int) -> tf.Tensor:
+    """Return the mean loss of a batch, with the gradient that replicas have of it.
+
+    Parameters
+    ----------
+    loss_of : callable
+        Gives the loss, from a weight for each row, or None.
+    rows : int
+        How many the batch has.
+    replicas : int
+        Each takes the mean over its part; a short batch may divide unevenly.
+    """
+    if replicas == 1:
+        return loss_of(None)
+    size = rows_of_a_part(rows, replicas)
+    part = tf.range(rows) // size
+    in_part = tf.minimum(size, rows - part * size)
+    of_parts = loss_of(tf.cast(rows / (replicas * in_part), keras.config.floatx()))
+    return of_parts + tf.stop_gradient(loss_of(None) - of_parts)
 
 
 class Reference:

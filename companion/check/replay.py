@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion.check.problem import Problem
+from companion.check.problem import Problem, over_replicas
 from companion.check.recording.events import Forward, State
 
 OTHER_LOSSES = ("MeanSquaredError", "MeanAbsoluteError", "BinaryCrossentropy")
@@ -213,10 +214,16 @@ class Replay:
             return loss(y_pred, np.reshape(y, y_pred.shape))
         if variant.pairing == "broadcast":
             return loss(np.tile(y.reshape(-1, 1), (len(y), 1)), tf.repeat(y_pred, len(y), axis=0))
-        if weights is None or variant.weights == "unweighted":
-            return loss(y, y_pred)
-        normalized = variant.weights == "normalized"
-        return loss(y, y_pred, sample_weight=weights) * (len(weights) / weights.sum() if normalized else 1)
+        if variant.weights == "unweighted":
+            weights = None
+
+        def loss_of(of_parts: Any) -> tf.Tensor:
+            given = [one for one in (weights, of_parts) if one is not None]
+            return loss(y, y_pred, sample_weight=math.prod(given)) if given else loss(y, y_pred)
+
+        mean = over_replicas(loss_of, tf.shape(tf.nest.flatten(y_pred)[0])[0], self.problem.replicas)
+        normalized = weights is not None and variant.weights == "normalized"
+        return mean * (len(weights) / weights.sum() if normalized else 1)
 
 
 def take(data: Any, rows: np.ndarray) -> Any:

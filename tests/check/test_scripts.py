@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -327,6 +329,48 @@ def test_a_loop_under_a_strategy_is_judged_with_all_its_replicas(tmp_path, devic
     assert (one.verdict.verdict == "close") == (not told)
 
 
+WHOLE = "tf.reduce_sum(errors) / tf.cast(tf.reduce_max(batch[2]), tf.float32)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "reduction", "loss", "named"),
+    a_few(
+        [
+            (35, "", "errors", []),
+            (35, ALONE, "tf.nn.compute_average_loss(errors)", []),
+            (33, ALONE, "tf.nn.compute_average_loss(errors)", []),  # the second replica has no row
+            (35, ALONE, WHOLE, []),
+            (35, ALONE, AVERAGE, ["divided-by-batch-size"]),
+            (35, ALONE, "tf.reduce_mean(errors)", ["loss-scaled-by-replicas"]),
+            (35, "", "errors / 2", ["loss-scaled-by-replicas"]),
+        ],
+        2,
+    ),
+)
+def test_a_short_batch_may_divide_unevenly_among_replicas(tmp_path, rows, reduction, loss, named):
+    text = STRATEGY.format(devices=TWO, reduction=reduction, loss=loss)
+    count = ".map(lambda x, y: (x, y, tf.fill([tf.shape(x)[0]], tf.shape(x)[0])))"
+    file = tmp_path / "script.py"
+    file.write_text(text.replace("size=(40, 4)", f"size=({rows}, 4)").replace("batch(8)", "batch(8)" + count))
+    (one,) = check_script(str(file)).trainings
+    assert not one.unknown
+    # the script divides the sum of the losses by the number of batches
+    assert {mistake.name for mistake in one.mistakes} == {*named, "plain-mean-over-batches"}
+    by_parts = any("does not divide evenly among the 2 replicas" in told for told in one.training.assumed)
+    assert by_parts == (loss not in (WHOLE, AVERAGE))
+
+
+def test_of_uneven_parts_a_loop_may_report_what_fit_does(tmp_path):
+    text = STRATEGY.format(devices=TWO, reduction=ALONE, loss="tf.nn.compute_average_loss(errors)")
+    text = text.replace("size=(40, 4)", "size=(35, 4)").replace(
+        "    return loss\n", "    return tf.reduce_sum(errors)\n"
+    )
+    file = tmp_path / "script.py"
+    file.write_text(text.replace(" for batch in batches)) / 5)", " for batch in batches)) / 35)"))
+    (one,) = check_script(str(file)).trainings
+    assert (one.verdict.verdict, len(one.shown.values)) == ("close", 3)
+
+
 @pytest.mark.parametrize("devices", a_few(['["CPU:0"]', TWO, '["CPU:0", "CPU:1", "CPU:2"]'], 1))
 def test_what_a_loop_under_a_strategy_prints_belongs_to_its_epoch(tmp_path, devices):
     text = STRATEGY.format(devices=devices, reduction="", loss="errors").replace("batch(8)", "batch(12)")
@@ -336,3 +380,24 @@ def test_what_a_loop_under_a_strategy_prints_belongs_to_its_epoch(tmp_path, devi
     file.write_text(head.replace("losses = []\n", "").replace("size=(40, 4)", "size=(36, 4)") + added)
     (one,) = check_script(str(file)).trainings
     assert (one.verdict.verdict, one.shown.name, len(one.shown.values)) == ("close", "loss", 3)
+
+
+def test_replicas_in_turn_get_the_rows_that_tensorflow_gives_them():
+    code = """
+import tensorflow as tf
+from companion.check.recording.strategy import Distributed
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 5)
+for replicas in range(2, 6):
+    strategy = tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(replicas)])
+    for size in range(5, 14):
+        data = tf.data.Dataset.range(3 * size - 2).batch(size)
+        distributed = strategy.experimental_distribute_dataset(data)
+        real = [strategy.experimental_local_results(batch) for batch in distributed]
+        parts = [batch.values for batch in Distributed(data, replicas, divided=True)]
+        assert [[one.numpy().tolist() for one in batch] for batch in real] == [
+            [one.numpy().tolist() for one in batch] for batch in parts
+        ]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -107,6 +107,18 @@ class Followed:
         self.events.append(Update(self.last, now, values, optimizer, settings, {}, place, made))
         self.last = now
 
+    def divides_unevenly(self) -> bool:
+        """Return whether replicas of a strategy got different numbers of rows of a batch."""
+        sizes = [
+            {
+                0 if one.rows is None else len(one.rows)
+                for one in group
+                if isinstance(one, Forward) and one.tapes
+            }
+            for group in self.of_replicas
+        ]
+        return any(len(of_batch) > 1 for of_batch in sizes)
+
     def was_trained(self) -> bool:
         """Return whether a gradient was taken of it, and its weights changed."""
         kinds = {type(event) for event in self.events}
@@ -120,8 +132,16 @@ def joined(events: Sequence[Event], groups: Sequence[Sequence[Event]]) -> list[E
     for group in groups:
         passes = [event for event in group if isinstance(event, Forward) and event.tapes]
         gradients = [event for event in group if isinstance(event, Gradient)]
-        rows = [one.rows for one in passes if one.rows is not None]
-        if not passes or len(passes) != len(gradients) or len(rows) != len(passes):
+        if len(passes) != len(gradients):
+            continue
+        # A short batch may have no rows for some replicas.
+        pairs = [
+            (one, gradient)
+            for one, gradient in zip(passes, gradients, strict=True)
+            if one.rows is not None or any(part is not None and part.any() for part in gradient.values)
+        ]
+        rows = [one.rows for one, _ in pairs if one.rows is not None]
+        if not pairs or len(rows) != len(pairs):
             continue
         values = [
             None if parts[0] is None else np.add.reduce([part for part in parts if part is not None])

@@ -34,7 +34,7 @@ def _keys(x: Any) -> list[bytes]:
         rows = np.asarray(leaf)
         if rows.dtype.kind not in "SUO":
             rows = rows.astype("float32") + np.float32(0)  # which makes -0.0 a 0.0
-            parts.append([row.tobytes() for row in rows.reshape(len(rows), -1)])
+            parts.append([row.tobytes() for row in rows])
         else:
             parts.append([repr(row.tolist()).encode() for row in rows])
     return [b"".join(row) for row in zip(*parts, strict=True)]

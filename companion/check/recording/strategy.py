@@ -6,11 +6,9 @@ gradients.
 """
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 Turn = Callable[[int, int], contextlib.AbstractContextManager[None]]
@@ -132,8 +130,13 @@ def _part(given: Any, number: int) -> Any:
 
 
 def _divide(tensor: tf.Tensor, replicas: int) -> list[tf.Tensor]:
-    ends = np.cumsum([0, *map(len, np.array_split(np.arange(len(tensor)), replicas))])
-    return [tensor[begin:end] for begin, end in itertools.pairwise(ends)]
+    size = rows_of_a_part(len(tensor), replicas)
+    return [tensor[number * size : (number + 1) * size] for number in range(replicas)]
+
+
+def rows_of_a_part(rows: int, replicas: int) -> int:
+    """Return how many rows of a batch a replica gets; the last ones that get any may get fewer."""
+    return -(-rows // replicas)
 
 
 @contextlib.contextmanager

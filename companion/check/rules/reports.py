@@ -177,9 +177,13 @@ def _rules(case: Case, explanations: list[Explanation] | None) -> Iterator[Rule]
                 after = _losses(case, steps, source, after=True)
                 told = f", measured after the update{told}"
                 yield from _of_losses(case, steps, after, ("loss-after-update", *names), told)
+    differentiated = [float(np.mean(step.gradient.target)) for step in case.steps]
     if explanations is not None and not explained:  # what the tape differentiates is not known, but was seen
-        own = [float(np.mean(step.gradient.target)) for step in case.steps]
-        yield from _of_losses(case, case.steps, own, (), "")
+        yield from _of_losses(case, case.steps, differentiated, (), "")
+    if case.problem.replicas > 1 and np.isfinite(differentiated).all():
+        told = ", in which each replica's part counts alike"
+        for rule in _of_losses(case, case.steps, differentiated, (), told):
+            yield rule if rule.names else replace(rule, names=("",))  # .fit counts rows alike
     for source in _sources(case, explained):
         yield from _evaluated(case, source, _names(source, in_gradient), _told(source))
 

@@ -156,7 +156,7 @@ def judge(
             for training in found:
                 try:
                     with training.network.as_it_began():
-                        check.trainings.append(judged(training, watcher, names, printed))
+                        check.trainings.append(judged_with_replicas(training, watcher, names, printed))
                 except (ValueError, TypeError, IndexError, KeyError, tf.errors.OpError) as error:
                     first = str(error).strip().partition("\n")[0]
                     check.reasons.append(
@@ -220,6 +220,35 @@ def heard(into: list[Printed], watcher: ScriptWatcher, clear: Callable[[], None]
         yield
     finally:
         builtins.print = original
+
+
+def judged_with_replicas(
+    training: Training, watcher: ScriptWatcher, names: dict[str, Any], printed: Sequence[Printed]
+) -> TrainingCheck:
+    """Compare a training with ``.fit``, where it explains the loop with ``.fit`` under the loop's strategy.
+
+    The two differ only in batches that divide unevenly among the replicas.
+    """
+    problem = training.problem
+    if training.network.divides_unevenly():
+        training.problem = replace(problem, replicas=training.recording.replicas)
+        by_parts = judged(training, watcher, names, printed)
+        training.problem = problem
+        as_a_whole = judged(training, watcher, names, printed)
+
+        def unexplained(check: TrainingCheck) -> tuple[bool, int]:
+            of_gradient = any(one.difference.what == "gradient" for one in check.unknown)
+            return of_gradient, len(check.verdict.findings)
+
+        if unexplained(by_parts) <= unexplained(as_a_whole):
+            training.problem = by_parts.verdict.problem
+            training.assumed.append(
+                f"a batch does not divide evenly among the {training.recording.replicas} replicas: as .fit "
+                "under a strategy does, each update is held to the mean of the means of their parts"
+            )
+            return by_parts
+        return as_a_whole
+    return judged(training, watcher, names, printed)
 
 
 def judged(

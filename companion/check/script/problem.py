@@ -1,6 +1,7 @@
 """What ``.fit`` does with the network, the rows and the settings of a script."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from companion.check.problem import Problem
+from companion.check.problem import Problem, over_replicas
 from companion.check.recording.events import State
 from companion.check.recording.rows import RowNumbers
 from companion.check.replay import take
@@ -23,13 +24,30 @@ class NotComparableError(UserError):
 class Delegate(keras.Model):
     """The script's network in a model of its own, so that compiling leaves the script's network alone."""
 
-    def __init__(self, network: keras.layers.Layer) -> None:
+    def __init__(self, network: keras.layers.Layer, replicas: int) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.replicas = network, replicas
 
     def call(self, x: Any, training: bool | None = None) -> Any:
         """Call the script's network."""
         return self.network(x, training=training)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the loss, with the gradient that replicas of a strategy have."""
+        compute = super().compute_loss
+
+        def loss_of(of_parts: Any) -> Any:
+            given = [one for one in (sample_weight, of_parts) if one is not None]
+            return compute(x, y, y_pred, math.prod(given) if given else None, training)
+
+        return over_replicas(loss_of, tf.shape(tf.nest.flatten(y_pred)[0])[0], self.replicas)
 
 
 class TotalLoss(keras.losses.Loss):
@@ -116,7 +134,7 @@ class FedProblem(Problem):
         keras.utils.set_random_seed(self.seed)
         for variable, value in zip(self.network.variables, self.state, strict=True):
             variable.assign(value)
-        return Delegate(self.network)
+        return Delegate(self.network, self.replicas)
 
     def compiled(self, *, run_eagerly: bool, jit_compile: bool | str = "auto") -> keras.Model:
         """Do the same, and compile it for ``.fit``."""
