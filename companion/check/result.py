@@ -12,7 +12,7 @@ from companion.check.rules.findings import Divergence, Finding
 from companion.check.verdict import ProblemVerdict
 from companion.errors import UserError
 from companion.terminal.console import Report, as_html, as_plain_text
-from companion.terminal.formats import column, distance, spell_out
+from companion.terminal.formats import column, count_of, distance, spell_out
 from companion.terminal.versions import versions
 
 NOT_DONE = "not done yet"
@@ -132,7 +132,7 @@ def print_check(report: Report, check: LoopCheck, *, with_traceback: bool = True
 def _setting(one: ProblemVerdict) -> str:
     p = one.problem
     order = "shuffled as .fit does" if p.shuffle else "not shuffled"
-    text = f"{len(p.x)} rows, {order}, batch size {p.batch_size}, {p.epochs} epochs"
+    text = f"{len(p.x)} rows, {order}, batch size {p.batch_size}, {count_of(p.epochs, 'epoch')}"
     text += f", learning rate {p.learning_rate:g}"
     if p.title == "the revealing problem":
         text += "; with penalty, dropout, batch normalization, a constraint and a short last batch"

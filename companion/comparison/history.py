@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from companion.comparison.ulp import FLOATS, abs_difference, as_numbers, ulp_distance, ulp_text
+from companion.terminal.formats import count_of
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,8 @@ class Comparison:
         if at.what == "dtype":
             return f"weight array {at.array} differs in type"
         if at.what == "length":
-            return f"{self.names[0]} has {len(self.first)} epochs, {self.names[1]} {len(self.second)}"
+            epochs = count_of(len(self.first), "epoch")
+            return f"{self.names[0]} has {epochs}, {self.names[1]} {len(self.second)}"
         place = f"epoch {at.epoch}" if at.what == "loss" else f"weight array {at.array} at {at.index}"
         largest = self.max_abs_diff if at.what == "loss" else self.weights_max_abs_diff
         ulp = f" or {ulp_text(self.max_ulp)} ulp" if at.what == "loss" else ""

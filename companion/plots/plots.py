@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from companion.comparison.ulp import abs_difference
 from companion.errors import OutputError
+from companion.terminal.formats import count_of
 from companion.terminal.outputs import STDOUT, write
 
 # Okabe and Ito's colors, which stay apart for the color-blind, each with a line style of its own.
@@ -272,7 +273,7 @@ def draw_lesson(result: Any, show: bool, panels: Sequence[Callable[[Axes], None]
         hidden = f"{settings['hidden']} hidden units, " if settings["hidden"] else ""
         figure.suptitle(
             f"Lesson {result.lesson}: {result.title} (learning rate {settings['learning_rate']:g}, "
-            f"{settings['epochs']} epochs, {hidden}seed {settings['seed']}, {settings['dtype']})"
+            f"{count_of(settings['epochs'], 'epoch')}, {hidden}seed {settings['seed']}, {settings['dtype']})"
         )
     return figure
 

@@ -21,7 +21,7 @@ from companion.report.rates import print_batch_sizes, print_scan
 from companion.report.result import Printed, Result
 from companion.report.runs import Run, Runs, compare, fast, histories_of
 from companion.terminal.console import command
-from companion.terminal.formats import distance
+from companion.terminal.formats import count_of, distance
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out.part("The page's .fit call, changed step by step into its loop")
     targets = {"from the tape loop": by_hand.history, "from that\nin NumPy": trained["numpy"].history}
     print_gap(out, FIT_CALL, loop_call, to_loop, targets, fewer)
-    out.print(f"(first {fewer} epochs. {NOTE})", style="dim")
+    out.print(f"(first {count_of(fewer, 'epoch')}. {NOTE})", style="dim")
     parts.print_verdict(out, lead.comparison, "the page's loop as a .fit call")
     out.part("The page's loop, changed step by step into its .fit call")
     print_gap(out, loop_call, FIT_CALL, to_fit, {"from .fit": page_fit.history}, fewer)
@@ -129,14 +129,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def draw_answers(axes: Any, model: keras.Model, x: np.ndarray, y: np.ndarray, epochs: int) -> None:
     """Draw what the neuron answers after some epochs, and the line on which it answers one half."""
-    title = f"After {epochs} epochs (1: passed)" if epochs else "Before the training (1: passed)"
+    title = f"After {count_of(epochs, 'epoch')} (1: passed)" if epochs else "Before the training (1: passed)"
     panels.draw_boundary(axes, lambda points: model(points).numpy(), x, y, title)
     axes.set(xlabel="hours of study", ylabel="hours of sleep")
 
 
 def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what is trained on what."""
-    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch of all "
+    how = f"{parts.training_text(settings)} of one batch of all "
     return [
         ("data", "4 students: hours of study, hours of sleep; 2 passed, 2 failed"),
         ("network", "one neuron: 2 inputs, 1 output (sigmoid): 3 parameters"),

@@ -90,9 +90,7 @@ def what_goes_in(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     hidden, weights = settings["hidden"], "drawn by NumPy"
     if (settings["seed"], hidden) == (0, lesson2.HIDDEN):
         weights = "the page's; the first two rows of W2, which it does not determine, were chosen here"
-    how = (
-        f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch, the image"
-    )
+    how = f"{parts.training_text(settings)} of one batch, the image"
     return [
         ("data", "an image of 4 pixels, to be flipped along its diagonal; then all 16"),
         ("weights", weights),

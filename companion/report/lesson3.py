@@ -78,7 +78,7 @@ def what_goes_in(y: np.ndarray, y_test: np.ndarray, settings: dict) -> list[tupl
     """Return what is trained on what."""
     rows, ill, hidden = len(y) + len(y_test), int(y.sum() + y_test.sum()), settings["hidden"]
     shares = f"{y.mean():.1%}", f"{y_test.mean():.1%}"
-    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of one batch of all "
+    how = f"{parts.training_text(settings)} of one batch of all "
     network = f"8 inputs, {hidden} hidden units (ReLU), 1 output (sigmoid)"
     return [
         ("data", f"{rows} patients, 8 measurements of each; {rows - ill} without diabetes, {ill} with it"),

@@ -16,6 +16,7 @@ from companion.report.rates import print_scan
 from companion.report.result import Printed, Result
 from companion.report.runs import Runs, histories_of
 from companion.terminal.console import command
+from companion.terminal.formats import count_of
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def draw_answers(axes: Any, runs: Runs, epochs: int) -> None:
     """Draw what the network answers after some epochs by hand, everywhere around the points."""
     run = runs(lesson4.train_by_hand, epochs=epochs)
-    title = f"After {epochs} epochs: loss {run.history[-1]:.3f}"
+    title = f"After {count_of(epochs, 'epoch')}: loss {run.history[-1]:.3f}"
     panels.draw_boundary(axes, run.model.predict_on_batch, runs.x, runs.y, title)
 
 
@@ -78,7 +79,7 @@ def what_goes_in(rows: int, test_rows: int, settings: dict) -> list[tuple[str, s
     again = "the same" if all((order == orders[0]).all() for order in orders) else "another"
     begins = ", ".join(str(row) for row in orders[0][:8])
     network = f"2 inputs, {hidden} hidden units (tanh), 1 output (sigmoid)"
-    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of {steps} batches"
+    how = f"{parts.training_text(settings)} of {steps} batches"
     return [
         ("data", f"two half moons: {rows} points to train on, {test_rows} others to test on"),
         ("network", f"{network}: {4 * hidden + 1} parameters"),

@@ -121,7 +121,7 @@ def what_goes_in(rows: int, test_rows: int, settings: Mapping[str, Any]) -> list
     hidden, steps = settings["hidden"], -(-rows // settings["batch_size"])
     network = f"784 inputs, {hidden} and {hidden} hidden units (ReLU), 10 outputs (softmax)"
     parameters = 785 * hidden + (hidden + 1) * hidden + (hidden + 1) * 10
-    how = f"SGD, learning rate {settings['learning_rate']}, {settings['epochs']} epochs of {steps} batches of"
+    how = f"{parts.training_text(settings)} of {steps} batches of"
     return [
         ("data", f"images of digits, 28 by 28: {rows} to train on, {test_rows} others to test on"),
         ("network", f"{network}: {parameters:,} parameters"),

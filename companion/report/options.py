@@ -15,7 +15,7 @@ from companion.terminal.arguments import (
     whole_number,
 )
 from companion.terminal.console import Report
-from companion.terminal.formats import settings_text
+from companion.terminal.formats import count_of, settings_text
 from companion.terminal.lesson_list import LESSONS
 
 MOST_HIDDEN = 10_000  # more would ask for gigabytes without teaching more
@@ -152,7 +152,8 @@ def _open(name: str, options: argparse.Namespace) -> tuple[Report, Guesses]:
     report, lesson = Report(quiet=options.quiet or options.to_stdout), LESSONS[name]
     report.heading(f"Lesson {name[-1]}: {lesson.title}")
     report.print(
-        f"{lesson.rows}, {options.epochs} epochs, learning rate {options.learning_rate:g}, {options.dtype}"
+        f"{lesson.rows}, {count_of(options.epochs, 'epoch')}, learning rate {options.learning_rate:g}, "
+        f"{options.dtype}"
     )
     guesses: Guesses = {}
     if options.predict:

@@ -17,7 +17,7 @@ from companion.report.questions import mark, predictions_of
 from companion.report.result import Printed, Result, side_by_side
 from companion.report.runs import Run, Runs, Train, accuracy, compare, fast, histories_of
 from companion.terminal.console import Report
-from companion.terminal.formats import column, distance, settings_text
+from companion.terminal.formats import column, count_of, distance, settings_text
 from companion.terminal.lesson_list import LESSONS
 from companion.terminal.progress import progress
 
@@ -43,6 +43,11 @@ def print_what_goes_in(
             (".fit", f"{fit.__name__}, below it: model.compile(...) and model.fit(...)"),
         ]
     )
+
+
+def training_text(settings: Mapping[str, Any]) -> str:
+    """Return the optimizer, the learning rate and the number of epochs in words."""
+    return f"SGD, learning rate {settings['learning_rate']}, {count_of(settings['epochs'], 'epoch')}"
 
 
 class Lead(NamedTuple):

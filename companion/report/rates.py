@@ -15,7 +15,7 @@ from companion.report.curves import (
     steps_up,
 )
 from companion.terminal.console import Report
-from companion.terminal.formats import distance, short_loss
+from companion.terminal.formats import count_of, distance, short_loss
 
 APART = 0.001  # in units of the loss: a difference that the eye begins to see in the curves
 
@@ -74,7 +74,7 @@ def print_rounding(
 ) -> None:
     """Set the same loop in two precisions side by side, and say what "close" is worth there."""
     epochs = len(next(iter(in_both.values()))[0])
-    report.heading(f"   What rounding does: the same loop in two precisions, {epochs} epochs")
+    report.heading(f"   What rounding does: the same loop in two precisions, {count_of(epochs, 'epoch')}")
     rows = []
     for rate, (wide, narrow) in in_both.items():
         epoch = first_epoch_apart(wide, narrow, APART)

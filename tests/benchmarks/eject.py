@@ -121,7 +121,7 @@ def build_model():
 
 fit_arguments = {"epochs": 2, "batch_size": 32}
 """,
-        2,
+        8,
     ),
     "convolution, validated": (
         """
@@ -138,7 +138,7 @@ def build_model():
 
 fit_arguments = {"epochs": 2, "batch_size": 32, "validation_split": 0.25}
 """,
-        4,
+        40,
     ),
 }
 

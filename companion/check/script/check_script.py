@@ -38,6 +38,7 @@ from companion.check.script.training import Given, Training, trainings
 from companion.check.verdict import ProblemVerdict
 from companion.comparison.ulp import abs_difference
 from companion.errors import UserError
+from companion.terminal.formats import count_of
 from companion.terminal.outputs import busy
 
 
@@ -225,23 +226,24 @@ def heard(into: list[Printed], watcher: ScriptWatcher, clear: Callable[[], None]
 def judged_with_replicas(
     training: Training, watcher: ScriptWatcher, names: dict[str, Any], printed: Sequence[Printed]
 ) -> TrainingCheck:
-    """Compare a training with ``.fit``, where it explains the loop with ``.fit`` under the loop's strategy.
+    """Compare a training with ``.fit``, or with ``.fit`` under the loop's strategy if that explains more.
 
-    The two differ only in batches that divide unevenly among the replicas.
+    The two differ only where a batch divides unevenly among the replicas.
     """
     problem = training.problem
     if training.network.divides_unevenly():
-        training.problem = replace(problem, replicas=training.recording.replicas)
+        divided = training.problem = replace(problem, replicas=training.recording.replicas)
         by_parts = judged(training, watcher, names, printed)
         training.problem = problem
         as_a_whole = judged(training, watcher, names, printed)
+        training.apart[:] = dict.fromkeys(training.apart)  # both have added to it
 
         def unexplained(check: TrainingCheck) -> tuple[bool, int]:
             of_gradient = any(one.difference.what == "gradient" for one in check.unknown)
             return of_gradient, len(check.verdict.findings)
 
         if unexplained(by_parts) <= unexplained(as_a_whole):
-            training.problem = by_parts.verdict.problem
+            training.problem = divided
             training.assumed.append(
                 f"a batch does not divide evenly among the {training.recording.replicas} replicas: as .fit "
                 "under a strategy does, each update is held to the mean of the means of their parts"
@@ -289,7 +291,7 @@ def judged(
         diagnosis = replace(diagnosis, findings=drawn + kept)
     fit = None if own_fit else training.fit
     if fit is not None and shown is not None and shown.length not in (0, fit.arguments["epochs"]):
-        more = f"the loop runs for {shown.length} epochs and .fit for {fit.arguments['epochs']}"
+        more = f"the loop runs for {count_of(shown.length, 'epoch')} and .fit for {fit.arguments['epochs']}"
         training.apart.append(f"{more}; the first {problem.epochs} are compared")
     if shown is None and not training.drawn:
         notes.append(

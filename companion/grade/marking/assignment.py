@@ -5,6 +5,7 @@ from pathlib import Path
 
 from companion.grade.marking.grade import CRITERIA
 from companion.grade.sandbox.limits import RANGES, Limits
+from companion.terminal.formats import count_of
 from companion.terminal.toml_file import TomlFile
 
 ROWS = 22  # of the problem that submissions are graded on
@@ -57,9 +58,10 @@ class Assignment:
         """Return a sentence: what a submission is run on."""
         return (
             "Graded on a small network with a penalty, dropout, batch normalization and a constraint. It "
-            f"trains on {ROWS} new random rows in batches of {self.batch_size} for {self.epochs} epochs, so "
-            f"that every mistake shows. For a similar run: python -m companion.check {self.lesson} FILE "
-            "--problem revealing. What depends on a criterion that does not hold is not judged, and gives "
+            f"trains on {ROWS} new random rows in batches of {self.batch_size} for "
+            f"{count_of(self.epochs, 'epoch')}, so that every mistake shows. For a similar run: "
+            f"python -m companion.check {self.lesson} FILE --problem revealing. What depends on a criterion "
+            "that does not hold is not judged, and gives "
             f"{POINTS_OF[self.follow_ups]}."
         )
 

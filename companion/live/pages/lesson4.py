@@ -13,6 +13,7 @@ from contourpy import contour_generator
 from companion.live.activities.lesson4 import Dial
 from companion.live.fits import Fits
 from companion.live.pages.shell import CLASSES, FIT, NOW, TRAIN, Shell, between
+from companion.terminal.formats import count_of
 from companion.terminal.lesson_list import LESSONS
 
 BATCH_SIZES = (8, 16, 32, 64, 200)
@@ -252,7 +253,7 @@ class DialPage:
         gap = np.full((1, 2), np.nan)
         boundary = np.concatenate([gap, *(part for line in lines for part in (line, gap))])
         right = self.dial.accuracy(epoch)
-        self.moons.title.text = f"After {epoch} epochs: {right:.1%} of the points are right"
+        self.moons.title.text = f"After {count_of(epoch, 'epoch')}: {right:.1%} of the points are right"
         return {"image": [values.astype("float32")], "x": [boundary[:, 0]], "y": [boundary[:, 1]]}
 
 
