@@ -196,6 +196,16 @@ def fit_arguments(module: ModuleType, options: argparse.Namespace, data: ModelDa
     return {"epochs": 5, **validation, **weights, **own, **given}
 
 
+def call_of_fit(module: ModuleType, options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
+    """Return x, y and the other arguments of one call of ``.fit``: those that are functions are called."""
+    data = read_data(module, options.file)
+    arguments = fit_arguments(module, options, data)
+    for name in ("callbacks", "validation_data"):
+        if callable(arguments.get(name)):
+            arguments[name] = arguments[name]()
+    return (data.x() if callable(data.x) else data.x), data.y, arguments
+
+
 @contextmanager
 def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[None]:
     """Turn an exception in the ``with`` block into one line, if the user's file or what it gives causes it.

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from companion.compare.model_file import fit_arguments, load_model_file, read_data, told_in_one_line
+from companion.compare.model_file import call_of_fit, load_model_file, told_in_one_line
 from companion.comparison.training import RecordCalls, Training, variables_of, variables_of_attributes
 from companion.errors import UserError
 from companion.fit.keras_private import same_names, strategy_of, train_validation_split
@@ -81,7 +81,7 @@ class TrainingOfFile:
         """Return a fingerprint of each batch, from the first epoch to epoch `at`, without training."""
         with self._seeded():
             model = self._build()
-            x, y, arguments = self._call()
+            x, y, arguments = call_of_fit(self.module, self.options)
             own = {name: value for name, value in arguments.items() if name in PIPELINE}
             if arguments.get("validation_split") and arguments.get("validation_data") is None:
                 (x, y, own["sample_weight"]), _ = train_validation_split(
@@ -109,18 +109,9 @@ class TrainingOfFile:
         keras.utils.set_random_seed(self.options.seed)
         return same_names()
 
-    def _call(self) -> tuple[Any, Any, dict[str, Any]]:
-        """Return x, y and the other arguments of ``.fit``."""
-        data = read_data(self.module, self.options.file)
-        arguments = fit_arguments(self.module, self.options, data)
-        for name in ("callbacks", "validation_data"):
-            if callable(arguments.get(name)):
-                arguments[name] = arguments[name]()
-        return (data.x() if callable(data.x) else data.x), data.y, arguments
-
     def _fit(self, model: keras.Model, **limits: int) -> tuple[Training, dict[str, Any]]:
         with told_in_one_line(self.options.file):
-            x, y, arguments = self._call()
+            x, y, arguments = call_of_fit(self.module, self.options)
             _refuse_epoch(self.options.at, arguments)
             plain = {name: value for name, value in arguments.items() if isinstance(value, int | float | str)}
             own = keras.tree.flatten(arguments.get("callbacks") or [])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from companion.compare.model_file import feeds_itself
 from companion.errors import UserError
 from companion.fit.keras_private import get_data_adapter
 
@@ -172,11 +173,6 @@ def _validation_batch_size(arguments: Mapping[str, Any]) -> int | None:
 
 def _batch_size(rows: int, given: int | None, steps: int | None) -> int:
     return given or (math.ceil(rows / steps) if steps else 32)
-
-
-def feeds_itself(given: Any) -> bool:
-    """Return whether data make their batches themselves."""
-    return isinstance(given, tf.data.Dataset | keras.utils.PyDataset | GeneratorType)
 
 
 def first_batch(data: Data, x: Any, y: Any) -> list[Any]:

@@ -102,19 +102,14 @@ def _by_fit(module: Any, options: argparse.Namespace) -> tuple[Any, dict[str, li
     """Train the user's model by ``.fit``; return the model and the history."""
     import keras
 
-    from companion.compare.model_file import fit_arguments, read_data, told_in_one_line
+    from companion.compare.model_file import call_of_fit, told_in_one_line
 
     keras.utils.set_random_seed(options.seed)
     model = module.build_model()
     module.load_data = functools.cache(module.load_data)  # once, as the script calls it
-    data = read_data(module, options.file)
-    arguments = fit_arguments(module, options, data)
-    for name in ("callbacks", "validation_data"):
-        if callable(arguments.get(name)):
-            arguments[name] = arguments[name]()
-    x = data.x() if callable(data.x) else data.x
+    x, y, arguments = call_of_fit(module, options)
     with told_in_one_line(options.file, all_exceptions=True):
-        history = model.fit(x, data.y, **{"verbose": 0, **arguments})
+        history = model.fit(x, y, **{"verbose": 0, **arguments})
     return model, history.history
 
 
