@@ -48,7 +48,7 @@ class BallPage:
     def _surface(self) -> Any:
         darker = "lighter" if self.shell.is_dark else "darker"
         made = self.shell.figure(
-            f"The loss of all four students: the {darker}, the higher", x_range=(-1, 1), y_range=(-1, 1),
+            f"The loss of all four students:\nthe {darker}, the higher", x_range=(-1, 1), y_range=(-1, 1),
             x_axis_label="weight of study", y_axis_label="weight of sleep",
         )  # fmt: skip
         self.surface = made
@@ -136,7 +136,7 @@ class BallPage:
         self.border.data = {"x": study, "y": sleep}
         sides = np.linspace(0, 10, GRID)
         self.answers.data = {"image": [ball.answers(*np.meshgrid(sides, sides)).astype("float32")]}
-        self.students.title.text = f"What the neuron says, and the line between (bias {path[-1, 2]:.2f})"
+        self.students.title.text = f"What the neuron says, and\nthe line between (bias {path[-1, 2]:.2f})"
         waiting = "compared as soon as it rests" if self.training else ".fit trains, in a second process"
         told = ball.verdict or (waiting if ball.losses else "no epoch is over yet")
         self.shell.say(ball.words(), f"by hand and .fit: {told}")

@@ -140,7 +140,7 @@ class FlowPage:
         """Show how everything is now."""
         flow = self.flow
         shown = "slope" if flow.stage >= 4 else "weight"
-        self.network.title.text = f"{STAGES[flow.stage]}. Blue: {shown} above 0; orange: below; wide: large"
+        self.network.title.text = f"{STAGES[flow.stage]}\nblue: {shown} above 0; orange: below; wide: large"
         self._draw_nodes()
         self._draw_edges()
         self._draw_products()
