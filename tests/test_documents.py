@@ -10,7 +10,7 @@ import keras
 import pytest
 from mistake_cases import SINGLES
 from right_loops import RIGHT_LOOPS
-from scripts import RIGHT, WRONG
+from script_cases import RIGHT, WRONG
 
 from companion.__main__ import index
 from companion.check import __main__ as check

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from mistake_cases import ENDS_IN_AN_EXCEPTION, SINGLES, all_pairs, loop, said_of, table
 from right_loops import RIGHT_LOOPS
-from scripts import RIGHT, WRONG
+from script_cases import RIGHT, WRONG
 
 from companion import check_loop
 from companion.check.script.check_script import check_script

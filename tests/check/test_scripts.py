@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 from marks import a_few
-from scripts import CALLED_TWICE, DATA, DRAWN, FIT, LOOP, NOTHING, NUMPY, RIGHT, WRONG
+from script_cases import NOTHING, RIGHT, WRONG
+from scripts import CALLED_TWICE, DATA, DRAWN, FIT, LOOP, NUMPY
 
 from companion.check.__main__ import main
 from companion.check.script.check_script import check_script
