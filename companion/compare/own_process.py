@@ -54,10 +54,9 @@ def run(
         )  # fmt: skip
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
-            errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
-            last = next(
-                (line for line in reversed(lines) if ": error: " in line), (errors or lines or [""])[-1]
-            )
+            errors = [n for n, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)]
+            text = " ".join(lines[errors[-1] :]) if errors else (lines or [""])[-1]
+            last = next((line for line in reversed(lines) if ": error: " in line), text)
             told = re.sub(r"^python -m [\w.]+: error: ", "", last)
             raise ProcessError(told or f"the training ended with status {done.returncode}")
         with np.load(output) as found:

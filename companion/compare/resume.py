@@ -13,6 +13,7 @@ from companion.errors import UserError
 from companion.terminal.console import Report
 
 NAMES = ("in two parts", "at once")
+ORDER = "the order of the rows, and what is drawn for them"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
             variables = dict(zip(whole.variables, variables.values(), strict=True))
         parts = replace(rest, history=_joined(first.history, rest.history), variables=variables, calls=[])
         comparison = FitComparison(parts, replace(whole, calls=[]), options.seed, NAMES)
-        tell("the order of the rows")
+        tell("the order of the rows, without training")
         batches = trained(options.file, BATCHES, words)[1]["batches"]
         repeatable = True
         if not comparison.identical:
@@ -138,6 +139,22 @@ def _states(
                 "model.save leaves them out: save them too, by tf.train.Checkpoint for example.",
             )
         )
+    made = {
+        name: value
+        for name, value in before["settings"].items()
+        if after["settings"].get(name, value) != value
+    }
+    found.append(
+        State(
+            "what the model, its layers, losses and metrics are set to",
+            ", ".join(
+                f"{name.partition(' ')[2]} {after['settings'][name]} instead of {value}"
+                for name, value in made.items()
+            ),
+            "load_model makes them from get_config(): return each argument there; keep a number that changes "
+            "in a variable (add_weight).",
+        )
+    )
     if before["seeds"]:
         found.append(
             State(
@@ -147,20 +164,23 @@ def _states(
             )
         )
     again = batches[-1] != batches[0]  # a new process begins with the order of the first epoch
-    cure = "Shuffle by a seed that depends on the number of the epoch."
-    if steps:
-        cure = f"Skip what was read: dataset.skip({steps} * epochs), or as many batches of a generator."
-    found.append(
-        State(
-            "the order of the rows", f"epoch {at} gets the batches of the first epoch" if again else "", cure
-        )
+    cure = (
+        "Shuffle, and draw in map, by a seed that depends on the number of the epoch; put layers that draw "
+        "into the model."
     )
+    if steps:
+        cure = (
+            f"Skip what was read: dataset.skip({steps} * the epochs already trained), or as many batches of "
+            "a generator."
+        )
+    found.append(State(ORDER, f"epoch {at} gets the batches of the first epoch" if again else "", cure))
     drawn = before["drawn"]
     found.append(
         State(
             "the generators of numpy.random and random",
             f"{' and '.join(drawn)} {'begins' if len(drawn) == 1 else 'begin'} anew" if drawn else "",
-            "Save numpy.random.get_state() and random.getstate(), and set them after loading.",
+            "Save numpy.random.get_state() and random.getstate(), and set them after loading"
+            + (" (not if you skip what was read)." if steps else "."),
         )
     )
     for name, kept in before["callbacks"].items():
@@ -214,11 +234,13 @@ def print_states(report: Report, resumed: Resumed, at: int) -> None:
     report.part("The verdict")
     same = resumed.comparison.identical
     report.print(resumed.comparison.text("--json has all", FEW), style="bold green" if same else "bold red")
+    if same and lost:
+        report.print("What was lost has made no difference here.")
     if not resumed.repeatable:
         report.print("Two trainings at once differ too. Run --twice first: it finds out why.")
     elif not same and not lost:
         report.print(
-            ".fit repeats itself at once, so something is lost that this command does not look at: an "
-            "attribute of the model or of a callback, a tf.random.Generator, or the calls that tf.random has "
-            "counted. Save it too. Of keras.random, model.save keeps the state of a SeedGenerator."
+            ".fit repeats itself at once, so something is lost that this command does not look at: the "
+            "states of a stateful layer, a variable of your file, a tf.random.Generator, the calls that "
+            "tf.random has counted, or what build_model() has drawn from numpy.random. Save it too."
         )

@@ -3,7 +3,9 @@
 This is done before the user's file runs, so that whatever it imports or calls is already replaced.
 """
 
+import copy
 import functools
+import inspect
 import random
 import sys
 from collections.abc import Callable, Collection
@@ -36,7 +38,8 @@ class Suspect:
     off_with: tuple[str, ...] = ()
 
 
-SEED_NAMES = ("seed", "a", "x")  # of the argument of numpy.random, random.seed and random.Random
+SEED_NAMES = ("seed", "a", "x", "entropy")  # of the argument, in numpy.random and random
+GENERATORS = ("RandomState", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64", "SeedSequence")
 SEED, UNSEEDED, HASHES = "seed", "unseeded", "hashes"
 XLA, PARALLEL, ORDER, AHEAD, THREADS = "xla", "parallel", "order", "ahead", "threads"
 # In the order in which they are tried: the first that explains a difference is blamed. THREADS is last, for
@@ -55,8 +58,8 @@ SUSPECTS = (
     ),
     Suspect(
         HASHES,
-        "the order of a set, which depends on Python's hash seed",
-        "Sort what comes out of a set, or start Python with PYTHONHASHSEED=0.",
+        "the order of a set, or hash() of a text, which depend on Python's hash seed",
+        "Sort what comes out of a set, take zlib.crc32 for hash(), or start Python with PYTHONHASHSEED=0.",
         everywhere=True,
     ),
     Suspect(
@@ -72,8 +75,9 @@ SUSPECTS = (
     ),
     Suspect(
         PARALLEL,
-        "random operations in a map with num_parallel_calls: threads draw in any order",
-        "Leave out num_parallel_calls, or use tf.random.stateless_... with a seed for each row.",
+        "random operations in a map or interleave with num_parallel_calls: threads draw in any order",
+        "Leave out num_parallel_calls, use tf.random.stateless_... with a seed for each row, or put random "
+        "layers into the model.",
         off_with=(THREADS,),
     ),
     Suspect(
@@ -166,13 +170,18 @@ def _seeds(watch: Callable[[str], bool], seed: int) -> None:
     for owner, name in ((np.random, "default_rng"), (np.random, "seed"), (random, "seed")):
         _replace(owner, name, seeded)
 
-    for owner, name in ((np.random, "RandomState"), (random, "Random")):
+    for owner, name in (*((np.random, name) for name in GENERATORS), (random, "Random")):
         kind: Any = getattr(owner, name)
 
         def make(self: Any, *given: Any, kind: Any = kind, **named: Any) -> None:
             seeded(functools.partial(kind.__init__, self), *given, **named)
 
-        setattr(owner, name, type(name, (kind,), {"__init__": make, "__module__": kind.__module__}))
+        # What was made before is an instance, too: libraries ask this of the global generator.
+        def is_one(_: type, one: Any, kind: Any = kind) -> bool:
+            return isinstance(one, kind)
+
+        meta = type("Kind", (type(kind),), {"__instancecheck__": is_one})
+        setattr(owner, name, meta(name, (kind,), {"__init__": make, "__module__": kind.__module__}))
 
     def from_state(original: Callable, *args: Any, **kwargs: Any) -> Any:
         if watch(UNSEEDED):
@@ -187,21 +196,27 @@ def _data(watch: Callable[[str], bool], seen: set[str], off: Collection[str]) ->
     import keras
     import tensorflow as tf
 
-    def mapped(original: Callable, dataset: Any, function: Callable, *args: Any, **kwargs: Any) -> Any:
-        parallel = [value for value in (*args[:1], kwargs.get("num_parallel_calls")) if value is not None]
-        own = not sys._getframe(2).f_globals.get("__name__", "").startswith("keras.")
-        if parallel and own and watch(PARALLEL):
-            args, kwargs = (), {name: value for name, value in kwargs.items() if name == "name"}
-        return original(dataset, function, *args, **kwargs)
+    def in_threads(original: Callable, *args: Any, **kwargs: Any) -> Any:
+        given = inspect.signature(original).bind(*args, **kwargs).arguments
+        if not sys._getframe(2).f_globals.get("__name__", "").startswith("keras."):
+            maps = "map_func" in given and given.get("num_parallel_calls") is not None
+            if given.get("deterministic") is False and watch(ORDER):
+                given["deterministic"] = True
+            if maps and watch(PARALLEL):
+                del given["num_parallel_calls"]
+                given.pop("deterministic", None)
+        return original(**given)
 
-    def ordered(original: Callable, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("deterministic") is False and watch(ORDER):
-            kwargs["deterministic"] = True
-        return original(dataset, *args, **kwargs)
-
-    _replace(tf.data.Dataset, "map", mapped)
     for name in ("map", "interleave", "batch", "padded_batch"):
-        _replace(tf.data.Dataset, name, ordered)
+        _replace(tf.data.Dataset, name, in_threads)
+
+    def with_options(original: Callable, dataset: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
+        if options.deterministic is False and watch(ORDER):
+            options = copy.deepcopy(options)
+            options.deterministic = True
+        return original(dataset, options, *args, **kwargs)
+
+    _replace(tf.data.Dataset, "with_options", with_options)
 
     def prefetched(original: Callable, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         return dataset if AHEAD in off else original(dataset, *args, **kwargs)

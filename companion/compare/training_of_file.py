@@ -6,6 +6,7 @@ import functools
 import hashlib
 import random
 import re
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from companion.fit.pipeline import Pipeline
 from companion.fit.unsupported import refuse_what_fit_refuses
 
 LONGEST = 40  # characters of what a callback remembers
+LONGEST_ERROR = 350
+OF_EVERY_CALLBACK = tuple(vars(keras.callbacks.Callback()))
 NO_MEMORY = ("params", "min_delta")  # given by .fit; a setting whose sign Keras turns when .fit begins
 SHUFFLES = "Python's random (by which Keras shuffles a PyDataset)"
 PIPELINE = ("sample_weight", "batch_size", "steps_per_epoch", "class_weight")
@@ -50,7 +53,8 @@ class TrainingOfFile:
         """Train the epochs before `at`, and save the model."""
         with self._seeded():
             result = self._fit(self._build(), epochs=self.options.at)
-        result[0].model.save(self.options.saved)
+        with told_in_one_line(self.options.file, all_exceptions=True):
+            result[0].model.save(self.options.saved)
         return result
 
     def rest(self) -> tuple[Training, dict[str, Any]]:
@@ -61,11 +65,11 @@ class TrainingOfFile:
             try:
                 model = keras.models.load_model(self.options.saved, custom_objects=own)
             except Exception as error:  # whatever the user's classes raise
-                told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                told = f"{type(error).__name__}: {_both_ends(str(error))}"
                 raise UserError(
                     f"{self.options.file}: the model can be saved, but not loaded: {told}"
                 ) from None
-            if not model.compiled:
+            if not model.compiled or getattr(model, "optimizer", None) is None:
                 told = "load_model gives a model that is not compiled: get_compile_config() must return how"
                 raise UserError(f"{self.options.file}: {told}")
             return self._fit(model, initial_epoch=self.options.at)
@@ -148,11 +152,12 @@ class _Moment(keras.callbacks.Callback):
         if epoch != self._at or self.found:
             return
         model = self.model
-        optimizer = list(model.optimizer.variables) if model.optimizer is not None else []
+        of_fit = getattr(model, "optimizer", None)
+        optimizer = list(of_fit.variables) if of_fit is not None else []
         seeds = [variable for variable in model.variables if "seed_generator" in variable.path]
         known = {id(variable) for variable in seeds}
         weights = [variable for variable in model.variables if id(variable) not in known]
-        rate = getattr(model.optimizer, "learning_rate", None)
+        rate = getattr(of_fit, "learning_rate", None)
         rate = rate() if callable(rate) else rate
         now = _random_states()
         self.found = {
@@ -160,6 +165,7 @@ class _Moment(keras.callbacks.Callback):
             "optimizer": _fingerprints(optimizer),
             "others": _fingerprints(variables_of_attributes(model)),
             "seeds": _fingerprints(seeds),
+            "settings": _settings_of(model),
             "rate": None if rate is None else float(keras.ops.convert_to_numpy(rate)),
             "callbacks": {f"{type(one).__name__} {n}": _memory_of(one) for n, one in enumerate(self._others)},
             "drawn": [name for name in now if now[name] != self._drawn[name]],
@@ -171,12 +177,39 @@ def _fingerprints(variables: Sequence[Any]) -> list[tuple[str, str]]:
     return [(name, _fingerprint([keras.ops.convert_to_numpy(one)])) for name, one in named]
 
 
+def _settings_of(model: keras.Model) -> dict[str, str]:
+    """Return the plain attributes of a model, its layers, losses, metrics and optimizer, by name."""
+    parts: list[Any] = [model]
+    for part in parts:  # which grows
+        parts += [layer for layer in getattr(part, "layers", []) if all(layer is not one for one in parts)]
+    parts += [
+        *keras.tree.flatten(getattr(model, "loss", None)),
+        *model.metrics,
+        getattr(model, "optimizer", None),
+    ]
+    plain = (bool, int, float, str)
+    return {
+        f"{number} {type(part).__name__}.{name}": repr(value)
+        for number, part in enumerate(parts)
+        for name, value in getattr(part, "__dict__", {}).items()
+        if isinstance(value, plain) and not name.startswith("_") and name not in ("name", "built")
+    }
+
+
+def _both_ends(text: str) -> str:
+    """Shorten an error in its middle: the reason may stand at either end."""
+    text = re.sub(r"\blearner_(?=\w)", "", " ".join(text.split()))
+    return text if len(text) <= LONGEST_ERROR else f"{text[:100]} ... {text[100 - LONGEST_ERROR :]}"
+
+
 def _memory_of(callback: Any) -> dict[str, tuple[str, str]]:
     """Return what a callback remembers, by name: a short text, and a fingerprint of the whole."""
-    kinds = (bool, int, float, str, list, tuple, set, dict, np.ndarray, np.generic, type(None))
+    kinds = (bool, int, float, str, list, tuple, set, dict, deque, np.ndarray, np.generic, type(None))
+    of_keras = type(callback).__module__.startswith("keras.")
     found = {}
     for name, value in vars(callback).items():
-        if isinstance(value, kinds) and not name.startswith("_") and name not in NO_MEMORY:
+        hidden = name.startswith("_") and (of_keras or name in OF_EVERY_CALLBACK)
+        if isinstance(value, kinds) and not hidden and name not in NO_MEMORY:
             text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # an address says nothing
             short = " ".join(text.split())
             print_of = _fingerprint([value]) if isinstance(value, np.ndarray) else text

@@ -36,6 +36,8 @@ class Causes:
         `ABSENT`, `UNTRIED`.
     found : list of Suspect
         The causes; empty if none of the suspects is one.
+    first_alone : bool
+        Whether all trainings but the first agree, with no suspect turned off.
     in_one_process : bool
         Whether they differ only in one process, one after the other.
     arguments : dict
@@ -46,6 +48,7 @@ class Causes:
     first: str = ""
     tried: dict[str, str] = field(default_factory=dict)
     found: list[Suspect] = field(default_factory=list)
+    first_alone: bool = False
     in_one_process: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
 
@@ -77,7 +80,12 @@ def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Cau
     tell("by .fit")
     one = train(())
     tell("by .fit again")
-    causes = Causes(FitComparison(one, train(()), options.seed, NAMES), arguments=arguments)
+    again = train(())
+
+    def same(first: "Training", second: "Training") -> bool:
+        return FitComparison(first, second, options.seed, NAMES).identical
+
+    causes = Causes(FitComparison(one, again, options.seed, NAMES), arguments=arguments)
     if causes.comparison.identical:
         tell("twice in one process")
         second = train((), TWICE)
@@ -88,30 +96,35 @@ def find_causes(options: argparse.Namespace, tell: Callable[[str], None]) -> Cau
     else:
         causes.first = _first_difference(causes.comparison, options)
 
-    def repeats(off: Collection[str]) -> bool:
+    def repeated(off: Collection[str]) -> "Training | None":
+        """Train several times; return the first training if all are the same."""
         first = train(off)
         others = [TWICE if causes.in_one_process else ALL, *[ALL] * (REPEATS - 2)]
-        return all(FitComparison(first, train(off, what), options.seed, NAMES).identical for what in others)
+        return first if all(same(first, train(off, what)) for what in others) else None
 
     there = [one for one in SUSPECTS if one.name in seen]
     causes.tried = {one.name: UNTRIED if one in there else ABSENT for one in SUSPECTS}
     names = [one.name for one in there]
     for suspect in there:
         tell(f"without {suspect.what.partition(',')[0]}")
-        if not repeats((suspect.name,)):
+        without = repeated((suspect.name,))
+        if without is None:
             causes.tried[suspect.name] = DIFFERENT
             continue
+        if same(again, without) and repeated(()):
+            causes.first_alone = True
+            return causes
         # Trainings can agree by chance. A cause still works when all the others are turned off.
-        others = [other for other in names if other != suspect.name]
-        if not repeats([other for other in others if other not in suspect.off_with]):
+        others = [other for other in names if other != suspect.name and other not in suspect.off_with]
+        if not repeated(others) and repeated((suspect.name,)):
             causes.tried[suspect.name], causes.found = SAME, [suspect]
             return causes
         causes.tried[suspect.name] = CHANCE
     tell("without all suspects")
-    if repeats(names):
+    if repeated(names):
         for name in reversed(names):  # the threads of operations first: their switch turns off others too
             fewer = [other for other in names if other != name]
-            if repeats(fewer):
+            if repeated(fewer):
                 names = fewer
         causes.found = [one for one in there if one.name in names]
     return causes
@@ -145,7 +158,8 @@ def _first_difference(comparison: FitComparison, options: argparse.Namespace) ->
         begun = (number or 0) if method == "on_epoch_begin" else begun
         if repr(logs) != repr(again):
             where = f"batch {number}" if "batch" in method else "the end"
-            epoch, computed = begun, f"what is computed: {where} of epoch {begun}"
+            of = "the validation in epoch" if "_test_" in method else "epoch"
+            epoch, computed = begun, f"what is computed: {where} of {of} {begun}"
             break
     # Up to this epoch, the data may differ already.
     words = ["--at", str(epoch)]
@@ -186,7 +200,13 @@ def print_causes(report: Report, causes: Causes) -> None:
         report.print(f"{one.what[0].upper()}{one.what[1:]}. {one.cure}")
     if len(causes.found) > 1:
         report.print("Only with all of these turned off are the trainings the same.")
-    if not causes.found and causes.in_one_process:
+    if causes.first_alone:
+        report.print(
+            "Only the first training differs; all others agree, with no suspect turned off. So the first one "
+            "left something behind that the others read, such as a file that it wrote; or they agree by "
+            "chance. Remove what it left, and try again."
+        )
+    elif not causes.found and causes.in_one_process:
         report.print(
             "None of the suspects explains it. So your file keeps something from one training to the next: "
             "data that change, a generator that is used up, a Dataset or a callback that remembers. Make it "

@@ -89,6 +89,35 @@ fit_arguments = {"epochs": 4, "shuffle": False}
                 ["variables in attributes, and further optimizers"],
             ),
             (
+                ANEW.replace(
+                    "'epochs': 4", "'epochs': 4, 'shuffle': False, 'callbacks': lambda: [Slower()]"
+                ).replace("keras.layers.Dropout(0.2)", "Scaled(rate=0.5)")
+                + """
+from collections import deque
+
+class Scaled(keras.layers.Layer):
+    def __init__(self, rate=1.0, **settings):
+        super().__init__(**settings)
+        self.rate = rate
+
+    def call(self, x):
+        return x * self.rate
+
+    def get_config(self):
+        return super().get_config()
+
+class Slower(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self._step, self.last = 0, deque(maxlen=2)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._step += 1
+        self.model.optimizer.learning_rate = 0.1 / self._step
+""",
+                ["what the model, its layers, losses and metrics are set to", "the callback Slower"],
+            ),
+            (
                 """
 import keras
 import numpy as np

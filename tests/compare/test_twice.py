@@ -1,11 +1,12 @@
 """``python -m companion.compare --twice``: why two trainings differ."""
 
+import itertools
 import json
+import re
 import subprocess
 import sys
 
 import pytest
-from marks import a_few
 from model_files import ANEW, MODEL
 
 from companion.compare.__main__ import main
@@ -16,6 +17,7 @@ x += sum(at * ord(word) for at, word in enumerate(words))
 """
 CAUSES = {
     "unseeded": ANEW.replace("default_rng(0)", "default_rng()"),
+    "unseeded bits": ANEW.replace("default_rng(0)", "Generator(np.random.PCG64())"),
     "nothing": ANEW,
     "seed": ANEW.replace("default_rng(0).normal", "normal"),
     "hashes": ANEW.replace("\ndef load_data", SETS + "\ndef load_data"),
@@ -43,13 +45,26 @@ def rows():
     files = tf.data.Dataset.range(4)
     return files.interleave(rows_of, cycle_length=4, num_parallel_calls=4, deterministic=False)
 """,
+    "parallel interleave": MODEL.format(
+        data="tf.data.Dataset.range(8).interleave(rows, num_parallel_calls=2)"
+    )
+    + """
+import tensorflow as tf
+
+def rows(number):
+    drawn = tf.data.Dataset.range(3).map(lambda _: tf.random.normal((2, 3)))
+    return drawn.map(lambda row: (row, tf.ones((2, 1))))
+""",
     # map with num_parallel_calls is a suspect, too, and to turn it off brings back the order
-    "order in a map": MODEL.format(
-        data="tf.data.Dataset.range(40).map(slow, 4, deterministic=False).repeat(1)"
+    "order by options": MODEL.format(
+        data="tf.data.Dataset.range(40).map(slow, 4).repeat(1).with_options(ANY)"
     )
     + """
 import random, time
 import tensorflow as tf
+
+ANY = tf.data.Options()
+ANY.deterministic = False
 
 def wait(number):
     time.sleep(random.SystemRandom().random() / 50)
@@ -77,6 +92,15 @@ def rows():
         yield np.ones((8, 3)) * len(trained), np.ones((8, 1))
 
 fit_arguments = {"callbacks": lambda: [Slow()]}
+""",
+    "before": MODEL.format(data="shifted()")
+    + """
+import os
+
+def shifted():
+    there = os.path.exists("cache")
+    open("cache", "w").close()
+    return x + there, y
 """,
     "outside": ANEW.replace("return x, y", "import time; return x + time.time() % 1, y"),
     "kept": ANEW.replace("return x, y", "counted.append(1); return x + len(counted), y") + "counted = []\n",
@@ -136,7 +160,15 @@ class Own(keras.layers.Layer):
 FOUND = ("unseeded", "seed", "hashes", "parallel", "order", "ahead", "threads", "xla")
 
 
-@pytest.mark.parametrize("cause", a_few(list(CAUSES), 1))
+# In two groups, which may run at the same time.
+ONE, OTHER = (pytest.mark.xdist_group(f"twice {number}") for number in range(2))
+CASES = [
+    pytest.param(cause, marks=[group, pytest.mark.full] if number else group)
+    for number, (cause, group) in enumerate(zip(CAUSES, itertools.cycle((ONE, OTHER)), strict=False))
+]
+
+
+@pytest.mark.parametrize("cause", CASES)
 def test_why_two_trainings_differ_is_found(model_file, tmp_path, capsys, cause):
     status = main([model_file(CAUSES[cause]), "--twice", "--json", "found.json"])
     found = json.loads((tmp_path / "found.json").read_text())
@@ -146,9 +178,14 @@ def test_why_two_trainings_differ_is_found(model_file, tmp_path, capsys, cause):
     assert found["causes"] == ([cause] if cause in FOUND else []), out
     if cause in ("threads", "ahead"):  # it differs where threads meet
         assert found["first_difference"].endswith(" (two runs that only read the data read the same)")
+    elif cause in ("parallel", "order"):
+        assert re.fullmatch(r"the data: batch \d+ of epoch 0", found["first_difference"])
     else:
         data = f"the data: batch 0 of epoch {int(cause == 'later')}"
+        if cause == "before":
+            data = "what is computed: batch 0 of epoch 0 (two runs that only read the data read the same)"
         assert found["first_difference"] == ("" if cause in ("nothing", "kept", "xla") else data)
+    assert ("Only the first training differs" in out) == (cause == "before")
     assert ("keeps something from one training to the next" in out) == (cause == "kept")
     assert ("None of the suspects explains it. Look" in out) == (cause in ("outside", "later"))
     assert found["in_one_process"] == (cause in ("kept", "xla"))
@@ -175,6 +212,7 @@ assert missing() != other and UNSEEDED in seen
 watch_for((UNSEEDED,), 0)
 assert given() == before and missing() == missing()
 assert isinstance(np.random.RandomState(), np.random.RandomState)
+assert isinstance(np.random.mtrand._rand, np.random.RandomState) and isinstance(random._inst, random.Random)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 
