@@ -91,6 +91,11 @@ def test_under_a_strategy_all_copies_are_those_of_fit(strategy, tried):
             "optimizer=lambda: keras.optimizers.SGD(gradient_accumulation_steps=2)",
             "MirroredStrategy with gradient_accumulation_steps: .fit itself fails there",
         ),
+        (
+            "optimizer=lambda: keras.optimizers.SGD(use_ema=True, ema_overwrite_frequency=2)",
+            "MirroredStrategy with ema_overwrite_frequency: .fit itself fails there",
+        ),
+        ("compiled={'jit_compile': True}", "with jit_compile=True: .fit itself fails there"),
         ("compiled={'steps_per_execution': 4}", "with steps_per_execution: .fit itself fails there"),
         ("batch_size=9", "the replicas get 4 and 5 rows of the first batch, and .fit itself fails there"),
     ],
@@ -112,6 +117,13 @@ def test_a_model_from_outside_the_scope_is_refused():
     model = small_model()
     strategy = tf.distribute.OneDeviceStrategy("CPU:0")
     with strategy.scope(), pytest.raises(ValueError, match="not made in the scope of the OneDeviceStrategy"):
+        fit_by_hand(model, *ROWS)
+
+
+def test_a_strategy_that_is_not_known_is_refused():
+    with tf.distribute.experimental.CentralStorageStrategy().scope():
+        model = small_model()
+    with pytest.raises(ValueError, match="under CentralStorageStrategy, and this loop knows"):
         fit_by_hand(model, *ROWS)
 
 

@@ -16,8 +16,9 @@ FEW = 3  # where their cause is printed too
 UNREPEATABLE = (
     "But .fit does not equal itself either when it trains again, so this says nothing about the loop: "
     "something changes from one training to the next. Look for data or callbacks that keep a state, or draw "
-    "numbers without a seed. Give them as functions: then they are made anew for each training. For a model "
-    "in a file, python -m companion.compare --twice finds out what it is."
+    "numbers without a seed. Give them as functions: then they are made anew for each training. Under a "
+    "strategy, .fit reads ahead from a Python generator: give a Dataset. For a model in a file, python -m "
+    "companion.compare --twice finds out what it is."
 )
 
 

@@ -123,8 +123,12 @@ def variables_of_attributes(model: keras.Model) -> list[Any]:
 
 
 def _known(model: keras.Model) -> list[Any]:
-    optimizer = model.optimizer.variables if model.optimizer is not None else []
-    return [*model.variables, *model.metrics_variables, *optimizer]
+    optimizer = getattr(model, "optimizer", None)  # an own `compile` may set none
+    return [
+        *model.variables,
+        *model.metrics_variables,
+        *(optimizer.variables if optimizer is not None else []),
+    ]
 
 
 def _others(model: keras.Model) -> list[tuple[str, Any]]:

@@ -79,15 +79,24 @@ def _refuse_strategy(model: keras.Model) -> None:
         several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
         name = "MultiWorkerMirroredStrategy" if several else kind.__name__
         raise ValueError(
-            f"model {model.name!r} is under {name}, which trains in several processes or on a TPU: "
+            f"model {model.name!r} is under {name}, and this loop knows what .fit does under "
+            "OneDeviceStrategy and MirroredStrategy only: use one of these, or .fit"
+            if kind is tf.distribute.experimental.CentralStorageStrategy
+            else f"model {model.name!r} is under {name}, which trains in several processes or on a TPU: "
             "this loop and .fit can be compared in one process only; use OneDeviceStrategy or "
             "MirroredStrategy, or .fit"
         )
     told = f"model {model.name!r} is under {kind.__name__} with"
-    if kind is tf.distribute.MirroredStrategy and model.optimizer.gradient_accumulation_steps:
-        raise ValueError(f"{told} gradient_accumulation_steps: .fit itself fails there, so leave out one")
-    if replicas > 1 and model.steps_per_execution > 1:
-        raise ValueError(f"{told} steps_per_execution: .fit itself fails there, so leave out one")
+    optimizer, mirrored = model.optimizer, kind is tf.distribute.MirroredStrategy
+    fails = {
+        "gradient_accumulation_steps": mirrored and optimizer.gradient_accumulation_steps,
+        "ema_overwrite_frequency": mirrored and optimizer.use_ema and optimizer.ema_overwrite_frequency,
+        "steps_per_execution": replicas > 1 and model.steps_per_execution > 1,
+        "jit_compile=True": replicas > 1 and model.jit_compile and not model.run_eagerly,
+    }
+    for name, is_set in fails.items():
+        if is_set:
+            raise ValueError(f"{told} {name}: .fit itself fails there, so leave out one")
 
 
 def most_epochs(epochs: int) -> int:

@@ -28,7 +28,8 @@ class Outcomes:
         self.why = {}
 
     def pytest_runtest_logreport(self, report):
-        if report.when == "call" and not report.skipped:
+        by_chance = hasattr(report, "wasxfail")  # Keras expects it to fail: .fit there has no seed
+        if report.when == "call" and not report.skipped and not by_chance:
             lines = str(report.longrepr).strip().splitlines() if report.failed else [""]
             name = re.sub(r"0x[0-9a-f]+", "0x", report.nodeid.rpartition("src/")[2])  # an address
             self.why[name] = lines[-1]
