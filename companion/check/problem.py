@@ -167,7 +167,8 @@ class Reference:
         self.history = self.recording.history
         recording = self.recording
         forwards = [event for event in recording.events if isinstance(event, Forward)]
-        self.updates = [event for event in recording.events if isinstance(event, Update)]
+        # With use_ema, the end of .fit assigns weights too, which is no step.
+        self.updates = [event for event in recording.events if isinstance(event, Update) and event.settings]
         rows = [forward.rows for forward in forwards if forward.rows is not None]
         steps = len(rows) // len(self.history)  # a callback may have stopped it early
         self.batches = [rows[at : at + steps] for at in range(0, len(rows), steps)]

@@ -357,7 +357,7 @@ def test_a_short_batch_may_divide_unevenly_among_replicas(tmp_path, rows, reduct
     assert not one.unknown
     # the script divides the sum of the losses by the number of batches
     assert {mistake.name for mistake in one.mistakes} == {*named, "plain-mean-over-batches"}
-    by_parts = any("does not divide evenly among the 2 replicas" in told for told in one.training.assumed)
+    by_parts = any("the 2 replicas take their parts of a batch" in told for told in one.training.assumed)
     assert by_parts == (loss not in (WHOLE, AVERAGE))
 
 
@@ -381,6 +381,92 @@ def test_what_a_loop_under_a_strategy_prints_belongs_to_its_epoch(tmp_path, devi
     file.write_text(head.replace("losses = []\n", "").replace("size=(40, 4)", "size=(36, 4)") + added)
     (one,) = check_script(str(file)).trainings
     assert (one.verdict.verdict, one.shown.name, len(one.shown.values)) == ("close", "loss", 3)
+
+
+@pytest.mark.parametrize(
+    ("loss", "named"),
+    a_few([("errors", []), ("errors / 2", ["loss-scaled-by-replicas"])], 1),
+)
+def test_replicas_may_draw_and_take_means_over_their_rows(tmp_path, loss, named):
+    inside = "keras.layers.BatchNormalization(), keras.layers.Dense(8), keras.layers.Dropout(0.3), "
+    text = STRATEGY.format(devices=TWO, reduction="", loss=loss)
+    file = tmp_path / "script.py"
+    file.write_text(text.replace("keras.layers.Dense(1)", inside + "keras.layers.Dense(1)"))
+    (one,) = check_script(str(file)).trainings
+    assert ([mistake.name for mistake in one.mistakes], one.unknown) == (named, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "evidence", "line"),
+    a_few(
+        [
+            (("loss = errors", "loss = errors + sum(model.losses)"), "contains 2 times", "sum(model.losses)"),
+            (
+                ("loss = errors", "loss = errors + tf.nn.scale_regularization_loss(sum(model.losses)) / 2"),
+                "contains 0.5 times",
+                "sum(model.losses)",
+            ),
+            (('reduce("SUM"', 'reduce("MEAN"'), "divided by the 2 replicas once more", "losses.append("),
+        ],
+        2,
+    ),
+)
+def test_penalties_and_reports_of_replicas_may_be_scaled_wrongly(tmp_path, change, evidence, line):
+    text = STRATEGY.format(devices=TWO, reduction="", loss="errors").replace(*change)
+    if "losses" in change[1]:
+        text = text.replace("Dense(1)", 'Dense(1, kernel_regularizer="l2")')
+    file = tmp_path / "script.py"
+    file.write_text(text)
+    (one,) = check_script(str(file)).trainings
+    named = {mistake.name: mistake for mistake in one.mistakes}
+    assert evidence in named["loss-scaled-by-replicas"].evidence
+    assert line in named["loss-scaled-by-replicas"].code
+
+
+LOGICAL = "tf.config.set_logical_device_configuration"
+OLD = "tf.config.experimental.set_virtual_device_configuration"
+
+
+@pytest.mark.parametrize(
+    ("devices", "configure"),
+    a_few([("", LOGICAL), ('[one.name for one in tf.config.list_logical_devices("CPU")]', OLD)], 1),
+)
+def test_without_devices_a_strategy_takes_the_logical_ones(tmp_path, devices, configure):
+    text = STRATEGY.format(devices=devices, reduction=ALONE, loss="tf.reduce_mean(errors)")
+    file = tmp_path / "script.py"
+    file.write_text(text.replace(LOGICAL, configure))
+    (one,) = check_script(str(file)).trainings
+    assert [mistake.name for mistake in one.mistakes] == ["loss-scaled-by-replicas"]
+
+
+def test_a_script_may_call_fit_under_its_strategy_too(tmp_path):
+    text = STRATEGY.format(devices=TWO, reduction="", loss="errors")
+    more = """
+with strategy.scope():
+    other = keras.models.clone_model(model)
+    other.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError())
+other.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0)
+other.evaluate(x, y, verbose=0)
+other.predict(x, verbose=0)
+"""
+    file = tmp_path / "script.py"
+    file.write_text(text + more)
+    check = check_script(str(file))
+    assert check.error is None
+    (one,) = check.trainings
+    assert (one.verdict.verdict, one.training.fit is not None) == ("close", True)
+
+
+@pytest.mark.parametrize("finalized", [False, True])
+def test_with_use_ema_fit_ends_with_the_averages(tmp_path, finalized):
+    text = STRATEGY.format(devices='["CPU:0"]', reduction="", loss="errors")
+    text = text.replace("SGD(0.1)", "SGD(0.1, use_ema=True)")
+    file = tmp_path / "script.py"
+    last = "optimizer.finalize_variable_values(model.trainable_variables)\n" * finalized
+    file.write_text(text + last)
+    (one,) = check_script(str(file)).trainings
+    assert [finding.difference.what for finding in one.unknown] == ([] if finalized else ["weights"])
+    assert (one.verdict.verdict == "close") == finalized
 
 
 def test_replicas_in_turn_get_the_rows_that_tensorflow_gives_them():

@@ -107,8 +107,18 @@ class Followed:
         self.events.append(Update(self.last, now, values, optimizer, settings, {}, place, made))
         self.last = now
 
-    def divides_unevenly(self) -> bool:
-        """Return whether replicas of a strategy got different numbers of rows of a batch."""
+    def depends_on_parts(self) -> bool:
+        """Return whether a step under a strategy differs from one on the whole batch, if it is right.
+
+        It does if the replicas have different numbers of rows, if numbers are drawn in each, or if
+        a layer takes means over the rows.
+        """
+        drawn_or_means = any(
+            isinstance(layer, keras.layers.BatchNormalization) or hasattr(layer, "seed_generator")
+            for layer in with_layers(self.model)
+        )
+        if drawn_or_means and self.of_replicas:
+            return True
         sizes = [
             {
                 0 if one.rows is None else len(one.rows)

@@ -6,10 +6,14 @@ gradients.
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
+
+from companion.check.recording.patches import definer, replaced
 
 Turn = Callable[[int, int], contextlib.AbstractContextManager[None]]
 
@@ -30,25 +34,27 @@ class InTurn(tf.distribute.OneDeviceStrategy):
         The number of replicas.
     turn : callable
         Its context is entered while a replica runs; it gets the index of the replica and how many there are.
+    takes_whole : callable
+        Whether one replica takes each batch as a whole now: in a call of ``.fit``, which is not judged.
     """
 
-    def __init__(self, replicas: int, turn: Turn) -> None:
+    def __init__(self, replicas: int, turn: Turn, takes_whole: Callable[[], bool]) -> None:
         super().__init__("CPU:0")
-        self._replicas, self._turn = replicas, turn
+        self._replicas, self._turn, self._takes_whole = replicas, turn, takes_whole
 
     @property
     def num_replicas_in_sync(self) -> int:
         """How many replicas there are."""
-        return self._replicas
+        return 1 if self._takes_whole() else self._replicas
 
     def run(self, fn: Callable, args: Any = (), kwargs: Any = None, options: Any = None) -> Any:
         """Run `fn` for each replica, on its parts; return what they return, by replica."""
-        results = []
-        for number in range(self._replicas):
+        results, replicas = [], self.num_replicas_in_sync
+        for number in range(replicas):
             own_args, own_kwargs = (_part(given, number) for given in (tuple(args), dict(kwargs or {})))
-            with self._turn(number, self._replicas):
+            with self._turn(number, replicas):
                 results.append(super().run(fn, own_args, own_kwargs, options))
-        return results[0] if self._replicas == 1 else tf.nest.map_structure(lambda *of: Parts(of), *results)
+        return results[0] if replicas == 1 else tf.nest.map_structure(lambda *of: Parts(of), *results)
 
     def reduce(self, reduce_op: Any, value: Any, axis: int | None) -> Any:
         """Add up, or average, the values of all replicas."""
@@ -73,12 +79,14 @@ class InTurn(tf.distribute.OneDeviceStrategy):
 
     def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
         """Return the batches of a Dataset, each in parts."""
-        return dataset if self._replicas == 1 else Distributed(dataset, self._replicas, divided=True)
+        replicas = self.num_replicas_in_sync
+        return dataset if replicas == 1 else Distributed(dataset, replicas, divided=True)
 
     def distribute_datasets_from_function(self, dataset_fn: Callable, options: Any = None) -> Any:
         """Return the batches of the Dataset that a function makes for the replicas."""
-        dataset = dataset_fn(tf.distribute.InputContext(1, 0, self._replicas))
-        return dataset if self._replicas == 1 else Distributed(dataset, self._replicas, divided=False)
+        replicas = self.num_replicas_in_sync
+        dataset = dataset_fn(tf.distribute.InputContext(1, 0, replicas))
+        return dataset if replicas == 1 else Distributed(dataset, replicas, divided=False)
 
 
 class Distributed:
@@ -141,17 +149,49 @@ def rows_of_a_part(rows: int, replicas: int) -> int:
 
 @contextlib.contextmanager
 def strategies_in_turn(turn: Turn) -> Iterator[None]:
-    """Let a ``MirroredStrategy`` made in the ``with`` block be one `InTurn`, and need no logical devices."""
-    mirrored, config = tf.distribute.MirroredStrategy, tf.config.set_logical_device_configuration
+    """Let strategies made in the ``with`` block be `InTurn`, as on the logical devices that are asked for.
+
+    TensorFlow has started, so none can be made any more.
+    """
+    processors = [1]  # logical ones; the last number counts
+    inside: list[str] = []  # the methods of Keras that run
+
+    def configured(original: Callable, device: Any, logical_devices: Sequence[Any]) -> None:
+        processors.append(len(logical_devices) if device.device_type == "CPU" else processors[-1])
+
+    def logical_devices(original: Callable, device_type: str | None = None) -> list[Any]:
+        if device_type not in (None, "CPU"):
+            return original(device_type)
+        return [tf.config.LogicalDevice(f"/device:CPU:{number}", "CPU") for number in range(processors[-1])]
+
+    def takes_whole(name: str, original: Callable, model: Any, *args: Any, **kwargs: Any) -> Any:
+        inside.append(name)
+        try:
+            return original(model, *args, **kwargs)
+        finally:
+            inside.pop()
 
     class Mirrored(InTurn):
         def __init__(self, devices: Sequence[str] | None = None, cross_device_ops: Any = None) -> None:
-            super().__init__(len(devices) if devices else 1, turn)
+            super().__init__(len(devices) if devices else processors[-1], turn, lambda: bool(inside))
 
-    tf.distribute.MirroredStrategy = Mirrored
-    # TensorFlow has started, so no device can be made any more.
-    tf.config.set_logical_device_configuration = lambda device, logical_devices: None
-    try:
+    class OnOne(InTurn):
+        def __init__(self, device: str) -> None:
+            super().__init__(1, turn, lambda: bool(inside))
+
+    old = tf.config.experimental
+    with contextlib.ExitStack() as stack:
+        for owner, name in (
+            (tf.config, "set_logical_device_configuration"),
+            (old, "set_virtual_device_configuration"),
+        ):
+            stack.enter_context(replaced(owner, name, configured))
+        for owner in (tf.config, old):
+            stack.enter_context(replaced(owner, "list_logical_devices", logical_devices))
+        for name in ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch"):
+            owner = definer(keras.Model, name)
+            stack.enter_context(replaced(owner, name, functools.partial(takes_whole, name)))
+        for name, kind in (("MirroredStrategy", Mirrored), ("OneDeviceStrategy", OnOne)):
+            stack.callback(setattr, tf.distribute, name, getattr(tf.distribute, name))
+            setattr(tf.distribute, name, kind)
         yield
-    finally:
-        tf.distribute.MirroredStrategy, tf.config.set_logical_device_configuration = mirrored, config

@@ -1,7 +1,7 @@
 """Where does the gradient of each update come from? Explain it by the gradients of loss and penalty."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from companion.check.rules.findings import (
     flat,
     largest_difference,
 )
+from companion.check.rules.places import line_with_sign
 from companion.check.steps import Step
 
 NOISE = 1e-5  # of a gradient, relative to its length: 2e-7 was measured
+OVER_ROWS = ("sum-instead-of-mean", "divided-by-all-rows", "divided-by-batch-size")
 COEFFICIENT = 1e-3  # noise of a factor that is found for it
 
 
@@ -173,7 +175,13 @@ def _judge(case: Case, all_of: list[Explanation]) -> list[Finding] | None:
         if times is None:
             continue
         for name, told in rule.names:
-            found.append(_finding(name, case, wrong, told.format(scale=scales[wrong], rows=rows[wrong])))
+            text = told.format(scale=scales[wrong], rows=rows[wrong])
+            if name in OVER_ROWS and case.recording.replicas > 1:
+                text += (
+                    f"; in a replica, divide by its rows and by the {case.recording.replicas} replicas, as "
+                    "tf.nn.compute_average_loss(losses) does"
+                )
+            found.append(_finding(name, case, wrong, text))
         return found + _penalty_findings(case, times)
     return None
 
@@ -255,8 +263,8 @@ def _of_replicas(replicas: int, constant: float) -> str:
         )
     if replicas > 1 and np.isclose(constant, 1 / replicas, rtol=COEFFICIENT):
         return (
-            f": in a replica, losses of keras.losses are divided by the {replicas} replicas already; do not "
-            "divide them again"
+            f": in a replica, losses of keras.losses and tf.nn.compute_average_loss divide by the {replicas} "
+            "replicas already; do not divide again"
         )
     return ""
 
@@ -317,7 +325,16 @@ def _penalty_findings(case: Case, times: float) -> list[Finding]:
     told = f"your gradient contains {times:g} times the gradient of model.losses, but .fit takes it once"
     if times == 0:
         told = "your gradient lacks the gradient of model.losses, the penalty, which .fit adds"
-    return [_finding(name, case, 0, told)]
+    replicas = case.recording.replicas
+    why = ""
+    if replicas > 1 and np.isclose(times, replicas, rtol=COEFFICIENT):
+        why = f"each of the {replicas} replicas adds the whole penalty: divide it by the replicas"
+    elif replicas > 1 and np.isclose(times, 1 / replicas, rtol=COEFFICIENT):
+        why = f"it is divided by the {replicas} replicas once too often: divide it once"
+    if not why:
+        return [_finding(name, case, 0, told)]
+    found = _finding("loss-scaled-by-replicas", case, 0, f"{told}; {why} (tf.nn.scale_regularization_loss)")
+    return [replace(found, place=found.place and line_with_sign(found.place, "penalty of replicas"))]
 
 
 def fit_gradient(case: Case, number: int) -> list[np.ndarray]:

@@ -25,6 +25,11 @@ SIGNS = {
     "gradients-clipped": (r"clip", r"norm"),
     "penalty-twice": (r"\.losses\b",),
     "penalty-scaled": (r"l2_loss|\.losses\b|reduce_sum\(.*square",),
+    "penalty of replicas": (
+        r"scale_regularization_loss",
+        r"add_n\(|sum\(.*loss|penalt",
+        r"\.losses\b",
+    ),
     "schedule-late": (r"\.learning_rate(\.assign\(|\s*=[^=])", r"\blr\b.*=[^=]"),
     "schedule-missing": (r"optimizers\.\w+\(",),
     "frozen-updated": (r"=.*\.(trainable_)?(variables|weights)\b",),

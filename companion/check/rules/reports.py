@@ -180,6 +180,14 @@ def _rules(case: Case, explanations: list[Explanation] | None) -> Iterator[Rule]
     differentiated = [float(np.mean(step.gradient.target)) for step in case.steps]
     if explanations is not None and not explained:  # what the tape differentiates is not known, but was seen
         yield from _of_losses(case, case.steps, differentiated, (), "")
+    replicas = case.recording.replicas
+    if replicas > 1:
+        told = (
+            f", divided by the {replicas} replicas once more: the loss in a replica is divided already, so "
+            "add up those of all replicas"
+        )
+        once_more = [loss / replicas for loss in differentiated]
+        yield from _of_losses(case, case.steps, once_more, ("loss-scaled-by-replicas",), told)
     if case.problem.replicas > 1 and np.isfinite(differentiated).all():
         told = ", in which each replica's part counts alike"
         for rule in _of_losses(case, case.steps, differentiated, (), told):

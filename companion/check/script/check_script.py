@@ -20,11 +20,11 @@ from companion.check.learner.lines import line_of_thread, own_place, text_of
 from companion.check.learner.script import ExitedAtOnceError, as_main, run_script
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import Reference
-from companion.check.recording.events import Gradient
+from companion.check.recording.events import Gradient, Update
 from companion.check.recording.recorder import hooked
 from companion.check.recording.script_watcher import ScriptWatcher, Stopped
 from companion.check.replay import Replay, take
-from companion.check.rules.findings import ROWS, Divergence, Finding
+from companion.check.rules.findings import REPORT, ROWS, Divergence, Finding
 from companion.check.rules.places import (
     line_of_labels,
     line_of_list,
@@ -228,10 +228,10 @@ def judged_with_replicas(
 ) -> TrainingCheck:
     """Compare a training with ``.fit``, or with ``.fit`` under the loop's strategy if that explains more.
 
-    The two differ only where a batch divides unevenly among the replicas.
+    See `Network.depends_on_parts`.
     """
     problem = training.problem
-    if training.network.divides_unevenly():
+    if training.network.depends_on_parts():
         divided = training.problem = replace(problem, replicas=training.recording.replicas)
         by_parts = judged(training, watcher, names, printed)
         training.problem = problem
@@ -245,8 +245,8 @@ def judged_with_replicas(
         if unexplained(by_parts) <= unexplained(as_a_whole):
             training.problem = divided
             training.assumed.append(
-                f"a batch does not divide evenly among the {training.recording.replicas} replicas: as .fit "
-                "under a strategy does, each update is held to the mean of the means of their parts"
+                f"the {training.recording.replicas} replicas take their parts of a batch: each update is "
+                "held to the mean of the means of these, as .fit under a strategy makes it"
             )
             return by_parts
         return as_a_whole
@@ -289,6 +289,7 @@ def judged(
         kept = [finding for finding in diagnosis.findings if finding.stage != ROWS]
         drawn = [] if training.fit is None else [drawn_at_random(training, diagnosis)]
         diagnosis = replace(diagnosis, findings=drawn + kept)
+    diagnosis = replace(diagnosis, findings=[*diagnosis.findings, *averaged_at_the_end(training, reference)])
     fit = None if own_fit else training.fit
     if fit is not None and shown is not None and shown.length not in (0, fit.arguments["epochs"]):
         more = f"the loop runs for {count_of(shown.length, 'epoch')} and .fit for {fit.arguments['epochs']}"
@@ -298,6 +299,22 @@ def judged(
             "the loss that the script reports was not judged: it was not seen in a list, a metric or print"
         )
     return told_of(training, reference, diagnosis, shown, notes)
+
+
+def averaged_at_the_end(training: Training, reference: Reference) -> list[Finding]:
+    """Return what differs if ``.fit`` ends with averages of the weights, and the loop does not."""
+    last = next((one for one in reversed(reference.recording.events) if isinstance(one, Update)), None)
+    if last is None or last.settings or training.network.is_cut:
+        return []
+    mine, fit = (one.trained(one.end) for one in (training.recording, reference.recording))
+    noise = reference.noise
+    if all(np.allclose(a, b, rtol=noise, atol=noise, equal_nan=True) for a, b in zip(mine, fit, strict=True)):
+        return []
+    told = (
+        "with use_ema=True, .fit ends by putting the averages of the weights in their place, and your loop "
+        "does not: call optimizer.finalize_variable_values(model.trainable_variables) after the last epoch"
+    )
+    return [Finding("", REPORT, Divergence("weights", training.problem.epochs - 1, None), told)]
 
 
 def about_outputs(training: Training, replay: Replay) -> list[str]:

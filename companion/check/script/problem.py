@@ -13,6 +13,7 @@ import tensorflow as tf
 from companion.check.problem import Problem, over_replicas
 from companion.check.recording.events import State
 from companion.check.recording.rows import RowNumbers
+from companion.check.recording.strategy import rows_of_a_part
 from companion.check.replay import take
 from companion.errors import UserError
 
@@ -29,8 +30,15 @@ class Delegate(keras.Model):
         self.network, self.replicas = network, replicas
 
     def call(self, x: Any, training: bool | None = None) -> Any:
-        """Call the script's network."""
-        return self.network(x, training=training)
+        """Call the script's network, in a training once for the part of each replica."""
+        if self.replicas == 1 or not training:
+            return self.network(x, training=training)
+        size = rows_of_a_part(tf.shape(tf.nest.flatten(x)[0])[0], self.replicas)
+        outputs = [
+            self.network(tf.nest.map_structure(lambda one, at=at: one[at : at + size], x), training=training)
+            for at in [number * size for number in range(self.replicas)]
+        ]
+        return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *outputs)
 
     def compute_loss(
         self,
