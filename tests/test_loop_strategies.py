@@ -123,7 +123,7 @@ def test_a_model_from_outside_the_scope_is_refused():
 def test_a_strategy_that_is_not_known_is_refused():
     with tf.distribute.experimental.CentralStorageStrategy().scope():
         model = small_model()
-    with pytest.raises(ValueError, match="under CentralStorageStrategy, and this loop knows"):
+    with pytest.raises(ValueError, match="under CentralStorageStrategy, but this loop knows only"):
         fit_by_hand(model, *ROWS)
 
 

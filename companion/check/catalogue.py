@@ -361,8 +361,8 @@ FURTHER: dict[str, Known] = {
     ),
     "loss-scaled-by-replicas": Known(
         "The loss in each replica of the strategy is scaled wrongly",
-        "Divide a loss of your own by strategy.num_replicas_in_sync, once; keras.losses divide already. "
-        "Report the sum over the replicas.",
+        "Divide your own loss and penalty once by strategy.num_replicas_in_sync; keras.losses divides "
+        "already. Report the sum over the replicas.",
         REPLICAS,
     ),
     "labels-of-other-rows": Known(

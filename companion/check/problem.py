@@ -56,8 +56,8 @@ class Problem:
     callbacks : callable
         Makes the callbacks of ``.fit``.
     replicas : int
-        Of the strategy under which ``.fit`` trains: its updates use the mean of the means of their parts
-        of a batch.
+        How many train under the strategy of ``.fit``: an update takes the mean of the means over their
+        parts of a batch.
     """
 
     title: str
@@ -131,9 +131,9 @@ def over_replicas(loss_of: Callable[[Any], tf.Tensor], rows: Any, replicas: int)
     Parameters
     ----------
     loss_of : callable
-        Gives the loss, from a weight for each row, or None.
+        Returns the loss; takes None, or a weight for each row.
     rows : int
-        How many the batch has.
+        The number of rows of the batch.
     replicas : int
         Each takes the mean over its part; a short batch may divide unevenly.
     """
@@ -167,7 +167,7 @@ class Reference:
         self.history = self.recording.history
         recording = self.recording
         forwards = [event for event in recording.events if isinstance(event, Forward)]
-        # With use_ema, the end of .fit assigns weights too, which is no step.
+        # With use_ema, .fit assigns weights at its end: that is no step.
         self.updates = [event for event in recording.events if isinstance(event, Update) and event.settings]
         rows = [forward.rows for forward in forwards if forward.rows is not None]
         steps = len(rows) // len(self.history)  # a callback may have stopped it early

@@ -146,13 +146,13 @@ def _states(
     }
     found.append(
         State(
-            "what the model, its layers, losses and metrics are set to",
+            "the settings of the model, its layers, losses and metrics",
             ", ".join(
                 f"{name.partition(' ')[2]} {after['settings'][name]} instead of {value}"
                 for name, value in made.items()
             ),
-            "load_model makes them from get_config(): return each argument there; keep a number that changes "
-            "in a variable (add_weight).",
+            "load_model makes them from get_config(): return each argument there; make a changing number a "
+            "variable (add_weight).",
         )
     )
     if before["seeds"]:
@@ -165,8 +165,8 @@ def _states(
         )
     again = batches[-1] != batches[0]  # a new process begins with the order of the first epoch
     cure = (
-        "Shuffle, and draw in map, by a seed that depends on the number of the epoch; put layers that draw "
-        "into the model."
+        "Shuffle, and draw in map, with a seed that depends on the number of the epoch; move random layers "
+        "to the model."
     )
     if steps:
         cure = (

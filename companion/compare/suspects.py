@@ -176,7 +176,7 @@ def _seeds(watch: Callable[[str], bool], seed: int) -> None:
         def make(self: Any, *given: Any, kind: Any = kind, **named: Any) -> None:
             seeded(functools.partial(kind.__init__, self), *given, **named)
 
-        # What was made before is an instance, too: libraries ask this of the global generator.
+        # Libraries ask isinstance() of the global generator, which the old class made.
         def is_one(_: type, one: Any, kind: Any = kind) -> bool:
             return isinstance(one, kind)
 

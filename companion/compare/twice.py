@@ -170,7 +170,7 @@ def _first_difference(comparison: FitComparison, options: argparse.Namespace) ->
                 return f"the data: batch {number} of epoch {at}"
         if len(first) != len(second):
             return f"the data: epoch {at} has {len(first)} batches, then {len(second)}"
-    return f"{computed} (two runs that only read the data read the same)"
+    return f"{computed} (two runs without training read the same data)"
 
 
 def print_causes(report: Report, causes: Causes) -> None:
@@ -202,9 +202,9 @@ def print_causes(report: Report, causes: Causes) -> None:
         report.print("Only with all of these turned off are the trainings the same.")
     if causes.first_alone:
         report.print(
-            "Only the first training differs; all others agree, with no suspect turned off. So the first one "
-            "left something behind that the others read, such as a file that it wrote; or they agree by "
-            "chance. Remove what it left, and try again."
+            "Only the first training differs; all others agree, though no suspect was off. Either the first "
+            "one left something that the others read, such as a file, or they agree by chance. Remove what "
+            "it left, and try again."
         )
     elif not causes.found and causes.in_one_process:
         report.print(

@@ -18,7 +18,7 @@ UNREPEATABLE = (
     "something changes from one training to the next. Look for data or callbacks that keep a state, or draw "
     "numbers without a seed. Give them as functions: then they are made anew for each training. Under a "
     "strategy, .fit reads ahead from a Python generator: give a Dataset. For a model in a file, python -m "
-    "companion.compare --twice finds out what it is."
+    "companion.compare --twice finds out what changes."
 )
 
 

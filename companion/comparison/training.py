@@ -123,7 +123,7 @@ def variables_of_attributes(model: keras.Model) -> list[Any]:
 
 
 def _known(model: keras.Model) -> list[Any]:
-    optimizer = getattr(model, "optimizer", None)  # an own `compile` may set none
+    optimizer = getattr(model, "optimizer", None)  # its own `compile` may set none
     return [
         *model.variables,
         *model.metrics_variables,

@@ -75,8 +75,8 @@ def build_under_strategy(model: keras.Model, batches: Pipeline) -> None:
     if len(rows) > 1:
         raise ValueError(
             f"the replicas get {' and '.join(map(str, sorted(rows)))} rows of the first batch, and .fit "
-            "itself fails there: in training and validation, let the first batch have a multiple of "
-            f"{strategy.num_replicas_in_sync} rows"
+            "itself fails there: in training and validation, make the first batch's rows a multiple of "
+            f"{strategy.num_replicas_in_sync}"
         )
     if all(isinstance(part, tf.distribute.DistributedValues) for part in parts):
         batch = strategy.reduce("MEAN", batch, axis=None)  # only its shapes and types are needed

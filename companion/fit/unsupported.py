@@ -79,8 +79,8 @@ def _refuse_strategy(model: keras.Model) -> None:
         several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
         name = "MultiWorkerMirroredStrategy" if several else kind.__name__
         raise ValueError(
-            f"model {model.name!r} is under {name}, and this loop knows what .fit does under "
-            "OneDeviceStrategy and MirroredStrategy only: use one of these, or .fit"
+            f"model {model.name!r} is under {name}, but this loop knows only .fit under "
+            "OneDeviceStrategy and MirroredStrategy: use one of these, or .fit"
             if kind is tf.distribute.experimental.CentralStorageStrategy
             else f"model {model.name!r} is under {name}, which trains in several processes or on a TPU: "
             "this loop and .fit can be compared in one process only; use OneDeviceStrategy or "

@@ -115,7 +115,7 @@ class Slower(keras.callbacks.Callback):
         self._step += 1
         self.model.optimizer.learning_rate = 0.1 / self._step
 """,
-                ["what the model, its layers, losses and metrics are set to", "the callback Slower"],
+                ["the settings of the model, its layers, losses and metrics", "the callback Slower"],
             ),
             (
                 """

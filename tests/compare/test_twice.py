@@ -55,7 +55,7 @@ def rows(number):
     drawn = tf.data.Dataset.range(3).map(lambda _: tf.random.normal((2, 3)))
     return drawn.map(lambda row: (row, tf.ones((2, 1))))
 """,
-    # map with num_parallel_calls is a suspect, too, and to turn it off brings back the order
+    # map with num_parallel_calls is a suspect too: turning it off restores the order
     "order by options": MODEL.format(
         data="tf.data.Dataset.range(40).map(slow, 4).repeat(1).with_options(ANY)"
     )
@@ -177,13 +177,13 @@ def test_why_two_trainings_differ_is_found(model_file, tmp_path, capsys, cause):
     cause = cause.partition(" ")[0]
     assert found["causes"] == ([cause] if cause in FOUND else []), out
     if cause in ("threads", "ahead"):  # it differs where threads meet
-        assert found["first_difference"].endswith(" (two runs that only read the data read the same)")
+        assert found["first_difference"].endswith(" (two runs without training read the same data)")
     elif cause in ("parallel", "order"):
         assert re.fullmatch(r"the data: batch \d+ of epoch 0", found["first_difference"])
     else:
         data = f"the data: batch 0 of epoch {int(cause == 'later')}"
         if cause == "before":
-            data = "what is computed: batch 0 of epoch 0 (two runs that only read the data read the same)"
+            data = "what is computed: batch 0 of epoch 0 (two runs without training read the same data)"
         assert found["first_difference"] == ("" if cause in ("nothing", "kept", "xla") else data)
     assert ("Only the first training differs" in out) == (cause == "before")
     assert ("keeps something from one training to the next" in out) == (cause == "kept")

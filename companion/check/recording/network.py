@@ -108,10 +108,10 @@ class Followed:
         self.last = now
 
     def depends_on_parts(self) -> bool:
-        """Return whether a step under a strategy differs from one on the whole batch, if it is right.
+        """Return whether a step under a strategy differs from one on the whole batch, though it is right.
 
-        It does if the replicas have different numbers of rows, if numbers are drawn in each, or if
-        a layer takes means over the rows.
+        It does if the replicas have different numbers of rows, if each draws numbers, or if a layer
+        takes means over the rows.
         """
         drawn_or_means = any(
             isinstance(layer, keras.layers.BatchNormalization) or hasattr(layer, "seed_generator")

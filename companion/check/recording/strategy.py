@@ -143,15 +143,15 @@ def _divide(tensor: tf.Tensor, replicas: int) -> list[tf.Tensor]:
 
 
 def rows_of_a_part(rows: int, replicas: int) -> int:
-    """Return how many rows of a batch a replica gets; the last ones that get any may get fewer."""
+    """Return how many rows of a batch a replica gets; the last replicas may get fewer, or none."""
     return -(-rows // replicas)
 
 
 @contextlib.contextmanager
 def strategies_in_turn(turn: Turn) -> Iterator[None]:
-    """Let strategies made in the ``with`` block be `InTurn`, as on the logical devices that are asked for.
+    """Replace strategies made in the ``with`` block by `InTurn`, with the logical devices asked for.
 
-    TensorFlow has started, so none can be made any more.
+    TensorFlow has started, so it can make no devices.
     """
     processors = [1]  # logical ones; the last number counts
     inside: list[str] = []  # the methods of Keras that run

@@ -263,8 +263,8 @@ def _of_replicas(replicas: int, constant: float) -> str:
         )
     if replicas > 1 and np.isclose(constant, 1 / replicas, rtol=COEFFICIENT):
         return (
-            f": in a replica, losses of keras.losses and tf.nn.compute_average_loss divide by the {replicas} "
-            "replicas already; do not divide again"
+            f": in a replica, keras.losses and tf.nn.compute_average_loss divide by the {replicas} replicas "
+            "already; do not divide again"
         )
     return ""
 
@@ -330,7 +330,7 @@ def _penalty_findings(case: Case, times: float) -> list[Finding]:
     if replicas > 1 and np.isclose(times, replicas, rtol=COEFFICIENT):
         why = f"each of the {replicas} replicas adds the whole penalty: divide it by the replicas"
     elif replicas > 1 and np.isclose(times, 1 / replicas, rtol=COEFFICIENT):
-        why = f"it is divided by the {replicas} replicas once too often: divide it once"
+        why = f"the penalty is divided by the {replicas} replicas twice: divide it once"
     if not why:
         return [_finding(name, case, 0, told)]
     found = _finding("loss-scaled-by-replicas", case, 0, f"{told}; {why} (tf.nn.scale_regularization_loss)")

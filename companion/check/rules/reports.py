@@ -183,8 +183,8 @@ def _rules(case: Case, explanations: list[Explanation] | None) -> Iterator[Rule]
     replicas = case.recording.replicas
     if replicas > 1:
         told = (
-            f", divided by the {replicas} replicas once more: the loss in a replica is divided already, so "
-            "add up those of all replicas"
+            f", divided by the {replicas} replicas once more: each replica's loss is divided already, so "
+            "add up these losses"
         )
         once_more = [loss / replicas for loss in differentiated]
         yield from _of_losses(case, case.steps, once_more, ("loss-scaled-by-replicas",), told)

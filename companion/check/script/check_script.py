@@ -226,7 +226,7 @@ def heard(into: list[Printed], watcher: ScriptWatcher, clear: Callable[[], None]
 def judged_with_replicas(
     training: Training, watcher: ScriptWatcher, names: dict[str, Any], printed: Sequence[Printed]
 ) -> TrainingCheck:
-    """Compare a training with ``.fit``, or with ``.fit`` under the loop's strategy if that explains more.
+    """Compare a training with ``.fit``, under the loop's strategy if that explains as much or more.
 
     See `Network.depends_on_parts`.
     """
@@ -246,7 +246,7 @@ def judged_with_replicas(
             training.problem = divided
             training.assumed.append(
                 f"the {training.recording.replicas} replicas take their parts of a batch: each update is "
-                "held to the mean of the means of these, as .fit under a strategy makes it"
+                "compared with the mean of the means of the parts, as in .fit there"
             )
             return by_parts
         return as_a_whole
@@ -293,7 +293,7 @@ def judged(
     fit = None if own_fit else training.fit
     if fit is not None and shown is not None and shown.length not in (0, fit.arguments["epochs"]):
         more = f"the loop runs for {count_of(shown.length, 'epoch')} and .fit for {fit.arguments['epochs']}"
-        training.apart.append(f"{more}; the first {problem.epochs} are compared")
+        training.apart.append(f"{more}; compared: {count_of(problem.epochs, 'epoch')}")
     if shown is None and not training.drawn:
         notes.append(
             "the loss that the script reports was not judged: it was not seen in a list, a metric or print"
@@ -311,8 +311,8 @@ def averaged_at_the_end(training: Training, reference: Reference) -> list[Findin
     if all(np.allclose(a, b, rtol=noise, atol=noise, equal_nan=True) for a, b in zip(mine, fit, strict=True)):
         return []
     told = (
-        "with use_ema=True, .fit ends by putting the averages of the weights in their place, and your loop "
-        "does not: call optimizer.finalize_variable_values(model.trainable_variables) after the last epoch"
+        "with use_ema=True, .fit ends by replacing the weights with their averages, and your loop does "
+        "not: call optimizer.finalize_variable_values(model.trainable_variables) after the last epoch"
     )
     return [Finding("", REPORT, Divergence("weights", training.problem.epochs - 1, None), told)]
 
