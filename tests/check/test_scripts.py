@@ -315,7 +315,7 @@ AVERAGE = "tf.nn.compute_average_loss(errors, global_batch_size=8)"
             TWO,
             "",
             "errors / strategy.num_replicas_in_sync",
-            "0.5 times that of .fit: in a replica, losses of",
+            "0.5 times that of .fit: in a replica, keras.losses and",
         ),
         ('["CPU:0"]', ALONE, AVERAGE.replace("8", "16"), "0.5 times that of .fit"),
     ],
