@@ -1,0 +1,240 @@
+"""Scripts with a loop under a distribution strategy: what each replica must divide, and what is reported."""
+
+import subprocess
+import sys
+
+import pytest
+from marks import a_few
+
+from companion.check.script.check_script import check_script
+
+STRATEGY = """
+import keras
+import numpy as np
+import tensorflow as tf
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+y = x.sum(axis=1, keepdims=True)
+strategy = tf.distribute.MirroredStrategy({devices})
+with strategy.scope():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    optimizer = keras.optimizers.SGD(0.1)
+    loss_object = keras.losses.MeanSquaredError({reduction})
+
+
+def step(batch):
+    with tf.GradientTape() as tape:
+        errors = loss_object(batch[1], model(batch[0], training=True))
+        loss = {loss}
+    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+    return loss
+
+
+@tf.function
+def train_step(batch):
+    return strategy.reduce("SUM", strategy.run(step, args=(batch,)), axis=None)
+
+
+batches = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensor_slices((x, y)).batch(8))
+losses = []
+for epoch in range(3):
+    losses.append(float(sum(train_step(batch) for batch in batches)) / 5)
+"""
+TWO = '["CPU:0", "CPU:1"]'
+ALONE = 'reduction="none"'
+AVERAGE = "tf.nn.compute_average_loss(errors, global_batch_size=8)"
+
+
+@pytest.mark.parametrize(
+    ("devices", "reduction", "loss", "told"),
+    [
+        (TWO, ALONE, AVERAGE, ""),
+        (TWO, "", "errors", ""),
+        ('["CPU:0"]', ALONE, AVERAGE, ""),
+        (
+            TWO,
+            ALONE,
+            "tf.reduce_mean(errors)",
+            "2 times that of .fit: the optimizer adds up the gradients of 2",
+        ),
+        (
+            TWO,
+            "",
+            "errors / strategy.num_replicas_in_sync",
+            "0.5 times that of .fit: in a replica, keras.losses and",
+        ),
+        ('["CPU:0"]', ALONE, AVERAGE.replace("8", "16"), "0.5 times that of .fit"),
+    ],
+)
+def test_a_loop_under_a_strategy_is_judged_with_all_its_replicas(tmp_path, devices, reduction, loss, told):
+    file = tmp_path / "script.py"
+    file.write_text(STRATEGY.format(devices=devices, reduction=reduction, loss=loss))
+    (one,) = check_script(str(file)).trainings
+    name = "loss-scaled-by-replicas" if devices == TWO else "gradient-scaled"
+    assert [(mistake.name, mistake.code != "") for mistake in one.mistakes] == [(name, True)] * bool(told)
+    assert all(told in mistake.evidence for mistake in one.mistakes)
+    assert (one.verdict.verdict == "close") == (not told)
+
+
+WHOLE = "tf.reduce_sum(errors) / tf.cast(tf.reduce_max(batch[2]), tf.float32)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "reduction", "loss", "named"),
+    a_few(
+        [
+            (35, "", "errors", []),
+            (35, ALONE, "tf.nn.compute_average_loss(errors)", []),
+            (33, ALONE, "tf.nn.compute_average_loss(errors)", []),  # the second replica has no row
+            (35, ALONE, WHOLE, []),
+            (35, ALONE, AVERAGE, ["divided-by-batch-size"]),
+            (35, ALONE, "tf.reduce_mean(errors)", ["loss-scaled-by-replicas"]),
+            (35, "", "errors / 2", ["loss-scaled-by-replicas"]),
+        ],
+        2,
+    ),
+)
+def test_a_short_batch_may_divide_unevenly_among_replicas(tmp_path, rows, reduction, loss, named):
+    text = STRATEGY.format(devices=TWO, reduction=reduction, loss=loss)
+    count = ".map(lambda x, y: (x, y, tf.fill([tf.shape(x)[0]], tf.shape(x)[0])))"
+    file = tmp_path / "script.py"
+    file.write_text(text.replace("size=(40, 4)", f"size=({rows}, 4)").replace("batch(8)", "batch(8)" + count))
+    (one,) = check_script(str(file)).trainings
+    assert not one.unknown
+    # the script divides the sum of the losses by the number of batches
+    assert {mistake.name for mistake in one.mistakes} == {*named, "plain-mean-over-batches"}
+    by_parts = any("the 2 replicas take their parts of a batch" in told for told in one.training.assumed)
+    assert by_parts == (loss not in (WHOLE, AVERAGE))
+
+
+def test_of_uneven_parts_a_loop_may_report_what_fit_does(tmp_path):
+    text = STRATEGY.format(devices=TWO, reduction=ALONE, loss="tf.nn.compute_average_loss(errors)")
+    text = text.replace("size=(40, 4)", "size=(35, 4)").replace(
+        "    return loss\n", "    return tf.reduce_sum(errors)\n"
+    )
+    file = tmp_path / "script.py"
+    file.write_text(text.replace(" for batch in batches)) / 5)", " for batch in batches)) / 35)"))
+    (one,) = check_script(str(file)).trainings
+    assert (one.verdict.verdict, len(one.shown.values)) == ("close", 3)
+
+
+@pytest.mark.parametrize("devices", a_few(['["CPU:0"]', TWO, '["CPU:0", "CPU:1", "CPU:2"]'], 1))
+def test_what_a_loop_under_a_strategy_prints_belongs_to_its_epoch(tmp_path, devices):
+    text = STRATEGY.format(devices=devices, reduction="", loss="errors").replace("batch(8)", "batch(12)")
+    added = "    total = sum(train_step(batch) for batch in batches)\n    print('loss', float(total) / 3)\n"
+    head, _, _ = text.partition("    losses.append(")
+    file = tmp_path / "script.py"
+    file.write_text(head.replace("losses = []\n", "").replace("size=(40, 4)", "size=(36, 4)") + added)
+    (one,) = check_script(str(file)).trainings
+    assert (one.verdict.verdict, one.shown.name, len(one.shown.values)) == ("close", "loss", 3)
+
+
+@pytest.mark.parametrize(
+    ("loss", "named"),
+    a_few([("errors", []), ("errors / 2", ["loss-scaled-by-replicas"])], 1),
+)
+def test_replicas_may_draw_and_take_means_over_their_rows(tmp_path, loss, named):
+    inside = "keras.layers.BatchNormalization(), keras.layers.Dense(8), keras.layers.Dropout(0.3), "
+    text = STRATEGY.format(devices=TWO, reduction="", loss=loss)
+    file = tmp_path / "script.py"
+    file.write_text(text.replace("keras.layers.Dense(1)", inside + "keras.layers.Dense(1)"))
+    (one,) = check_script(str(file)).trainings
+    assert ([mistake.name for mistake in one.mistakes], one.unknown) == (named, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "evidence", "line"),
+    a_few(
+        [
+            (("loss = errors", "loss = errors + sum(model.losses)"), "contains 2 times", "sum(model.losses)"),
+            (
+                ("loss = errors", "loss = errors + tf.nn.scale_regularization_loss(sum(model.losses)) / 2"),
+                "contains 0.5 times",
+                "sum(model.losses)",
+            ),
+            (('reduce("SUM"', 'reduce("MEAN"'), "divided by the 2 replicas once more", "losses.append("),
+        ],
+        2,
+    ),
+)
+def test_penalties_and_reports_of_replicas_may_be_scaled_wrongly(tmp_path, change, evidence, line):
+    text = STRATEGY.format(devices=TWO, reduction="", loss="errors").replace(*change)
+    if "losses" in change[1]:
+        text = text.replace("Dense(1)", 'Dense(1, kernel_regularizer="l2")')
+    file = tmp_path / "script.py"
+    file.write_text(text)
+    (one,) = check_script(str(file)).trainings
+    named = {mistake.name: mistake for mistake in one.mistakes}
+    assert evidence in named["loss-scaled-by-replicas"].evidence
+    assert line in named["loss-scaled-by-replicas"].code
+
+
+LOGICAL = "tf.config.set_logical_device_configuration"
+OLD = "tf.config.experimental.set_virtual_device_configuration"
+
+
+@pytest.mark.parametrize(
+    ("devices", "configure"),
+    a_few([("", LOGICAL), ('[one.name for one in tf.config.list_logical_devices("CPU")]', OLD)], 1),
+)
+def test_without_devices_a_strategy_takes_the_logical_ones(tmp_path, devices, configure):
+    text = STRATEGY.format(devices=devices, reduction=ALONE, loss="tf.reduce_mean(errors)")
+    file = tmp_path / "script.py"
+    file.write_text(text.replace(LOGICAL, configure))
+    (one,) = check_script(str(file)).trainings
+    assert [mistake.name for mistake in one.mistakes] == ["loss-scaled-by-replicas"]
+
+
+def test_a_script_may_call_fit_under_its_strategy_too(tmp_path):
+    text = STRATEGY.format(devices=TWO, reduction="", loss="errors")
+    more = """
+with strategy.scope():
+    other = keras.models.clone_model(model)
+    other.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError())
+other.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0)
+other.evaluate(x, y, verbose=0)
+other.predict(x, verbose=0)
+"""
+    file = tmp_path / "script.py"
+    file.write_text(text + more)
+    check = check_script(str(file))
+    assert check.error is None
+    (one,) = check.trainings
+    assert (one.verdict.verdict, one.training.fit is not None) == ("close", True)
+
+
+@pytest.mark.parametrize("finalized", [False, True])
+def test_with_use_ema_fit_ends_with_the_averages(tmp_path, finalized):
+    text = STRATEGY.format(devices='["CPU:0"]', reduction="", loss="errors")
+    text = text.replace("SGD(0.1)", "SGD(0.1, use_ema=True)")
+    file = tmp_path / "script.py"
+    last = "optimizer.finalize_variable_values(model.trainable_variables)\n" * finalized
+    file.write_text(text + last)
+    (one,) = check_script(str(file)).trainings
+    assert [finding.difference.what for finding in one.unknown] == ([] if finalized else ["weights"])
+    assert (one.verdict.verdict == "close") == finalized
+
+
+def test_replicas_in_turn_get_the_rows_that_tensorflow_gives_them():
+    code = """
+import tensorflow as tf
+from companion.check.recording.strategy import Distributed
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 5)
+for replicas in range(2, 6):
+    strategy = tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(replicas)])
+    for size in range(5, 14):
+        data = tf.data.Dataset.range(3 * size - 2).batch(size)
+        distributed = strategy.experimental_distribute_dataset(data)
+        real = [strategy.experimental_local_results(batch) for batch in distributed]
+        parts = [batch.values for batch in Distributed(data, replicas, divided=True)]
+        assert [[one.numpy().tolist() for one in batch] for batch in real] == [
+            [one.numpy().tolist() for one in batch] for batch in parts
+        ]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
