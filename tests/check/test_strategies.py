@@ -1,5 +1,6 @@
 """Scripts with a loop under a distribution strategy: what each replica must divide, and what is reported."""
 
+import json
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 from marks import a_few
 
 from companion.check.script.check_script import check_script
+from companion.errors import UserError
 
 STRATEGY = """
 import keras
@@ -238,3 +240,21 @@ for replicas in range(2, 6):
         ]
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("owner", ["tf.distribute", "tf.distribute.experimental"])
+def test_one_worker_of_several_processes_is_watched(tmp_path, monkeypatch, owner):
+    text = STRATEGY.format(devices=TWO, reduction="", loss="errors / 2")
+    file = tmp_path / "script.py"
+    file.write_text(
+        text.replace(f"tf.distribute.MirroredStrategy({TWO})", f"{owner}.MultiWorkerMirroredStrategy()")
+    )
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    (one,) = check_script(str(file)).trainings
+    assert [mistake.name for mistake in one.mistakes] == ["gradient-scaled"]
+    workers = {"cluster": {"worker": ["localhost:1", "localhost:2"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(workers))
+    with pytest.raises(
+        UserError, match="has 2 workers, and one process is watched: name one worker in TF_CONFIG"
+    ):
+        check_script(str(file))

@@ -1,6 +1,6 @@
 """A distribution strategy whose replicas run one after the other, on one device, where they can be seen.
 
-In a watched run it takes the place of ``tf.distribute.MirroredStrategy``. Each replica gets its part of a
+In a watched run it takes the place of TensorFlow's strategies of replicas. Each replica gets its part of a
 batch. The recorder lets the optimizer wait for the last replica, and update once, with the sum of all
 gradients.
 """
@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from companion.check.recording.patches import definer, replaced
+from companion.errors import UserError
 
 Turn = Callable[[int, int], contextlib.AbstractContextManager[None]]
 
@@ -179,6 +180,21 @@ def strategies_in_turn(turn: Turn) -> Iterator[None]:
         def __init__(self, device: str) -> None:
             super().__init__(1, turn, lambda: bool(inside))
 
+    class OneWorker(InTurn):
+        cluster_resolver: Any = None  # which files ask for
+
+        def __init__(self, cluster_resolver: Any = None, communication_options: Any = None) -> None:
+            self.cluster_resolver = (
+                cluster_resolver or tf.distribute.cluster_resolver.TFConfigClusterResolver()
+            )
+            workers = len(self.cluster_resolver.cluster_spec().as_dict().get("worker", ()))
+            if workers > 1:
+                raise UserError(
+                    f"the MultiWorkerMirroredStrategy of your file has {workers} workers, and one process is "
+                    "watched: name one worker in TF_CONFIG, or check the file with MirroredStrategy"
+                )
+            super().__init__(1, turn, lambda: bool(inside))  # a worker without a GPU has one replica
+
     old = tf.config.experimental
     with contextlib.ExitStack() as stack:
         for owner, name in (
@@ -191,7 +207,12 @@ def strategies_in_turn(turn: Turn) -> Iterator[None]:
         for name in ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch"):
             owner = definer(keras.Model, name)
             stack.enter_context(replaced(owner, name, functools.partial(takes_whole, name)))
-        for name, kind in (("MirroredStrategy", Mirrored), ("OneDeviceStrategy", OnOne)):
-            stack.callback(setattr, tf.distribute, name, getattr(tf.distribute, name))
-            setattr(tf.distribute, name, kind)
+        for owner, name, kind in (
+            (tf.distribute, "MirroredStrategy", Mirrored),
+            (tf.distribute, "OneDeviceStrategy", OnOne),
+            (tf.distribute, "MultiWorkerMirroredStrategy", OneWorker),
+            (tf.distribute.experimental, "MultiWorkerMirroredStrategy", OneWorker),
+        ):
+            stack.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, kind)
         yield

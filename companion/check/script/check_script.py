@@ -175,7 +175,7 @@ def ended_by(path: str, module: ModuleType, check: ScriptCheck) -> str:
     """Run the file; return in a sentence how it ended, if not as files do."""
     try:
         run_script(path, module)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, UserError):
         raise
     except Stopped:
         return "--stop ended your file here: a .fit further down, an early stop and the like were not seen"
