@@ -301,11 +301,11 @@ FURTHER: dict[str, Known] = {
     ),
     "means-divided-by-rows": Known(
         "The batches' mean losses are added up and divided by the number of rows",
-        "Weight each batch's mean by its rows before you divide, or divide by the number of batches.",
+        "Weight each batch's mean by its rows before you divide.",
         SHORT_BATCH,
     ),
     "means-divided-by-full-batches": Known(
-        "The batches' losses are divided by the number of full batches, which the short batch is not in",
+        "The batches' losses are divided by the number of full batches, without the short batch",
         "Weight each batch's mean by its rows, and divide by the number of rows.",
         SHORT_BATCH,
     ),
@@ -340,8 +340,8 @@ FURTHER: dict[str, Known] = {
         ONE_OPTIMIZER,
     ),
     "loss-not-scaled": Known(
-        "The optimizer divides the gradient by a scale that the loss was not multiplied with",
-        "Differentiate optimizer.scale_loss(loss), which LossScaleOptimizer divides by again.",
+        "The optimizer divides the gradient by a scale that did not multiply the loss",
+        "Differentiate optimizer.scale_loss(loss): LossScaleOptimizer divides the gradient again.",
         MORE_THAN_STEP,
     ),
     "tape-thrown-away": Known(

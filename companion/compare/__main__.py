@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.loop is not None:
             train, taken, left_out = load_loop(options.loop, arguments)
             names = ", ".join(left_out)
-            notes = [f"Not passed to train, which does not take it: {names}."] if left_out else []
+            notes = [f"Not passed, since train does not take them: {names}."] if left_out else []
         whose = "by hand" if options.loop is None else f"by {options.loop}"
         report.heading(f"{options.file}: {whose} and by .fit")
         told = [""]
@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def by_fit_alone(options: argparse.Namespace) -> int:
-    """Compare trainings by ``.fit`` with each other: twice, or at once and in two parts."""
+    """Compare trainings by ``.fit`` with each other: twice, or in one go and in two parts."""
     from companion.check.learner.file import check_file
     from companion.compare.resume import Resumed, print_states, resume
     from companion.compare.twice import find_causes, print_causes
@@ -141,7 +141,9 @@ def by_fit_alone(options: argparse.Namespace) -> int:
     check_file(options.file)
     report = Report(quiet=options.quiet or options.to_stdout)
     told = [""]
-    what = "by .fit, twice" if options.twice else f"by .fit, at once and resumed at epoch {options.resume_at}"
+    what = (
+        "by .fit, twice" if options.twice else f"by .fit, in one go and resumed at epoch {options.resume_at}"
+    )
     with busy("training", lambda: told[-1]):
         found = find_causes(options, told.append) if options.twice else resume(options, told.append)
     report.heading(f"{options.file}: {what}")

@@ -12,7 +12,7 @@ from companion.comparison.fit_comparison import FEW, FitComparison
 from companion.errors import UserError
 from companion.terminal.console import Report
 
-NAMES = ("in two parts", "at once")
+NAMES = ("in two parts", "in one go")
 ORDER = "the order of the rows, and what is drawn for them"
 
 
@@ -37,7 +37,7 @@ class State:
 
 @dataclass
 class Resumed:
-    """A training in two parts beside one at once.
+    """A training in two parts beside one in one go.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Resumed:
     states : list of State
         What is kept and what is lost when epoch `at` begins.
     repeatable : bool
-        Whether a training at once equals a second one.
+        Whether a training in one go equals a second one.
     arguments : dict
         Those of ``.fit`` that are numbers or words.
     """
@@ -58,7 +58,7 @@ class Resumed:
 
 
 def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
-    """Train at once; then in two parts, with ``model.save`` and a new process between them.
+    """Train in one go; then in two parts, with ``model.save`` and a new process between them.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
     try:
         with tempfile.TemporaryDirectory() as folder:
             saved = str(Path(folder, "model.keras"))
-            tell("at once")
+            tell("in one go")
             whole, before = trained(options.file, ALL, words)
             tell(f"epochs before {options.resume_at}, then saved")
             first, _ = trained(options.file, FIRST, words, "--saved", saved)
@@ -91,7 +91,7 @@ def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
         batches = trained(options.file, BATCHES, words)[1]["batches"]
         repeatable = True
         if not comparison.identical:
-            tell("at once, again")
+            tell("in one go, again")
             again = replace(trained(options.file, ALL, words)[0], calls=[])
             repeatable = FitComparison(again, replace(whole, calls=[]), options.seed).identical
     except ProcessError as error:
@@ -237,10 +237,10 @@ def print_states(report: Report, resumed: Resumed, at: int) -> None:
     if same and lost:
         report.print("What was lost has made no difference here.")
     if not resumed.repeatable:
-        report.print("Two trainings at once differ too. Run --twice first: it finds out why.")
+        report.print("Two trainings in one go differ too. Run --twice first: it finds out why.")
     elif not same and not lost:
         report.print(
-            ".fit repeats itself at once, so something is lost that this command does not look at: the "
+            "Two trainings in one go agree, so something is lost that this command does not look at: the "
             "states of a stateful layer, a variable of your file, a tf.random.Generator, the calls that "
             "tf.random has counted, or what build_model() has drawn from numpy.random. Save it too."
         )

@@ -1,4 +1,4 @@
-"""The network of a user's file, trained by ``.fit``: at once, in two parts, or twice in one process."""
+"""The network of a user's file, trained by ``.fit``: in one go, in two parts, or twice in one process."""
 
 import argparse
 import contextlib
@@ -45,7 +45,7 @@ class TrainingOfFile:
         self.module = module
 
     def all(self) -> tuple[Training, dict[str, Any]]:
-        """Train all epochs at once; look at what is there when epoch `at` begins."""
+        """Train all epochs in one go; look at what is there when epoch `at` begins."""
         with self._seeded():
             return self._fit(self._build())
 
@@ -70,7 +70,7 @@ class TrainingOfFile:
                     f"{self.options.file}: the model can be saved, but not loaded: {told}"
                 ) from None
             if not model.compiled or getattr(model, "optimizer", None) is None:
-                told = "load_model gives a model that is not compiled: get_compile_config() must return how"
+                told = "load_model does not compile the model: get_compile_config() must return how it was"
                 raise UserError(f"{self.options.file}: {told}")
             return self._fit(model, initial_epoch=self.options.at)
 

@@ -109,7 +109,7 @@ def print_summary(report: Report, trained: Sequence["Row"]) -> None:
         print_verdicts(report, differing)
     else:
         identical = len(trained) - len(unrepeatable)
-        all_others = "all" if not unrepeatable else "all others,"
+        all_others = "all" if not unrepeatable else "all other"
         report.print(f"{all_others} {identical} combinations are identical, bit for bit", style="bold green")
 
 

@@ -179,8 +179,8 @@ class Expressions:
                     self.imported.append(known)
                 return f"{known}.{name}"
         raise UserError(
-            f"{name or thing!r} has no name in your file or in Keras: define it at the top of your file, or "
-            "import it there"
+            f"{name or thing!r} has no name in your file or in Keras: define it or import it at the "
+            "top of your file, outside of functions"
         )
 
 

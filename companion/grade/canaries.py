@@ -46,10 +46,10 @@ def told_wrongly(right: Grade, mistaken: Grade) -> str:
     """Return what is wrong with the grades of the two; "" if they are as they must be."""
     wrong = [one for one in right.criteria if one.state != RIGHT]
     if wrong:
-        return f"a loop that is right gets no full marks here: {wrong[0].told or wrong[0].name}"
+        return f"a right loop does not get full marks here: {wrong[0].told or wrong[0].name}"
     names = [one.name for one in mistaken.mistakes]
     if names != [MISTAKE] or all(one.state == RIGHT for one in mistaken.criteria):
         return (
-            f"a loop that adds up its losses is not told so here, but {', '.join(names) or mistaken.status}"
+            f"a loop that adds up its losses is judged otherwise here: {', '.join(names) or mistaken.status}"
         )
     return ""

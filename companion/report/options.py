@@ -89,7 +89,7 @@ def lesson_parser(name: str) -> argparse.ArgumentParser:
     add_outputs(parser)
     flag = functools.partial(add, action="store_true", default=off)
     flag("--predict", help="first ask you what will happen; then print each guess beside the result")
-    flag("--brief", help="print only the first ten lines, which end with the verdict, and stop")
+    flag("--brief", help="print only the first lines, which end with the verdict, and stop")
     told = "also solve the exercises of the page" if lesson.exercises_at else off
     flag("--exercises", help=told)
     flag("--textbook-fit", help="call model.fit(x, y, ...) on the arrays for all epochs (slower)")

@@ -115,7 +115,7 @@ def test_a_notebook_runs_as_it_stands(script, capsys):
 @pytest.mark.parametrize(
     ("ending", "told", "status"),
     [
-        ("import os\nos._exit(3)\n", "ends itself by os._exit(3)", 0),
+        ("import os\nos._exit(3)\n", "Your file calls os._exit(3): check ended it there", 0),
         ("import sys\nsys.exit(4)\n", "ended with the exit status 4", 0),
         ("raise KeyError('gone')\n", "while your file runs: KeyError: 'gone'", 2),
     ],

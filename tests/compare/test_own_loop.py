@@ -44,7 +44,7 @@ def test_a_loop_of_ones_own_takes_the_place_of_the_one_by_hand(model_file, tmp_p
     assert "my_model.py: by my_loop.py and by .fit" in out
     assert "identical: 2 epochs of loss, " in out
     assert "Not compared, since the loop does not report it: accuracy." in out
-    assert "Not passed to train, which does not take it: shuffle." in out
+    assert "Not passed, since train does not take them: shuffle." in out
     assert re.search(r"an epoch [\d.]+ m?s by my_loop.py, [\d.]+ m?s by \.fit", out)
 
 

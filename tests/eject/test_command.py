@@ -441,7 +441,7 @@ def test_what_differs_is_not_written_unless_wanted_and_then_said(model_file, tmp
         ),
         (
             PLAIN.replace('"accuracy"', "lambda y, p: (y - p) ** 2"),
-            "has no name in your file or in Keras: define it at the top of your file",
+            "has no name in your file or in Keras: define it or import it at the top of your file",
         ),
         (
             PLAIN + "def load_data():\n    return tf.data.Dataset.from_tensors((x, y)).repeat()\n",

@@ -192,9 +192,12 @@ def test_a_score_by_hand_wins_and_is_marked():
     ("text", "told"),
     [
         ("student,score\n", "line 1: the columns must be id,score,reason, or criteria such as updates"),
-        ("id,score\ns1,ten\n", "line 2: score is 'ten': it must be zero or a number to 10 (bonus: to 20)"),
+        (
+            "id,score\ns1,ten\n",
+            "line 2: score is 'ten': it must be zero or a number up to 10 (bonus",
+        ),
         ("id,score\ns1,nan\n", "line 2: score is 'nan'"),
-        ("id,score,updates\ns1,,5\n", "line 2: updates is '5': it must be zero or a number to 2 (bonus"),
+        ("id,score,updates\ns1,,5\n", "line 2: updates is '5': it must be zero or a number up to 2 (bonus"),
         ("id,score,updates\ns1,,\n", "line 2: score is ''"),
         ("id,score\ns1,99\n", "line 2: score is '99'"),
         ("id,score\ns1,1\n\ns1,2\n", "line 4: 's1' comes twice; take one of the rows out"),

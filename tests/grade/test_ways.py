@@ -87,8 +87,8 @@ def test_where_submissions_could_write_anywhere_nothing_is_graded_unless_that_is
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('reduction="{reduction}"', 'reduction="sum"', "a loop that is right gets no full marks here: "),
-        ('reduction="{reduction}"', "", "a loop that adds up its losses is not told so here, but graded"),
+        ('reduction="{reduction}"', 'reduction="sum"', "a right loop does not get full marks here: "),
+        ('reduction="{reduction}"', "", "a loop that adds up its losses is judged otherwise here: graded"),
     ],
 )
 def test_where_a_loop_that_is_known_gets_other_marks_nothing_is_graded(

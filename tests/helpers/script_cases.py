@@ -287,7 +287,10 @@ for epoch in range(2):
 NOTHING = {
     "two optimizers": (DATA + TWO_OPTIMIZERS, "two optimizers with different settings"),
     "triplets": (DATA + TRIPLETS, "called several times for each update"),
-    "derivatives in the inputs": (DATA + IN_INPUTS, "contains derivatives of a network in its inputs"),
+    "derivatives in the inputs": (
+        DATA + IN_INPUTS,
+        "contains derivatives of a network in its inputs",
+    ),
     "two networks in turn": (
         DATA
         + """

@@ -180,9 +180,7 @@ def ended_by(path: str, module: ModuleType, check: ScriptCheck) -> str:
     except Stopped:
         return "--stop ended your file here: a .fit further down, an early stop and the like were not seen"
     except ExitedAtOnceError as error:
-        return (
-            f"your file ends itself by os._exit({error.status}): here it ended there, and the report follows"
-        )
+        return f"your file calls os._exit({error.status}): check ended it there, and the report follows"
     except SystemExit as error:
         return _exited(error.code, sys.argv[1:])
     except BaseException as error:
@@ -245,8 +243,8 @@ def judged_with_replicas(
         if unexplained(by_parts) <= unexplained(as_a_whole):
             training.problem = divided
             training.assumed.append(
-                f"the {training.recording.replicas} replicas take their parts of a batch: each update is "
-                "compared with the mean of the means of the parts, as in .fit there"
+                f"the {training.recording.replicas} replicas take their parts of a batch: as in .fit, each "
+                "update is compared with the mean of the means of the parts"
             )
             return by_parts
         return as_a_whole
@@ -382,7 +380,7 @@ def drawn_at_random(training: Training, diagnosis: Diagnosis) -> Finding:
     """Return the finding that a loop draws its batches, but the script's own ``.fit`` takes all rows."""
     rows = training.problem.orders[0]
     told = (
-        f"of {len(rows)} rows that are fed, {len(np.unique(rows))} are different, but .fit takes each row "
+        f"of {len(rows)} rows that are fed, {len(np.unique(rows))} are distinct, but .fit takes each row "
         "once per epoch"
     )
     seen = diagnosis.steps[0].forward_place

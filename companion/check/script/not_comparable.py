@@ -10,8 +10,8 @@ from companion.check.script.problem import NotComparableError
 
 ALMOST_ALL = 0.9  # of the rows
 IN_INPUTS = (
-    "nothing to compare with .fit, because the loss contains derivatives of a network in its inputs: that "
-    "of .fit takes predictions and labels"
+    "nothing to compare with .fit, because the loss contains derivatives of a network in its inputs: a "
+    "loss of .fit takes predictions and labels"
 )
 
 

@@ -343,11 +343,11 @@ def set_by_loop(training: Training, events: Sequence[Event], fit: FitCall | None
     if updates and not rates:
         rate = plain_rate(events)
         problem = replace(problem, learning_rate=rate)
-        training.assumed.append(f"the optimizer of .fit is SGD({rate:g}), as the weights move")
+        training.assumed.append(f"the moves of the weights say that .fit has SGD({rate:g})")
     elif len(set(rates)) > 1 and not has_schedule:
         problem = replace(problem, callbacks=lambda: [RatesOfLoop(rates)])
         training.assumed.append(
-            f"the learning rate of .fit changes as that of your loop: {rates[0]:g} at first, "
+            f"the learning rate of .fit changes as your loop's does: {rates[0]:g} at first, "
             f"{rates[-1]:g} in the last update that was watched"
         )
     training.problem = with_loss(problem, training.network, training.recording, fit, given)

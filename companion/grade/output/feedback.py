@@ -64,8 +64,8 @@ def next_step(grade: Grade) -> str:
     if grade.status == UNREADABLE:
         return "Hand in one file that defines train, as text in UTF-8."
     return (
-        "train was not called: it is not there, or the code outside of it did not run to its end. Hand in a "
-        "file that defines train and runs by itself. It may define nothing else."
+        "train was not called: it is not there, or the code above it did not run to its end. Hand in a file "
+        "that defines train and runs by itself. Nothing else is needed in it."
     )
 
 

@@ -57,6 +57,6 @@ def _number(text: str, most: float, what: str) -> float:
         value = -1.0
     if not 0 <= value <= most:
         raise UserError(
-            f"{what} is {text!r}: it must be zero or a number to {most / 2:g} (bonus: to {most:g})"
+            f"{what} is {text!r}: it must be zero or a number up to {most / 2:g} (bonus: up to {most:g})"
         )
     return value
