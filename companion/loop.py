@@ -286,10 +286,10 @@ def _results(model: keras.Model, logs: Logs) -> Logs:
 
 def _is_due(epoch: int, validation_freq: int | list[int]) -> bool:
     """Return whether to validate after `epoch`; `validation_freq` counts from 1, everything else from 0."""
-    if isinstance(validation_freq, int):
+    if isinstance(validation_freq, int) and validation_freq != 0:
         return (epoch + 1) % validation_freq == 0
     if isinstance(validation_freq, list):
         return epoch + 1 in validation_freq
     raise ValueError(
-        f"validation_freq is {validation_freq!r}: it must be an int (every so many epochs) or a list"
+        f"validation_freq is {validation_freq!r}: it must be an int (every so many epochs, not 0) or a list"
     )

@@ -12,9 +12,11 @@ import numpy as np
 from companion.check.catalogue import Mistake
 from companion.check.check_loop import check_loop
 from companion.check.problem import Problem
+from companion.check.recording.script_network import trains_by_own_step
 from companion.check.script.losses import compiled_loss
 from companion.compare.model_file import ModelData
 from companion.comparison.training import history_of
+from companion.fit.keras_private import loss_weights_of
 
 JUDGED = ("epochs", "batch_size", "shuffle", "class_weight", "verbose")  # check handles these
 LEFT_OUT = (  # check ignores these, so it judges without them
@@ -77,7 +79,15 @@ def mistakes_of(
     model = module.build_model()
     if isinstance(model.loss, dict | list | tuple) or model.loss is None:
         return [], "check judges models with one loss"
-    kind, config = type(model.optimizer), model.optimizer.get_config()
+    if loss_weights_of(model) is not None or trains_by_own_step(model):
+        return [], "check judges no model with loss_weights, or with a train_step or compute_loss of its own"
+    kind = type(model.optimizer)
+    try:
+        config = model.optimizer.get_config()
+        kind.from_config(dict(config))
+    except (NotImplementedError, TypeError) as error:  # a class of the file's own
+        told = " ".join(str(error).split())
+        return [], f"check cannot make the optimizer anew: {type(error).__name__}: {told}"
     rate = config.get("learning_rate", {})  # a LossScaleOptimizer has none of its own
 
     def optimizer(learning_rate: float) -> Any:

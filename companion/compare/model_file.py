@@ -14,7 +14,9 @@ from pathlib import Path
 from types import GeneratorType, ModuleType
 from typing import Any
 
+import companion
 from companion.check.learner.file import check_file, run_file
+from companion.check.learner.lines import is_library
 from companion.errors import UserError
 
 NAMES = {1: "x", 2: "x, y", 3: "x, y, weights", 4: "x, y, x_val, y_val"}  # by how many there are
@@ -77,7 +79,9 @@ def run_user_file(path: str) -> ModuleType:
         if "." not in name:
             return run_file(path)
         check_file(path)
-        sys.path.insert(0, folder)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        sys.modules.pop(name, None)  # so that it runs anew
         return importlib.import_module(name)
 
 
@@ -112,7 +116,10 @@ def load_loop(path: str, arguments: dict[str, Any]) -> tuple[Callable[..., Any],
     if not callable(train):
         what = "is not defined" if train is None else f"is of type {type(train).__name__}"
         raise UserError(f"{path}: train {what}: it must be a function train(model, x, y, **fit_arguments)")
-    parameters = inspect.signature(train).parameters.values()
+    try:
+        parameters = inspect.signature(train).parameters.values()
+    except ValueError:  # a function of Python itself
+        raise UserError(f"{path}: train has no arguments that can be read: define it in the file") from None
     takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters)
     names = [one.name for one in parameters]
     taken = {name: value for name, value in arguments.items() if takes_all or name in names}
@@ -128,7 +135,7 @@ def read_data(module: ModuleType, file: str) -> ModelData:
         "x; x and y; x, y and sample weights; x, y, x_val and y_val; (x, y) and (x_val, y_val); or a "
         "Dataset, PyDataset or generator, or two of them"
     )
-    if len(parts) <= 2 and all(feeds_itself(part) for part in parts):
+    if 0 < len(parts) <= 2 and all(feeds_itself(part) for part in parts):
         # Data that make their batches themselves may be used up by one training, so each gets its own.
         if len(parts) == 1:
             return ModelData(module.load_data, None, None, f"a {kinds[0]}", "batches")
@@ -139,7 +146,7 @@ def read_data(module: ModuleType, file: str) -> ModelData:
     if len(parts) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in parts):
         parts, names = (*parts[0], *parts[1]), "(x, y), (x_val, y_val)"  # as keras.datasets gives them
     if not names or any(part is None or feeds_itself(part) or callable(part) for part in parts):
-        raise UserError(f"{file}: load_data() gave {', '.join(kinds)}: it must give {allowed}")
+        raise UserError(f"{file}: load_data() gave {', '.join(kinds) or 'nothing'}: it must give {allowed}")
     x, y, weights = (*parts[:3], None, None)[:3]
     held_out = parts[2:] if len(parts) == 4 else ()
     text = f"x {shape_text(x)}" + (f", y {shape_text(y)}" if y is not None else "")
@@ -206,11 +213,19 @@ def call_of_fit(module: ModuleType, options: argparse.Namespace) -> tuple[Any, A
     return (data.x() if callable(data.x) else data.x), data.y, arguments
 
 
+def _shown(file: str, path: str) -> str:
+    """Return how a message names a file: as the user did, or from this folder."""
+    if file in (path, str(Path(path).resolve())):
+        return path
+    here = Path(file).is_relative_to(Path.cwd())
+    return str(Path(file).relative_to(Path.cwd())) if here else file
+
+
 @contextmanager
 def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[None]:
-    """Turn an exception in the ``with`` block into one line, if the user's file or what it gives causes it.
+    """Turn an exception in the ``with`` block into one line, if the user's code or what it gives causes it.
 
-    Without a line of the user's file in the traceback, that is guessed by its type, as Keras raises it.
+    Without a line of the user's in the traceback, this is guessed: by its type, and by who raises it.
     """
     try:
         yield
@@ -220,14 +235,14 @@ def told_in_one_line(path: str, *, all_exceptions: bool = False) -> Iterator[Non
         raise UserError(f"{error.filename}, line {error.lineno}: SyntaxError: {error.msg}") from None
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
-        here = {path, str(Path(path).resolve())}
-        lines = [frame.lineno for frame in frames if frame.filename in here]
+        own = [frame for frame in frames if not is_library(frame.filename)]
+        of_others = not frames[-1].filename.startswith(str(Path(companion.__file__).parent))
         refused = isinstance(error, ValueError | TypeError | KeyError | NotImplementedError) or type(
             error
         ).__module__.startswith("tensorflow")
-        if not (lines or all_exceptions or refused):
+        if not (own or all_exceptions or refused or of_others):
             raise
-        where = f"{path}, line {lines[-1]}" if lines else path
+        where = f"{_shown(own[-1].filename, path)}, line {own[-1].lineno}" if own else path
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
         text = " ".join(re.sub(r"\x1b\[\d*m", "", text).split())
         text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,19 +50,26 @@ def run(
         output = Path(folder, "training.npz")
         done = subprocess.run(
             [sys.executable, "-m", module, *words, "--output", str(output)],
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=cwd,
+            capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL, cwd=cwd,
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | dict(env or {}),
         )  # fmt: skip
-        if done.returncode:
+        if done.returncode < 0:
+            name = signal.Signals(-done.returncode).name
+            raise ProcessError(
+                f"the training was ended from outside ({name}): there may be too little memory"
+            )
+        if done.returncode or not output.exists():
             lines = [line for line in done.stderr.splitlines() if line.strip()]
             errors = [n for n, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)]
             text = " ".join(lines[errors[-1] :]) if errors else (lines or [""])[-1]
+            text = text if done.returncode else "the file ended the process before the training was over"
             last = next((line for line in reversed(lines) if ": error: " in line), text)
             told = re.sub(r"^python -m [\w.]+: error: ", "", last)
             raise ProcessError(told or f"the training ended with status {done.returncode}")
         with np.load(output) as found:
             content, *arrays = (found[name] for name in found.files)
     told = json.loads(str(content))
+    arrays = [array.view(kind) for array, kind in zip(arrays, told["types"], strict=True)]
     initial = len(told["initial"])
     training = Training(
         None, dict(zip(told["initial"], arrays, strict=False)), told["history"],
@@ -75,12 +83,14 @@ def write_training(training: "Training", output: str, **more: Any) -> None:
     """Write what a training leaves behind into a file, for `run`."""
     import numpy as np
 
+    arrays = [*training.initial.values(), *training.variables.values()]
     content = {
         "initial": list(training.initial), "history": training.history, "calls": training.calls,
         "variables": list(training.variables), "more": more,
+        "types": [array.dtype.name for array in arrays],  # the file has no bfloat16
     }  # fmt: skip
     text = json.dumps(content, default=lambda value: np.asarray(value).tolist())  # F1Score reports an array
-    np.savez(output, np.array(text), *training.initial.values(), *training.variables.values())
+    np.savez(output, np.array(text), *arrays)
 
 
 def trained(

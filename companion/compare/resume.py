@@ -9,6 +9,7 @@ from typing import Any
 
 from companion.compare.own_process import ALL, BATCHES, FIRST, REST, ProcessError, trained, words_of
 from companion.comparison.fit_comparison import FEW, FitComparison
+from companion.comparison.training import epochs_of
 from companion.errors import UserError
 from companion.terminal.console import Report
 
@@ -86,14 +87,15 @@ def resume(options: argparse.Namespace, tell: Callable[[str], None]) -> Resumed:
         if len(variables) == len(whole.variables):  # loading may change their paths, not their order
             variables = dict(zip(whole.variables, variables.values(), strict=True))
         parts = replace(rest, history=_joined(first.history, rest.history), variables=variables, calls=[])
-        comparison = FitComparison(parts, replace(whole, calls=[]), options.seed, NAMES)
+        whole = replace(whole, calls=[], epochs=epochs_of(whole))
+        comparison = FitComparison(parts, whole, options.seed, NAMES)
         tell("the order of the rows, without training")
         batches = trained(options.file, BATCHES, words)[1]["batches"]
         repeatable = True
         if not comparison.identical:
             tell("in one go, again")
             again = replace(trained(options.file, ALL, words)[0], calls=[])
-            repeatable = FitComparison(again, replace(whole, calls=[]), options.seed).identical
+            repeatable = FitComparison(again, whole, options.seed).identical
     except ProcessError as error:
         raise UserError(str(error)) from None
     if not before["at"] or not after["at"]:

@@ -163,7 +163,7 @@ def _seeds(watch: Callable[[str], bool], seed: int) -> None:
 
     def seeded(original: Callable, *given: Any, **named: Any) -> Any:
         seeds = [*given[:1], *(named[name] for name in named if name in SEED_NAMES)]
-        if seeds in ([], [None]) and watch(UNSEEDED):
+        if all(one is None for one in seeds) and watch(UNSEEDED):
             return original(seed)
         return original(*given, **named)
 

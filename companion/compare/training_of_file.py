@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from companion.compare.model_file import call_of_fit, load_model_file, told_in_one_line
 from companion.comparison.training import RecordCalls, Training, variables_of, variables_of_attributes
@@ -132,7 +133,9 @@ def _refuse_epoch(at: int | None, arguments: dict[str, Any]) -> None:
     first, epochs = arguments.get("initial_epoch", 0) + 1, arguments["epochs"]
     if at is None or first <= at < epochs:
         return
-    allowed = f"name one from {first} to {epochs - 1}" if first < epochs else "give --epochs 2 or more"
+    allowed = (
+        f"name one from {first} to {epochs - 1}" if first < epochs else f"give --epochs {first + 1} or more"
+    )
     raise UserError(f"--resume-at {at}: the training ends with epoch {epochs - 1}, so {allowed}")
 
 
@@ -227,7 +230,9 @@ def _random_states() -> dict[str, str]:
 
 def _fingerprint(parts: list[Any]) -> str:
     digest = hashlib.sha1()
-    for part in parts:
+    # Values by replica and sparse tensors consist of tensors.
+    for part in tf.nest.flatten(parts, expand_composites=True):
         array = np.asarray(part)
+        digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(repr(array.tolist()).encode() if array.dtype == object else array.tobytes())
     return digest.hexdigest()

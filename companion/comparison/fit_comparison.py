@@ -143,7 +143,7 @@ class FitComparison:
 
     def epochs(self, key: str) -> list[int]:
         """Return the numbers of the epochs in which `key`, one of `histories`, was reported."""
-        longer = max(self.by_hand, self.fit, key=lambda training: len(columns(training.history)[key]))
+        longer = max(self.fit, self.by_hand, key=lambda training: len(columns(training.history)[key]))
         return epochs_of(longer)[key if key in longer.history else key.rpartition("[")[0]]
 
     def __repr__(self) -> str:

@@ -34,6 +34,8 @@ class Training:
     seconds : float
         What an epoch took, without the first one if there are more; of a loop of one's own, the whole
         training divided by its epochs.
+    epochs : dict of str to list, optional
+        The numbers of the epochs in which each key of the history was reported; else `calls` says it.
     """
 
     model: keras.Model
@@ -42,6 +44,7 @@ class Training:
     variables: dict[str, np.ndarray]
     calls: list[CallbackCall]
     seconds: float = 0.0
+    epochs: dict[str, list[int]] | None = None
 
 
 class RecordCalls(keras.callbacks.Callback):
@@ -90,6 +93,8 @@ for _when in ("begin", "end"):
 
 def epochs_of(training: Training) -> dict[str, list[int]]:
     """Return the numbers of the epochs in which each key of the history was reported."""
+    if training.epochs is not None:
+        return training.epochs
     ends = [(number or 0, logs) for method, number, logs in training.calls if method == "on_epoch_end"]
     reported = {key: [number for number, logs in ends if key in logs] for key in training.history}
     # Where a callback after the recorder changed the logs, the numbers are those from 0 on.

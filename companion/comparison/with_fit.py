@@ -17,6 +17,7 @@ from companion.comparison.training import (
     OPTIMIZER,
     RecordCalls,
     Training,
+    epochs_of,
     history_of,
     optimizers_built,
     variables_of,
@@ -147,7 +148,7 @@ def refuse_unknown_arguments(arguments: Mapping[str, Any]) -> None:
     allowed = list(FitArguments.__annotations__)
     for name in arguments:
         if name not in allowed:
-            meant = did_you_mean(name, allowed) or f"it takes {', '.join(allowed)}"
+            meant = did_you_mean(str(name), allowed) or f"it takes {', '.join(allowed)}"
             raise TypeError(f"Model.fit takes no argument {name!r}: {meant.rstrip()}")
 
 
@@ -191,14 +192,16 @@ def _train_by_loop(
     """Build the model and train it by a loop of the user's, or by ``.fit`` to be compared with one."""
     with same_names(), optimizers_built() as built:
         model, initial = _begin(build_model, seed, like)
-        own = {name: _fresh(value) for name, value in arguments.items()}
+        own, calls = {name: _fresh(value) for name, value in arguments.items()}, RecordCalls()
         if train is fit:
-            own.setdefault("verbose", 0)
+            own = {"verbose": 0, **own}
+            own["callbacks"] = [*keras.tree.flatten(own.get("callbacks") or []), calls]
         started = time.perf_counter()
         history = history_of(train(model, _fresh(x), _fresh(y), **own))
         epochs = max((len(values) for values in history.values()), default=arguments.get("epochs", 1))
         seconds = (time.perf_counter() - started) / max(1, epochs)
-    return Training(model, initial, history, variables_of_loop(model, built), [], seconds)
+    done = Training(model, initial, history, variables_of_loop(model, built), calls.calls, seconds)
+    return replace(done, calls=[], epochs=epochs_of(done))  # a loop need not call callbacks
 
 
 def _begin(

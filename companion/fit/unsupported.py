@@ -75,7 +75,7 @@ def _refuse_strategy(model: keras.Model) -> None:
     if strategy is None:
         return
     kind, replicas = type(strategy), strategy.num_replicas_in_sync
-    if kind not in (tf.distribute.OneDeviceStrategy, tf.distribute.MirroredStrategy):
+    if not isinstance(strategy, tf.distribute.OneDeviceStrategy | tf.distribute.MirroredStrategy):
         several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
         name = "MultiWorkerMirroredStrategy" if several else kind.__name__
         raise ValueError(
@@ -87,7 +87,8 @@ def _refuse_strategy(model: keras.Model) -> None:
             "MirroredStrategy, or .fit"
         )
     told = f"model {model.name!r} is under {kind.__name__} with"
-    optimizer, mirrored = model.optimizer, kind is tf.distribute.MirroredStrategy
+    mirrored = isinstance(strategy, tf.distribute.MirroredStrategy) and model.optimizer is not None
+    optimizer = model.optimizer
     fails = {
         "gradient_accumulation_steps": mirrored and optimizer.gradient_accumulation_steps,
         "ema_overwrite_frequency": mirrored and optimizer.use_ema and optimizer.ema_overwrite_frequency,

@@ -254,3 +254,69 @@ def test_the_losses_in_the_report_are_those_of_the_script(script):
     (one,) = check.trainings
     assert len(one.verdict.learner) == len(one.verdict.fit) == 3
     assert np.abs(np.subtract(one.verdict.learner, one.verdict.fit)).max() < 1e-6
+
+
+PART = LOOP.replace("(x, y)", "(x[:120], y[:120])").replace("len(x)", "120")
+HALF = LOOP.replace("loss = bce(", "loss = 0.5 * bce(")
+WEIGHT = ("Crossentropy())", "Crossentropy(), loss_weights=0.5)")
+
+
+@pytest.mark.parametrize(
+    ("loop", "change"),
+    a_few(
+        [
+            (PART, ("verbose=0", "validation_split=0.2, verbose=0")),
+            (HALF, WEIGHT),
+            (HALF, (WEIGHT[0], "Crossentropy(), loss_weights=[0.5])")),
+            (LOOP, ("epochs=5", "epochs=7, initial_epoch=2")),
+        ],
+        2,
+    ),
+)
+def test_a_loop_is_held_to_fit_as_it_is_called(script, loop, change):
+    check = check_script(script(DATA + loop + FIT.replace(*change)))
+    (one,) = check.trainings
+    assert (one.verdict.verdict, one.mistakes) == ("close", []), repr(check)
+    assert not any("epochs" in told for told in one.training.apart)
+
+
+def test_a_loop_that_also_trains_on_the_rows_to_validate_on_is_told(script):
+    check = check_script(script(DATA + LOOP + FIT.replace("verbose=0", "validation_split=0.2, verbose=0")))
+    told = "the loop trains on 150 rows, .fit on 120: it validates on the others"
+    assert told in check.trainings[0].training.apart
+
+
+def test_a_fit_with_a_compute_loss_of_its_own_is_nothing_to_compare_with(script):
+    own = """
+class Own(keras.Sequential):
+    def compute_loss(self, *args, **kwargs):
+        return 0.5 * super().compute_loss(*args, **kwargs)
+"""
+    text = DATA + HALF + own + FIT.replace("other = make()", "other = Own(make().layers)")
+    check = check_script(script(text))
+    assert not check.trainings
+    assert "a network with its own train_step or compute_loss" in check.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("ending", "given", "told"),
+    [
+        ("mse = 0.5\n", {"loss": "mse"}, ""),
+        ("", {"y": "epoch"}, "--y epoch has no rows, and there are 150"),
+        ("", {"y": "losses"}, "--y losses has 5 rows, and there are 150"),
+    ],
+)
+def test_a_variable_that_is_no_loss_and_no_labels_is_told(script, ending, given, told):
+    loop = LOOP.replace("bce = keras.losses.BinaryCrossentropy()", "bce = keras.losses.MeanSquaredError()")
+    check = check_script(script(DATA + loop + ending), **given)
+    if told:
+        assert told in check.reasons[0]
+    else:
+        assert check.trainings[0].verdict.verdict == "close"
+
+
+def test_where_the_network_fails_in_fit_that_is_told(script):
+    sealed = "net.call = lambda *args, **kwargs: 1 / 0\n"
+    check = check_script(script(DATA + LOOP + sealed))
+    assert "the training of net could not be compared with .fit" in check.reasons[0]
+    assert "ZeroDivisionError" in check.reasons[0]

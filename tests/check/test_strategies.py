@@ -252,9 +252,96 @@ def test_one_worker_of_several_processes_is_watched(tmp_path, monkeypatch, owner
     monkeypatch.delenv("TF_CONFIG", raising=False)
     (one,) = check_script(str(file)).trainings
     assert [mistake.name for mistake in one.mistakes] == ["gradient-scaled"]
-    workers = {"cluster": {"worker": ["localhost:1", "localhost:2"]}, "task": {"type": "worker", "index": 0}}
+    cluster = {"chief": ["localhost:1"], "worker": ["localhost:2"]}
+    workers = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(workers))
     with pytest.raises(
         UserError, match="has 2 workers, and one process is watched: name one worker in TF_CONFIG"
     ):
         check_script(str(file))
+
+
+def test_a_step_may_have_several_optimizers(tmp_path):
+    text = STRATEGY.format(devices=TWO, reduction="", loss="errors")
+    both = """
+    gradients, variables = tape.gradient(loss, model.trainable_variables), model.trainable_variables
+    optimizer.apply(gradients[:1], variables[:1])
+    second.apply(gradients[1:], variables[1:])
+"""
+    text = text.replace("optimizer = ", "optimizer, second = keras.optimizers.SGD(0.1), ")
+    apply = "    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)\n"
+    file = tmp_path / "script.py"
+    file.write_text(text.replace(apply, both))
+    (one,) = check_script(str(file)).trainings
+    assert (one.verdict.verdict, one.mistakes) == ("close", [])
+
+
+FED = (
+    "batches = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensor_slices((x, y)).batch(8))"
+)
+
+
+@pytest.mark.parametrize(
+    "feed",
+    a_few(
+        [
+            """
+def part(at):
+    def of(context):
+        rows = slice(at + 4 * context.replica_id_in_sync_group, at + 4 + 4 * context.replica_id_in_sync_group)
+        return tf.constant(x[rows]), tf.constant(y[rows])
+
+    return of
+
+
+batches = [strategy.experimental_distribute_values_from_function(part(at)) for at in range(0, 40, 8)]
+assert isinstance(batches[0][0], tf.distribute.DistributedValues)
+""",
+            """
+def rows_of_a_replica(context):
+    size = context.get_per_replica_batch_size(8)
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(size)
+
+
+batches = strategy.distribute_datasets_from_function(rows_of_a_replica)
+assert len(batches) == 5
+assert strategy.gather(next(iter(batches)), axis=0)[0].shape == (8, 4)
+""",
+            FED
+            + """
+ready, given = iter(batches), []
+while (following := ready.get_next_as_optional()).has_value():
+    given.append(following.get_value())
+batches = given
+""",
+            FED
+            + """
+joined = strategy.reduce("SUM", next(iter(batches)), axis=0)
+assert np.allclose(joined[1], y[:8].sum(axis=0), rtol=1e-5)
+""",
+        ],
+        2,
+    ),
+)
+def test_the_parts_of_replicas_may_come_in_any_way(tmp_path, feed):
+    file = tmp_path / "script.py"
+    file.write_text(STRATEGY.format(devices=TWO, reduction="", loss="errors").replace(FED, feed))
+    check = check_script(str(file))
+    assert check.error is None, check.error
+    assert check.trainings[0].verdict.verdict == "close"
+
+
+def test_a_strategy_is_made_where_it_is_watched():
+    text = STRATEGY.format(devices=TWO, reduction="", loss="errors").partition("losses = []")[0]
+    text = text.replace("import keras", "import companion, keras")
+    step = "train_step(next(iter(batches)))\n"
+    before = text + f"with companion.watching():\n    {step}"
+    assert "UserError: the strategy was made before the training was watched" in run(before)
+    head, made, loop = text.partition("strategy = ")
+    inside = "".join(f"    {line}\n" for line in (made + loop + step).splitlines())
+    after = head + "with companion.watching():\n" + inside + step
+    assert "UserError: this strategy was made while the training was watched" in run(after)
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr

@@ -179,6 +179,7 @@ WRONG = [
         MODEL.format(data="x, y, y") + "fit_arguments = {'sample_weight': y}\n",
         "my_model.py: load_data() and fit_arguments both give weights; leave out one",
     ),
+    (MODEL.format(data="()"), "my_model.py: load_data() gave nothing: it must give x; x and y;"),
     (MODEL.format(data="1 / 0"), "my_model.py, line 9: ZeroDivisionError: division by zero"),
     (MODEL.format(data="__import__('os').chdir('/'), 1 / 0"), "my_model.py, line 9: ZeroDivisionError: "),
     (MODEL.format(data="x, y[:7]"), "my_model.py: ValueError: Data cardinality is ambiguous."),
@@ -191,6 +192,15 @@ WRONG = [
     (
         GOOD + "fit_arguments = {'epoch': 3}\n",
         "my_model.py: fit_arguments: Model.fit takes no argument 'epoch': did you mean epochs?",
+    ),
+    (
+        GOOD + "fit_arguments = {1: 2}\n",
+        "my_model.py: fit_arguments: Model.fit takes no argument 1: it takes",
+    ),
+    (GOOD + "fit_arguments = {'callbacks': [3]}\n", "my_model.py: AttributeError: 'int' object has no"),
+    (
+        GOOD + "fit_arguments = {'validation_freq': 0, 'validation_split': 0.2}\n",
+        "my_model.py: ValueError: validation_freq is 0: it must be an int (every so many epochs, not 0) or a",
     ),
     (
         GOOD + "fit_arguments = {'epochs': 0}\n",
@@ -237,10 +247,12 @@ def test_a_batch_size_for_what_makes_its_own_batches_is_refused(model_file, caps
     )
 
 
-def test_epochs_are_numbered_as_fit_numbers_them(model_file, tmp_path, capsys):
+@pytest.mark.parametrize("more", [[], ["--loop", "fit.py"]])
+def test_epochs_are_numbered_as_fit_numbers_them(model_file, tmp_path, capsys, more):
     call = "{'initial_epoch': 3, 'epochs': 7, 'validation_freq': 2}"
     file = model_file(MODEL.format(data=FOUR) + f"fit_arguments = {call}\n")
-    assert main([file, "--csv", "r.csv"]) == 0
+    (tmp_path / "fit.py").write_text("def train(model, x, y, **own):\n    return model.fit(x, y, **own)\n")
+    assert main([file, "--csv", "r.csv", *more]) == 0
     assert re.findall(r"^ +(\d) +\d\.\d{12} ", capsys.readouterr().out, re.MULTILINE) == ["3", "4", "5", "6"]
     table = pd.read_csv(tmp_path / "r.csv", index_col="epoch")
     assert table["val_loss .fit"].dropna().index.tolist() == [3, 5]
@@ -249,5 +261,8 @@ def test_epochs_are_numbered_as_fit_numbers_them(model_file, tmp_path, capsys):
 def test_a_file_beside_it_can_be_imported_and_another_ending_is_refused(model_file, tmp_path, capsys):
     (tmp_path / "my_data.py").write_text(MODEL.format(data="x, y"))
     assert main([model_file("from my_data import build_model, load_data\n"), "--epochs", "1", "--quiet"]) == 0
+    (tmp_path / "my_rows.py").write_text(MODEL.format(data="np.load('missing.npy'), y"))
+    assert main([model_file("from my_rows import build_model, load_data\n"), "--epochs", "1"]) == 2
+    assert "error: my_rows.py, line 9: FileNotFoundError: " in capsys.readouterr().err
     assert main(["my_model.ipynb"]) == 2
     assert "'my_model.ipynb' does not end in .py: name a Python file" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from marks import a_few
 from model_files import MODEL
 
 from companion.compare.__main__ import main
@@ -116,6 +117,7 @@ def test_a_loop_with_validation_is_judged_by_its_training(model_file, tmp_path, 
     [
         ("x = 1\n", "my_loop.py: train is not defined: it must be a function train(model, x, y"),
         ("train = 3\n", "my_loop.py: train is of type int"),
+        ("train = min\n", "my_loop.py: train has no arguments that can be read: define it in the file"),
         (LOOP + "    1 / 0\n", "my_loop.py, line "),
         ("def train(model, x, y):\n    return 'losses'\n", "my_loop.py: TypeError: train returned a str"),
         ("def train(model, x):\n    return []\n", "my_loop.py: TypeError: train() takes 2 positional"),
@@ -136,3 +138,51 @@ def test_a_loop_with_fewer_epochs_is_shown_beside_fit(model_file, tmp_path, caps
     out = " ".join(capsys.readouterr().out.split())
     assert "your loop has 1 epoch, .fit 2" in out
     assert re.search(r" 1 NaN \d\.\d+ Infinity ", out)
+
+
+def test_a_loop_without_an_epoch_is_compared_too(model_file, tmp_path, capsys):
+    (tmp_path / "my_loop.py").write_text("def train(model, x, y, **own):\n    return []\n")
+    assert main([model_file(UNSHUFFLED), "--loop", "my_loop.py"]) == 1
+    assert "your loop has 0 epochs, .fit 2" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_error_of_the_model_s_file_is_not_the_loop_s(model_file, tmp_path, capsys):
+    (tmp_path / "my_loop.py").write_text(LOOP)
+    text = UNSHUFFLED.replace("    model = keras", "    raise ValueError('bad units')\n    model = keras")
+    assert main([model_file(text), "--loop", "my_loop.py"]) == 2
+    assert "error: my_model.py, line 12: ValueError: bad units" in capsys.readouterr().err
+
+
+OWN = """
+class Own(keras.Sequential):
+    def compute_loss(self, *args, **kwargs):
+        return 0.5 * super().compute_loss(*args, **kwargs)
+
+class Plain(keras.optimizers.SGD):
+    def __init__(self, rate):
+        super().__init__(rate)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    a_few(
+        [
+            (('"binary_crossentropy"', '"binary_crossentropy", loss_weights=0.5'), "loss_weights"),
+            (("model = keras.Sequential(", "model = Own("), "a train_step or compute_loss of its own"),
+            (('optimizer="adam"', "optimizer=Plain(0.1)"), "make the optimizer anew: TypeError: "),
+        ],
+        1,
+    ),
+)
+def test_where_check_cannot_judge_it_names_no_mistake(model_file, tmp_path, capsys, change, why):
+    wrong = LOOP.replace("sample_weight=len(x[at : at + batch_size])", "sample_weight=1")
+    (tmp_path / "my_loop.py").write_text(wrong)
+    text = UNSHUFFLED.replace(*change) + OWN
+    assert (
+        main([model_file(text.replace("(40, 3)", "(36, 3)")), "--loop", "my_loop.py", "--json", "r.json"])
+        == 1
+    )
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(f"The reason is not known: check .*{why}", out)
+    assert (tmp_path / "r.json").exists()

@@ -158,6 +158,11 @@ def test_what_is_lost_when_a_training_is_resumed_is_named(model_file, tmp_path, 
 def test_an_epoch_that_there_is_not_cannot_be_resumed(model_file, capsys):
     assert main([model_file(ANEW), "--resume-at", "4"]) == 2
     assert "--resume-at 4: the training ends with epoch 3, so name one from 1 to 3" in capsys.readouterr().err
+    late = ANEW.replace("'epochs': 4", "'initial_epoch': 5, 'epochs': 6")
+    assert main([model_file(late), "--resume-at", "3"]) == 2
+    assert (
+        "--resume-at 3: the training ends with epoch 5, so give --epochs 7 or more" in capsys.readouterr().err
+    )
     with pytest.raises(SystemExit):
         main([model_file(ANEW), "--resume-at", "2", "--twice"])
     assert "--twice and --resume-at: each compares something else; choose one" in capsys.readouterr().err

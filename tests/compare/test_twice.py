@@ -104,6 +104,23 @@ def shifted():
 """,
     "outside": ANEW.replace("return x, y", "import time; return x + time.time() % 1, y"),
     "kept": ANEW.replace("return x, y", "counted.append(1); return x + len(counted), y") + "counted = []\n",
+    "outside in sparse rows": MODEL.format(data="sparse(), np.ones((40, 1))")
+    + """
+import os
+import tensorflow as tf
+
+def sparse():
+    table = np.ones((40, 1200), "float32")
+    table[:, 600] = np.frombuffer(os.urandom(40), "uint8")
+    return tf.sparse.from_dense(table)
+
+def build_model():
+    model = keras.Sequential([keras.Input((1200,), sparse=True), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+fit_arguments = {"shuffle": False, "epochs": 1}
+""",
     "later": MODEL.format(data="Rows()")
     + """
 import time
@@ -200,6 +217,7 @@ given = lambda: [
     np.random.RandomState(seed=5).rand(), np.random.RandomState(5).rand(),
     np.random.default_rng(seed=5).random(), random.Random(x=5).random(), random.Random(5).random(),
     random.seed(a=5) or random.random(), np.random.seed(seed=5) or np.random.rand(),
+    np.random.default_rng(np.array([1, 2, 3])).random(), np.random.RandomState(np.arange(4)).rand(),
 ]
 missing = lambda: [
     np.random.RandomState().rand(), np.random.default_rng(None).random(), random.Random().random(),
@@ -220,3 +238,16 @@ assert isinstance(np.random.mtrand._rand, np.random.RandomState) and isinstance(
 def test_a_hash_seed_that_the_user_sets_is_kept(model_file, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONHASHSEED", "3")
     assert main([model_file(CAUSES["hashes"]), "--twice", "--epochs", "1"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        ("sys.stderr.write('rows 1 to 40\\n'); os.kill(os.getpid(), 9)", "was ended from outside (SIGKILL)"),
+        ("os._exit(0)", "the file ended the process before the training was over"),
+    ],
+)
+def test_how_a_process_of_the_training_ends_is_told(model_file, capsys, ending, told):
+    assert main([model_file(ANEW + f"import os, sys\n{ending}\n"), "--twice"]) == 2
+    err = capsys.readouterr().err
+    assert (err.count("\n"), told in err) == (1, True), err

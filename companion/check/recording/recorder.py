@@ -23,7 +23,7 @@ from companion.check.recording.events import ReadyMade, Recording
 from companion.check.recording.network import Followed, joined
 from companion.check.recording.patches import EagerConcreteFunction, definer, replaced
 from companion.check.recording.rows import RowNumbers
-from companion.check.recording.strategy import strategies_in_turn
+from companion.check.recording.strategy import refuse_made_before, strategies_in_turn
 from companion.fit.keras_private import plain_rate, rate_of, trained_by
 
 
@@ -67,7 +67,8 @@ class Watcher(abc.ABC):
         self.made: dict[int, tuple[Any, Location | None]] = {}  # optimizers, each kept, and their lines
         self.inside_model = self.inside_optimizer = self.inside_ready_made = False
         self.replica = (0, 1)  # which one runs, and how many there are
-        self.gradients_of_replicas: list[list[Any]] = []
+        self.gradients_of_replicas: list[list[list[Any]]] = []  # by update of a step, and by replica
+        self.applied_in_replica = 0  # how many updates the one that runs has made in this step
         self.events_before: dict[int, int] = {}  # by network, when the first replica began
 
     def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
@@ -112,6 +113,7 @@ class Watcher(abc.ABC):
     @contextlib.contextmanager
     def on_replica(self, number: int, replicas: int) -> Iterator[None]:
         """Note which replica of a strategy runs."""
+        self.applied_in_replica = 0
         if number == 0:
             self.gradients_of_replicas = []
             self.events_before = {id(one): len(one.events) for one in self.models}
@@ -129,10 +131,14 @@ class Watcher(abc.ABC):
         number, replicas = self.replica
         if replicas == 1 or self.inside_optimizer:
             return self.on_apply(original, optimizer, grads, trainable_variables)
-        self.gradients_of_replicas.append(list(grads))
+        update, self.applied_in_replica = self.applied_in_replica, self.applied_in_replica + 1
+        if number == 0:
+            self.gradients_of_replicas.append([])
+        of_update = self.gradients_of_replicas[update]
+        of_update.append(list(grads))
         if number < replicas - 1:
             return None
-        of_all = zip(*self.gradients_of_replicas, strict=True)
+        of_all = zip(*of_update, strict=True)
         summed = [None if parts[0] is None else tf.add_n(parts) for parts in of_all]
         for followed in self.models:
             followed.of_replicas.append(followed.events[self.events_before.get(id(followed), 0) :])
@@ -185,6 +191,7 @@ class Watcher(abc.ABC):
         return original(function, *args, **kwargs)
 
     def on_enter(self, original: Callable, tape: tf.GradientTape) -> Any:
+        refuse_made_before()
         number = self.number_of(tape)
         self.open.append(number)
         by = opened_by(caller_of_wrapper())

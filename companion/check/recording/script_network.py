@@ -1,6 +1,7 @@
 """What is written down of a network that a script trains: its rows, its labels, and calls of ``.fit``."""
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from companion.check.recording.events import Forward, Gradient, State
 from companion.check.recording.network import Followed, with_layers
 from companion.check.recording.recorder import settings_of
 from companion.check.recording.rows import RowTable
-from companion.fit.keras_private import loss_weights_of, rate_of
+from companion.fit.keras_private import loss_weights_of, rate_of, train_validation_split
 
 FIT = inspect.signature(keras.Model.fit)
 
@@ -114,6 +115,20 @@ class FitCall:
         if isinstance(data, tf.data.Dataset):
             return _batch_size_of(data)
         return 32 if self.is_of_arrays else max(self.sizes, default=None)
+
+    @functools.cached_property
+    def training_rows(self) -> tuple[Any, Any]:
+        """Return x and the sample weights without the rows that ``.fit`` splits off to validate on."""
+        rows = self.arguments["x"], self.arguments["sample_weight"]
+        split = self.arguments["validation_split"]
+        if split and self.arguments["validation_data"] is None and self.is_of_arrays:
+            rows, _ = train_validation_split(rows, validation_split=split)
+        return rows
+
+    @property
+    def epochs(self) -> int:
+        """Return how many epochs it trains."""
+        return self.arguments["epochs"] - self.arguments["initial_epoch"]
 
     @property
     def is_of_arrays(self) -> bool:

@@ -7,6 +7,7 @@ gradients.
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,9 +18,10 @@ from companion.check.recording.patches import definer, replaced
 from companion.errors import UserError
 
 Turn = Callable[[int, int], contextlib.AbstractContextManager[None]]
+AT_THE_SAME_TIME = tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy
 
 
-class Parts:
+class Parts(tf.distribute.DistributedValues):
     """A value by replica."""
 
     def __init__(self, values: Sequence[Any]) -> None:
@@ -42,6 +44,7 @@ class InTurn(tf.distribute.OneDeviceStrategy):
     def __init__(self, replicas: int, turn: Turn, takes_whole: Callable[[], bool]) -> None:
         super().__init__("CPU:0")
         self._replicas, self._turn, self._takes_whole = replicas, turn, takes_whole
+        self.is_watched = True
 
     @property
     def num_replicas_in_sync(self) -> int:
@@ -51,6 +54,11 @@ class InTurn(tf.distribute.OneDeviceStrategy):
     def run(self, fn: Callable, args: Any = (), kwargs: Any = None, options: Any = None) -> Any:
         """Run `fn` for each replica, on its parts; return what they return, by replica."""
         results, replicas = [], self.num_replicas_in_sync
+        if replicas > 1 and not self.is_watched:
+            raise UserError(
+                "this strategy was made while the training was watched, which has ended: make the strategy "
+                "and the network anew"
+            )
         for number in range(replicas):
             own_args, own_kwargs = (_part(given, number) for given in (tuple(args), dict(kwargs or {})))
             with self._turn(number, replicas):
@@ -77,6 +85,12 @@ class InTurn(tf.distribute.OneDeviceStrategy):
     def experimental_local_results(self, value: Any) -> tuple:
         """Return the values of all replicas."""
         return value.values if isinstance(value, Parts) else (value,)
+
+    def experimental_distribute_values_from_function(self, value_fn: Callable) -> Any:
+        """Return what a function returns for each replica."""
+        replicas = self.num_replicas_in_sync
+        contexts = [tf.distribute.experimental.ValueContext(number, replicas) for number in range(replicas)]
+        return tf.nest.map_structure(lambda *of: Parts(of), *(value_fn(context) for context in contexts))
 
     def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
         """Return the batches of a Dataset, each in parts."""
@@ -133,6 +147,25 @@ class DistributedIterator:
         except StopIteration:
             raise tf.errors.OutOfRangeError(None, None, "End of sequence") from None
 
+    def get_next_as_optional(self) -> "NextBatch":
+        """Return the next batch, or that there is none."""
+        return NextBatch(list(itertools.islice(self._batches, 1)))
+
+
+class NextBatch:
+    """A batch that may be missing, as ``tf.experimental.Optional`` has it."""
+
+    def __init__(self, batches: list[Any]) -> None:
+        self._batches = batches
+
+    def has_value(self) -> tf.Tensor:
+        """Return whether there is a batch."""
+        return tf.constant(bool(self._batches))
+
+    def get_value(self) -> Any:
+        """Return it."""
+        return self._batches[0]
+
 
 def _part(given: Any, number: int) -> Any:
     return tf.nest.map_structure(lambda one: one.values[number] if isinstance(one, Parts) else one, given)
@@ -148,6 +181,15 @@ def rows_of_a_part(rows: int, replicas: int) -> int:
     return -(-rows // replicas)
 
 
+def refuse_made_before() -> None:
+    """Refuse to watch under a strategy of TensorFlow's own, whose replicas run at the same time."""
+    if isinstance(tf.distribute.get_strategy(), AT_THE_SAME_TIME):
+        raise UserError(
+            "the strategy was made before the training was watched: make the strategy and the network inside "
+            "the with block of watching(), or inside train"
+        )
+
+
 @contextlib.contextmanager
 def strategies_in_turn(turn: Turn) -> Iterator[None]:
     """Replace strategies made in the ``with`` block by `InTurn`, with the logical devices asked for.
@@ -156,6 +198,7 @@ def strategies_in_turn(turn: Turn) -> Iterator[None]:
     """
     processors = [1]  # logical ones; the last number counts
     inside: list[str] = []  # the methods of Keras that run
+    made: list[InTurn] = []
 
     def configured(original: Callable, device: Any, logical_devices: Sequence[Any]) -> None:
         processors.append(len(logical_devices) if device.device_type == "CPU" else processors[-1])
@@ -175,6 +218,7 @@ def strategies_in_turn(turn: Turn) -> Iterator[None]:
     class Mirrored(InTurn):
         def __init__(self, devices: Sequence[str] | None = None, cross_device_ops: Any = None) -> None:
             super().__init__(len(devices) if devices else processors[-1], turn, lambda: bool(inside))
+            made.append(self)
 
     class OnOne(InTurn):
         def __init__(self, device: str) -> None:
@@ -187,13 +231,18 @@ def strategies_in_turn(turn: Turn) -> Iterator[None]:
             self.cluster_resolver = (
                 cluster_resolver or tf.distribute.cluster_resolver.TFConfigClusterResolver()
             )
-            workers = len(self.cluster_resolver.cluster_spec().as_dict().get("worker", ()))
+            cluster = self.cluster_resolver.cluster_spec().as_dict()
+            workers = sum(len(cluster.get(kind, ())) for kind in ("chief", "worker"))
             if workers > 1:
                 raise UserError(
                     f"the MultiWorkerMirroredStrategy of your file has {workers} workers, and one process is "
                     "watched: name one worker in TF_CONFIG, or check the file with MirroredStrategy"
                 )
             super().__init__(1, turn, lambda: bool(inside))  # a worker without a GPU has one replica
+
+    def end() -> None:
+        for one in made:
+            one.is_watched = False
 
     old = tf.config.experimental
     with contextlib.ExitStack() as stack:
@@ -215,4 +264,5 @@ def strategies_in_turn(turn: Turn) -> Iterator[None]:
         ):
             stack.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, kind)
+        stack.callback(end)
         yield

@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from companion.check.catalogue import Mistake, mistake
 from companion.check.diagnose import Diagnosis, diagnose
@@ -19,7 +18,7 @@ from companion.check.learner.isolation import unchanged
 from companion.check.learner.lines import line_of_thread, own_place, text_of
 from companion.check.learner.script import ExitedAtOnceError, as_main, run_script
 from companion.check.learner.traceback import LoopError
-from companion.check.problem import Reference
+from companion.check.problem import EPSILONS, Reference
 from companion.check.recording.events import Gradient, Update
 from companion.check.recording.recorder import hooked
 from companion.check.recording.script_watcher import ScriptWatcher, Stopped
@@ -32,6 +31,7 @@ from companion.check.rules.places import (
     line_with_sign,
     start_of_epoch,
 )
+from companion.check.script.not_comparable import not_compared
 from companion.check.script.reported import Printed, Reported, as_history, reported
 from companion.check.script.result import ScriptCheck, TrainingCheck
 from companion.check.script.training import Given, Training, trainings
@@ -158,12 +158,8 @@ def judge(
                 try:
                     with training.network.as_it_began():
                         check.trainings.append(judged_with_replicas(training, watcher, names, printed))
-                except (ValueError, TypeError, IndexError, KeyError, tf.errors.OpError) as error:
-                    first = str(error).strip().partition("\n")[0]
-                    check.reasons.append(
-                        f"the training of {training.name} could not be compared with .fit: .fit in its place "
-                        f"ends in {type(error).__name__}: {first}"
-                    )
+                except Exception as error:  # whatever the network and the loss of the file raise
+                    check.reasons.append(not_compared(training.name, error))
     finally:
         for network, state in states:
             for variable, value in zip(network.model.variables, state, strict=True):
@@ -185,8 +181,10 @@ def ended_by(path: str, module: ModuleType, check: ScriptCheck) -> str:
         return _exited(error.code, sys.argv[1:])
     except BaseException as error:
         if isinstance(error, NotImplementedError) and error.args in ((), ("not done yet",)):
-            told = f"{path}: something in it is not done yet; check a lesson's exercises by"
-            raise UserError(f"{told} python -m companion.check lesson3 {path}") from None
+            raise UserError(
+                f"{path}: something in it is not done yet (NotImplementedError); if it has a lesson's "
+                f"exercises, check them by python -m companion.check lesson3 {path}"
+            ) from None
         check.error = LoopError(error, "while your file runs")
     return ""
 
@@ -289,8 +287,8 @@ def judged(
         diagnosis = replace(diagnosis, findings=drawn + kept)
     diagnosis = replace(diagnosis, findings=[*diagnosis.findings, *averaged_at_the_end(training, reference)])
     fit = None if own_fit else training.fit
-    if fit is not None and shown is not None and shown.length not in (0, fit.arguments["epochs"]):
-        more = f"the loop runs for {count_of(shown.length, 'epoch')} and .fit for {fit.arguments['epochs']}"
+    if fit is not None and shown is not None and shown.length not in (0, fit.epochs):
+        more = f"the loop runs for {count_of(shown.length, 'epoch')} and .fit for {fit.epochs}"
         training.apart.append(f"{more}; compared: {count_of(problem.epochs, 'epoch')}")
     if shown is None and not training.drawn:
         notes.append(
@@ -337,7 +335,7 @@ def told_of(
     recording = training.recording
     mine = recording.history if shown else reference.history
     pairs = zip(recording.end, reference.recording.end, strict=True)
-    apart = [abs_difference(a, b).max(initial=0) for a, b in pairs if a.dtype.kind == "f"]
+    apart = [abs_difference(a, b).max(initial=0) for a, b in pairs if a.dtype.name in EPSILONS]
     found = [with_line(finding, training, shown) for finding in diagnosis.findings]
     identical = not found and not recording.compiled and is_identical(training, shown)
     verdict = ProblemVerdict(
@@ -345,7 +343,7 @@ def told_of(
         list(mine),
         reference.history,
         identical,
-        max(map(float, apart)),
+        max(map(float, apart), default=0.0),
         found,
         notes,
         diagnosis.steps,

@@ -33,12 +33,12 @@ def data_of(
                 f"nothing to compare with .fit, because --x {chosen} does not hold the rows of the batches"
             )
         return np.asarray(names[chosen]), rows
-    candidates = [] if fit is None else [fit.arguments["x"]]
+    candidates = [] if fit is None else [fit.training_rows[0]]
     candidates += [value for value in names.values() if isinstance(value, np.ndarray | tf.Tensor)]
     best: tuple[int, Any, np.ndarray] | None = None
     for candidate in candidates:
         rows = _found_in(table, candidate)
-        is_of_fit = fit is not None and candidate is fit.arguments["x"]
+        is_of_fit = fit is not None and candidate is fit.training_rows[0]
         if rows is not None and len(candidate) - len(rows) >= most_missing and not is_of_fit:
             continue  # the loop is fed a part of it, such as the rows of a fold
         if rows is not None and (best is None or len(candidate) < best[0]):
@@ -53,7 +53,7 @@ def _found_in(table: Any, candidate: Any) -> np.ndarray | None:
     if not isinstance(table, np.ndarray) or not isinstance(candidate, np.ndarray | tf.Tensor):
         return None
     shape = tuple(candidate.shape)
-    if shape[1:] != table.shape[1:] or len(shape) < 1 or not shape or shape[0] < len(table):
+    if not shape or shape[1:] != table.shape[1:] or shape[0] < len(table):
         return None
     return RowNumbers(np.asarray(candidate)).of(table)
 
@@ -65,9 +65,10 @@ def labels_of(
     count = len(tf.nest.flatten(x)[0])
     if chosen is not None:
         y = np.asarray(names[chosen])
-        if len(y) != count:
+        if y.shape[:1] != (count,):
+            rows = f"{len(y)} rows" if y.ndim else "no rows"
             raise NotComparableError(
-                f"nothing to compare with .fit, because --y {chosen} has {len(y)} rows, and there are {count}"
+                f"nothing to compare with .fit, because --y {chosen} has {rows}, and there are {count}"
             )
         return y, None, None
     outputs: dict[int, np.ndarray] = {}

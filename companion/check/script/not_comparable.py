@@ -15,6 +15,15 @@ IN_INPUTS = (
 )
 
 
+def not_compared(name: str, error: Exception) -> str:
+    """Return in a sentence that ``.fit`` fails where a script trains a network."""
+    first = str(error).strip().partition("\n")[0]
+    return (
+        f"the training of {name} could not be compared with .fit: .fit in its place ends in "
+        f"{type(error).__name__}: {first}"
+    )
+
+
 def name_of(network: Network, names: dict[str, Any]) -> str:
     """Return the variable that holds a network: of the file, or of the function that calls it."""
     model = network.model

@@ -13,7 +13,7 @@ import tensorflow as tf
 from companion.check.learner.lines import Location
 from companion.check.recording.events import Event, Forward, Gradient, ReadyMade, Recording, Update
 from companion.check.recording.network import joined
-from companion.check.recording.script_network import FitCall, Labels, Network
+from companion.check.recording.script_network import FitCall, Labels, Network, trains_by_own_step
 from companion.check.recording.script_watcher import ScriptWatcher
 from companion.check.script.data import data_of, labels_of, orders_of
 from companion.check.script.losses import (
@@ -24,7 +24,7 @@ from companion.check.script.losses import (
     plain_rate,
     weighted_losses,
 )
-from companion.check.script.not_comparable import IN_INPUTS, name_of, refuse_what_fit_cannot
+from companion.check.script.not_comparable import IN_INPUTS, name_of, not_compared, refuse_what_fit_cannot
 from companion.check.script.problem import FedProblem, NotComparableError, RatesOfLoop, TotalLoss
 from companion.check.steps import steps_of
 from companion.errors import UserError
@@ -107,10 +107,11 @@ def trainings(
             meant = did_you_mean(name, names)
             raise UserError(f"your file has no variable {name!r} at its end: {meant}name one that it has")
     if given.loss is not None:
-        given = replace(given, loss=names.get(given.loss) or given.loss)  # a function of the file
+        own = names.get(given.loss)
+        given = replace(given, loss=own if callable(own) else given.loss)  # a function of the file
         compiled_loss(given.loss)
-    own = set(watcher.recording.own_tapes)
-    trained = [network for network in watcher.networks if network.was_trained_by(own)]
+    own_tapes = set(watcher.recording.own_tapes)
+    trained = [network for network in watcher.networks if network.was_trained_by(own_tapes)]
     found: list[Training] = []
     reasons = []
     if not trained and "train_on_batch" in watcher.ready_made:
@@ -127,6 +128,10 @@ def trainings(
                 found[-1].other_fit = watcher.fit_calls[-1]
         except NotComparableError as error:
             reasons.append(IN_INPUTS if watcher.in_inputs else str(error))
+        except UserError:
+            raise
+        except Exception as error:  # whatever the network and the loss of the file raise
+            reasons.append(not_compared(name, error))
     return found, list(dict.fromkeys(reasons))
 
 
@@ -139,6 +144,11 @@ def training_of(
     events = joined(without_reset(events, network), network.of_replicas)
     passes = [event for event in events if isinstance(event, Forward) and event.tapes]
     fit = network.own_fit or matching_fit(network, watcher.fit_calls)
+    if fit is not None and fit is not network.own_fit and trains_by_own_step(fit.model):
+        raise NotComparableError(
+            "nothing to compare with .fit yet, because your file calls .fit for a network with its own "
+            "train_step or compute_loss: check knows the steps of Keras only"
+        )
     has_all = not network.is_cut
     size = rows_of_an_update(events, epochs)
     x, rows_of = data_of(network, fit if has_all else None, names if has_all else {}, given.x, size)
@@ -314,7 +324,13 @@ def set_by_fit(training: Training, fit: FitCall, given: Given) -> None:
     size = fit.batch_size
     if given.batch_size is None and size is not None:
         changes["batch_size"] = size
-    weights = arguments.get("sample_weight")
+    rows, weights = fit.training_rows
+    if fit.is_of_arrays and arguments["validation_split"]:
+        count = len(tf.nest.flatten(rows)[0])
+        if count < problem.row_count:
+            training.apart.append(
+                f"the loop trains on {problem.row_count} rows, .fit on {count}: it validates on the others"
+            )
     if weights is not None and len(weights) == problem.row_count:
         changes["sample_weight"] = np.asarray(weights, dtype="float32")
     elif weights is None and fit.is_of_arrays:
@@ -365,25 +381,22 @@ def loss_of_fit(fit: FitCall, given: Given) -> keras.losses.Loss:
     if given.loss is not None:
         return compiled_loss(given.loss)
     names = getattr(fit.model, "output_names", None) or [""]
-    if not isinstance(fit.loss, Mapping | list | tuple):
-        return (
-            compiled_loss(fit.loss)
-            if len(names) == 1
-            else TotalLoss([compiled_loss(fit.loss)] * len(names), [1.0] * len(names))
-        )
-    losses, weights = (
-        [part.get(name) for name in names] if isinstance(part, Mapping) else list(part)
-        for part in (fit.loss, fit.loss_weights or [1.0] * len(names))
+    losses, given_weights = (
+        [part.get(name) for name in names]
+        if isinstance(part, Mapping)
+        else list(part)
+        if isinstance(part, list | tuple)
+        else [part] * len(names)
+        for part in (fit.loss, fit.loss_weights)
     )
+    weights = [1.0 if one is None else float(one) for one in given_weights]
     if None in losses:
         raise NotComparableError(
             "nothing to compare with .fit yet, because .fit has no loss for one of the outputs: give it one"
         )
-    if len(losses) == 1:
+    if weights == [1.0]:
         return compiled_loss(losses[0])
-    return TotalLoss(
-        list(map(compiled_loss, losses)), [1.0 if one is None else float(one) for one in weights]
-    )
+    return TotalLoss(list(map(compiled_loss, losses)), weights)
 
 
 def with_loss(
