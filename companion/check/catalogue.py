@@ -360,9 +360,9 @@ FURTHER: dict[str, Known] = {
         RUNNING_MEAN,
     ),
     "loss-scaled-by-replicas": Known(
-        "The loss in each replica of the strategy is scaled wrongly",
+        "The losses of a strategy's replicas are scaled wrongly",
         "Divide your own loss and penalty once by strategy.num_replicas_in_sync; keras.losses divides "
-        "already. Report the sum over the replicas.",
+        "already.",
         REPLICAS,
     ),
     "labels-of-other-rows": Known(
@@ -421,6 +421,18 @@ class Mistake:
 def known_as(name: str) -> Known:
     """Return the entry of a mistake."""
     return MISTAKES[name] if name in MISTAKES else FURTHER[name]
+
+
+OF_PARTS = "Divide by the rows of this batch in all replicas, as tf.nn.compute_average_loss(losses) does."
+# What to do under a strategy with several replicas, where that is something else.
+UNDER_REPLICAS = {
+    "report of replicas": "Leave the loss. Report the sum over the replicas: strategy.reduce('SUM', ...), or "
+    "the result of the metric times strategy.num_replicas_in_sync.",
+    "penalty-left-out": "Add tf.nn.scale_regularization_loss(sum(model.losses)) to the loss inside the tape.",
+    "divided-by-batch-size": OF_PARTS,
+    "divided-by-all-rows": OF_PARTS,
+    "sum-instead-of-mean": OF_PARTS,
+}
 
 
 def mistake(

@@ -125,7 +125,8 @@ def _states(
         State(
             "the optimizer's variables",
             _differing(before["optimizer"], after["optimizer"]),
-            "Save with model.save, not with model.save_weights, and do not compile again.",
+            "If they are missing, call optimizer.build(model.trainable_variables) in compile_from_config, so "
+            "that load_model fills them; if not, a callback or compile() sets them anew.",
         ),
         State(
             "the learning rate",
@@ -138,7 +139,8 @@ def _states(
             State(
                 "variables in attributes, and further optimizers",
                 _differing(before["others"], after["others"]),
-                "model.save leaves them out: save them too, by tf.train.Checkpoint for example.",
+                "model.save leaves out all but those of optimizers, and load_model fills only optimizers "
+                "that compile_from_config builds: save the others too, by tf.train.Checkpoint for example.",
             )
         )
     made = {
@@ -206,7 +208,11 @@ def _states(
 def _differing(before: list[list[str]], after: list[list[str]]) -> str:
     """Name the variables that differ; "" if none does. Loading may change their paths, not their order."""
     if len(before) != len(after):
-        return f"{len(after)} variables instead of {len(before)}"
+        there = {path for path, _ in after}
+        missing = [path for path, _ in before if path not in there]
+        return f"{len(after)} variables instead of {len(before)}" + (
+            f", without {', '.join(missing[:3])}" if missing else ""
+        )
     names = [path for (path, value), (_, now) in zip(before, after, strict=True) if value != now]
     if not names:
         return ""
@@ -240,9 +246,9 @@ def print_states(report: Report, resumed: Resumed, at: int) -> None:
         report.print("What was lost has made no difference here.")
     if not resumed.repeatable:
         report.print("Two trainings in one go differ too. Run --twice first: it finds out why.")
-    elif not same and not lost:
+    elif not same and all(one.name.startswith("the callback ") for one in lost):
         report.print(
-            "Two trainings in one go agree, so something is lost that this command does not look at: the "
+            "Two trainings in one go agree. Something may be lost that this command does not look at: the "
             "states of a stateful layer, a variable of your file, a tf.random.Generator, the calls that "
             "tf.random has counted, or what build_model() has drawn from numpy.random. Save it too."
         )

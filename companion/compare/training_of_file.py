@@ -164,10 +164,10 @@ class _Moment(keras.callbacks.Callback):
         rate = rate() if callable(rate) else rate
         now = _random_states()
         self.found = {
-            "weights": _fingerprints(weights),
-            "optimizer": _fingerprints(optimizer),
+            "weights": _fingerprints(_with_paths(weights)),
+            "optimizer": _fingerprints(_with_paths(optimizer)),
             "others": _fingerprints(variables_of_attributes(model)),
-            "seeds": _fingerprints(seeds),
+            "seeds": _fingerprints(_with_paths(seeds)),
             "settings": _settings_of(model),
             "rate": None if rate is None else float(keras.ops.convert_to_numpy(rate)),
             "callbacks": {f"{type(one).__name__} {n}": _memory_of(one) for n, one in enumerate(self._others)},
@@ -175,9 +175,12 @@ class _Moment(keras.callbacks.Callback):
         }
 
 
-def _fingerprints(variables: Sequence[Any]) -> list[tuple[str, str]]:
-    named = [(getattr(one, "path", getattr(one, "name", "")), one) for one in variables]
-    return [(name, _fingerprint([keras.ops.convert_to_numpy(one)])) for name, one in named]
+def _with_paths(variables: Sequence[Any]) -> list[tuple[str, Any]]:
+    return [(getattr(one, "path", getattr(one, "name", "")), one) for one in variables]
+
+
+def _fingerprints(variables: Sequence[tuple[str, Any]]) -> list[tuple[str, str]]:
+    return [(name, _fingerprint([keras.ops.convert_to_numpy(one)])) for name, one in variables]
 
 
 def _settings_of(model: keras.Model) -> dict[str, str]:

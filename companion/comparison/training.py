@@ -1,6 +1,7 @@
 """What a training leaves behind, written down: history, variables, and every call of a callback."""
 
 import contextlib
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -119,12 +120,9 @@ def columns(history: Mapping[str, Sequence]) -> dict[str, list[float]]:
 
 def variables_of(model: keras.Model) -> dict[str, np.ndarray]:
     """Read all variables, also those of attributes; where two have the same path, the second is numbered."""
-    return _by_path([*((variable.path, variable) for variable in _known(model)), *_others(model)])
-
-
-def variables_of_attributes(model: keras.Model) -> list[Any]:
-    """Return the variables that are kept as attributes only, such as those of further optimizers."""
-    return [variable for _, variable in _others(model)]
+    return _by_path(
+        [*((variable.path, variable) for variable in _known(model)), *variables_of_attributes(model)]
+    )
 
 
 def _known(model: keras.Model) -> list[Any]:
@@ -136,7 +134,8 @@ def _known(model: keras.Model) -> list[Any]:
     ]
 
 
-def _others(model: keras.Model) -> list[tuple[str, Any]]:
+def variables_of_attributes(model: keras.Model) -> list[tuple[str, Any]]:
+    """Return the variables that are kept as attributes only, such as those of further optimizers, by path."""
     held = {id(variable) for variable in _known(model)}
     return [pair for pair in _variables_in(model, "", set()) if id(pair[1]) not in held]
 
@@ -229,7 +228,10 @@ def _variables_in(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, A
         inside = ((variable.path, variable) for variable in part.variables)
     elif isinstance(part, keras.Layer):
         # Under a name with an underscore stands what Keras keeps: the same variables, or `model.variables`.
-        inside = ((name, value) for name, value in vars(part).items() if not name.startswith("_"))
+        own = ((name, value) for name, value in vars(part).items() if not name.startswith("_"))
+        inside = itertools.chain(own, ((layer.name, layer) for layer in getattr(part, "layers", [])))
+    elif isinstance(part, keras.losses.Loss):
+        inside = vars(part).items()
     elif isinstance(part, Mapping):
         inside = part.items()
     elif isinstance(part, list | tuple):

@@ -20,6 +20,7 @@ from companion.terminal.quiet_start import INTERRUPTED, end_of_start
 
 MISUSE = 2
 BETWEEN_COLUMNS = 3  # of a table
+LONGEST_WORD = 24  # that a column of texts keeps whole: the path of a variable is longer
 PAGE = 100  # columns of a report that is not printed
 
 
@@ -83,8 +84,9 @@ class Report(Console):
             words = number in text_columns
             cells = [column, *(row[number] for row in rows)]
             least = max(len(part) for cell in cells for part in cell.split(None if words else "\n") or [""])
+            least = min(least, LONGEST_WORD) if words else least
             justify: JustifyMethod = "left" if words else "right"
-            table.add_column(column, justify=justify, no_wrap=not words, min_width=least)
+            table.add_column(column, justify=justify, no_wrap=not words, min_width=least, overflow="fold")
             needed += least + BETWEEN_COLUMNS
         for row in rows:
             table.add_row(*row)

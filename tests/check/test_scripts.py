@@ -315,6 +315,13 @@ def test_a_variable_that_is_no_loss_and_no_labels_is_told(script, ending, given,
         assert check.trainings[0].verdict.verdict == "close"
 
 
+def test_a_script_that_fails_in_its_first_update_has_no_verdict(script):
+    loop = LOOP.replace("zip(slopes, net.trainable_variables)", "slopes")
+    check = check_script(script(DATA + loop))
+    assert (check.trainings, "fails before it has updated net" in check.reasons[0]) == ([], True)
+    assert "apply_gradients takes pairs: zip(" in str(check.error)
+
+
 def test_where_the_network_fails_in_fit_that_is_told(script):
     sealed = "net.call = lambda *args, **kwargs: 1 / 0\n"
     check = check_script(script(DATA + LOOP + sealed))

@@ -158,7 +158,7 @@ def test_replicas_may_draw_and_take_means_over_their_rows(tmp_path, loss, named)
                 "contains 0.5 times",
                 "sum(model.losses)",
             ),
-            (('reduce("SUM"', 'reduce("MEAN"'), "divided by the 2 replicas once more", "losses.append("),
+            (('reduce("SUM"', 'reduce("MEAN"'), "divided by the 2 replicas once more", 'reduce("MEAN"'),
         ],
         2,
     ),
@@ -173,6 +173,42 @@ def test_penalties_and_reports_of_replicas_may_be_scaled_wrongly(tmp_path, chang
     named = {mistake.name: mistake for mistake in one.mistakes}
     assert evidence in named["loss-scaled-by-replicas"].evidence
     assert line in named["loss-scaled-by-replicas"].code
+    assert ("Leave the loss." in named["loss-scaled-by-replicas"].cure) == ("MEAN" in line)
+
+
+def test_a_cure_is_one_for_replicas(tmp_path):
+    text = STRATEGY.format(devices=TWO, reduction="", loss="errors")
+    file = tmp_path / "script.py"
+    file.write_text(text.replace("Dense(1)", 'Dense(1, kernel_regularizer="l2")'))
+    ((mistake,),) = [one.mistakes for one in check_script(str(file)).trainings]
+    assert (mistake.name, "scale_regularization_loss" in mistake.cure) == ("penalty-left-out", True)
+
+
+def test_under_a_strategy_a_script_runs_to_its_end(tmp_path, capsys):
+    head, _, loop = STRATEGY.format(devices=TWO, reduction="", loss="errors").partition("losses = []\n")
+    text = """
+@tf.function
+def errors_of_replicas(batch):
+    return strategy.run(lambda batch: loss_object(batch[1], model(batch[0])), args=(batch,))
+
+
+@tf.function
+def evaluate():
+    for batch in batches:
+        strategy.run(lambda batch: None, args=(batch,))
+        last = errors_of_replicas(batch)
+    return last
+
+
+losses = []
+"""
+    loop = loop.replace("range(3)", "range(6)") + "    evaluate()\nprint('ended after', epoch)\n"
+    file = tmp_path / "script.py"
+    file.write_text(head + text + loop)
+    check = check_script(str(file))
+    assert check.error is None, check.error
+    assert "ended after 5" in capsys.readouterr().out
+    assert "--stop ends it earlier" in " ".join(check.trainings[0].training.assumed)
 
 
 LOGICAL = "tf.config.set_logical_device_configuration"
@@ -272,8 +308,9 @@ def test_a_step_may_have_several_optimizers(tmp_path):
     apply = "    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)\n"
     file = tmp_path / "script.py"
     file.write_text(text.replace(apply, both))
-    (one,) = check_script(str(file)).trainings
-    assert (one.verdict.verdict, one.mistakes) == ("close", [])
+    check = check_script(str(file))
+    assert check.error is None, check.error
+    assert [(one.verdict.verdict, one.mistakes) for one in check.trainings] == [("close", [])]
 
 
 FED = (

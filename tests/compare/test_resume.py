@@ -141,6 +141,42 @@ fit_arguments = {"epochs": 4, "shuffle": False}
 """,
                 [],
             ),
+            (
+                ANEW.replace("'epochs': 4", "'epochs': 4, 'shuffle': False")
+                .replace("Dropout(0.2)", "Dense(2)")
+                .replace('"binary_crossentropy"', "Scaled()")
+                + """
+@keras.saving.register_keras_serializable()
+class Scaled(keras.losses.Loss):
+    def __init__(self, **settings):
+        super().__init__()
+        self.scale = keras.Variable(1.0, trainable=False)
+
+    def call(self, y, p):
+        self.scale.assign(self.scale * 0.9)
+        return self.scale * keras.ops.square(keras.ops.reshape(y, (-1,)) - keras.ops.reshape(p, (-1,)))
+""",
+                ["variables in attributes, and further optimizers"],
+            ),
+            (
+                ANEW.replace("'epochs': 4", "'epochs': 4, 'shuffle': False").replace(
+                    "keras.layers.Dropout(0.2)", "Counting()"
+                )
+                + """
+import tensorflow as tf
+
+@keras.saving.register_keras_serializable()
+class Counting(keras.layers.Layer):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.calls = tf.Variable(0.0)
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        return x / (1 + 0.01 * self.calls)
+""",
+                ["variables in attributes, and further optimizers"],
+            ),
         ],
         1,
     ),

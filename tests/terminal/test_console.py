@@ -30,3 +30,12 @@ def test_a_report_in_a_notebook_is_one_output(capsys, monkeypatch):
     report.print("a line")
     assert shown == []
     assert capsys.readouterr().out.splitlines() == ["", "1. A title", "a line"]
+
+
+def test_a_long_path_is_folded_and_not_cut(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    path = "optimizer/adam/sequential_1_dense_3_kernel_momentum/variable"
+    Report().table(["", "after"], [["seen", f"lost: {path}"]], text_columns=(0, 1))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 60
+    assert path in "".join(out.split())

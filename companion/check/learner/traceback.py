@@ -167,6 +167,12 @@ HINTS = [
     (
         r"values to unpack",
         "",
+        "apply_gradients takes pairs: zip(gradients, model.trainable_variables)",
+        r"apply_gradients\((?!.*zip)",
+    ),
+    (
+        r"values to unpack",
+        "",
         "the loop expects a fixed number of weight arrays: use all of model.trainable_variables, however "
         "many there are",
         r"weights|variables",

@@ -231,9 +231,14 @@ class ScriptWatcher(Watcher):
     def rest(self) -> None:
         """Let the script run on at its own speed."""
         self.resting = True
-        tf.config.run_functions_eagerly(False)
+        tf.config.run_functions_eagerly(self.runs_eagerly)
         if self.stop and any(network.done for network in self.networks):
             raise Stopped
+
+    @property
+    def runs_eagerly(self) -> bool:
+        """Return whether functions run eagerly: replicas in turn, whose values are no tensors, always do."""
+        return not self.resting or self.recording.replicas > 1
 
     def progress(self) -> str:
         """Return how far the recording is, in words."""
@@ -271,7 +276,7 @@ class ScriptWatcher(Watcher):
         try:
             return original(function, *args, **kwargs)
         finally:
-            tf.config.run_functions_eagerly(not self.resting)
+            tf.config.run_functions_eagerly(self.runs_eagerly)
 
     def on_enter(self, original: Callable, tape: tf.GradientTape) -> Any:
         if self.resting:

@@ -328,7 +328,7 @@ def _penalty_findings(case: Case, times: float) -> list[Finding]:
     replicas = case.recording.replicas
     why = ""
     if replicas > 1 and np.isclose(times, replicas, rtol=COEFFICIENT):
-        why = f"each of the {replicas} replicas adds the whole penalty: divide it by the replicas"
+        why = f"as if each of the {replicas} replicas added the whole penalty: divide it by the replicas once"
     elif replicas > 1 and np.isclose(times, 1 / replicas, rtol=COEFFICIENT):
         why = f"the penalty is divided by the {replicas} replicas twice: divide it once"
     if not why:

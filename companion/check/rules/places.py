@@ -25,6 +25,8 @@ SIGNS = {
     "gradients-clipped": (r"clip", r"norm"),
     "penalty-twice": (r"\.losses\b",),
     "penalty-scaled": (r"l2_loss|\.losses\b|reduce_sum\(.*square",),
+    "report": (r"\.update_state\(\s*\w*loss",),
+    "report of replicas": (r"\breduce\(.*\b(MEAN|mean)\b", r"\.update_state\(\s*\w*loss"),
     "penalty of replicas": (
         r"scale_regularization_loss",
         r"add_n\(|sum\(.*loss|penalt",

@@ -182,10 +182,7 @@ def _rules(case: Case, explanations: list[Explanation] | None) -> Iterator[Rule]
         yield from _of_losses(case, case.steps, differentiated, (), "")
     replicas = case.recording.replicas
     if replicas > 1:
-        told = (
-            f", divided by the {replicas} replicas once more: each replica's loss is divided already, so "
-            "add up these losses"
-        )
+        told = f", divided by the {replicas} replicas once more"
         once_more = [loss / replicas for loss in differentiated]
         yield from _of_losses(case, case.steps, once_more, ("loss-scaled-by-replicas",), told)
     if case.problem.replicas > 1 and np.isfinite(differentiated).all():

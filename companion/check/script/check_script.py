@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from companion.check.catalogue import Mistake, mistake
+from companion.check.catalogue import UNDER_REPLICAS, Mistake, mistake
 from companion.check.diagnose import Diagnosis, diagnose
 from companion.check.learner.isolation import unchanged
-from companion.check.learner.lines import line_of_thread, own_place, text_of
+from companion.check.learner.lines import Location, line_of_thread, own_place, text_of
 from companion.check.learner.script import ExitedAtOnceError, as_main, run_script
 from companion.check.learner.traceback import LoopError
 from companion.check.problem import EPSILONS, Reference
@@ -153,7 +153,7 @@ def judge(
     states = [(network, network.state()) for network in watcher.networks]
     try:
         with unchanged():
-            found, check.reasons = trainings(watcher, names, given)
+            found, check.reasons = trainings(watcher, names, given, failed=check.error is not None)
             for training in found:
                 try:
                     with training.network.as_it_began():
@@ -348,7 +348,7 @@ def told_of(
         notes,
         diagnosis.steps,
     )
-    mistakes = [as_mistake(finding) for finding in found if finding.name]
+    mistakes = [as_mistake(finding, recording.replicas) for finding in found if finding.name]
     return TrainingCheck(training, verdict, shown, mistakes, [f for f in found if not f.name], notes)
 
 
@@ -398,6 +398,10 @@ def with_line(finding: Finding, training: Training, shown: Reported | None) -> F
             inner = [name for name, value in training.network.lists.items() if _begins(value, shown)]
             places = [line_of_list(files[0], name) for name in (shown.name, *inner)]
             place = next((one for one in places if one is not None), None)
+            first = Location(files[0], 1)
+            place = place or next((one for one in (line_with_sign(first, "report"),) if one != first), None)
+        if finding.name == "loss-scaled-by-replicas" and (place is not None or files):
+            place = line_with_sign(place or Location(files[0], 1), "report of replicas")
     if finding.name == "labels-of-other-rows" and place is not None:
         place = line_of_labels(place) or place
     if finding.name == "metric-never-reset" and place is not None:
@@ -412,9 +416,14 @@ def _begins(value: Any, shown: Reported) -> bool:
     return all(shown.values.get(epoch) == one for epoch, one in enumerate(value))
 
 
-def as_mistake(finding: Finding) -> Mistake:
-    """Return all that is known of a finding."""
-    return mistake(finding.name, finding.evidence, finding.place, text_of(finding.place))
+def as_mistake(finding: Finding, replicas: int) -> Mistake:
+    """Return all that is known of a finding; under a strategy some mistakes have other cures."""
+    found = mistake(finding.name, finding.evidence, finding.place, text_of(finding.place))
+    if replicas == 1:
+        return found
+    is_of_report = (finding.name, finding.difference.what) == ("loss-scaled-by-replicas", "report")
+    key = "report of replicas" if is_of_report else finding.name
+    return replace(found, cure=UNDER_REPLICAS.get(key, found.cure))
 
 
 def best_report(

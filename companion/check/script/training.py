@@ -99,9 +99,9 @@ class Given:
 
 
 def trainings(
-    watcher: ScriptWatcher, names: dict[str, Any], given: Given
+    watcher: ScriptWatcher, names: dict[str, Any], given: Given, *, failed: bool = False
 ) -> tuple[list[Training], list[str]]:
-    """Return what a script trained, and why some of it cannot be compared."""
+    """Return what a script trained, and why some of it cannot be compared; it may have failed."""
     for name in (given.x, given.y):
         if name is not None and name not in names:
             meant = did_you_mean(name, names)
@@ -121,6 +121,9 @@ def trainings(
         )
     for network in trained:
         name = name_of(network, names)
+        if failed and not any(isinstance(event, Update) for event in network.events):
+            reasons.append(f"nothing to compare with .fit yet: your file fails before it has updated {name}")
+            continue
         try:
             refuse_what_fit_cannot(network, trained, names)
             found.append(training_of(network, name, watcher, names, given))
@@ -188,6 +191,11 @@ def training_of(
     if drawn:
         assumed.append(
             "each batch is drawn at random: the steps are judged, and there are no epochs to judge"
+        )
+    if recording.replicas > 1:
+        assumed.append(
+            f"the {recording.replicas} replicas run one after the other and eagerly, to the end of your "
+            "file: --stop ends it earlier"
         )
     several = sum(other.model is network.model for other in watcher.networks) > 1
     place = network.begun_in[-1] if several and network.begun_in else None
