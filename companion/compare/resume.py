@@ -120,7 +120,8 @@ def _states(
         State(
             "the weights",
             _differing(before["weights"], after["weights"]),
-            "With use_ema or restore_best_weights the end of .fit changes them: save in a callback.",
+            "The end of .fit changes them, by use_ema, restore_best_weights or an on_train_end: save them "
+            "earlier, in a callback.",
         ),
         State(
             "the optimizer's variables",

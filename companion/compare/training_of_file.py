@@ -54,8 +54,11 @@ class TrainingOfFile:
         """Train the epochs before `at`, and save the model."""
         with self._seeded():
             result = self._fit(self._build(), epochs=self.options.at)
-        with told_in_one_line(self.options.file, all_exceptions=True):
+        try:
             result[0].model.save(self.options.saved)
+        except Exception as error:  # whatever the user's classes raise
+            told = f"{type(error).__name__}: {_both_ends(str(error))}"
+            raise UserError(f"{self.options.file}: the model cannot be saved: {told}") from None
         return result
 
     def rest(self) -> tuple[Training, dict[str, Any]]:

@@ -214,6 +214,7 @@ def print_causes(report: Report, causes: Causes) -> None:
         )
     elif not causes.found:
         report.print(
-            "None of the suspects explains it. Look for what comes from outside: the time, the order of "
-            "files in a folder, the network, a file that changes, threads of your own, validation data."
+            "None of the suspects explains it. Look for what comes from outside: the time, os.urandom, "
+            "secrets or uuid, the order of files in a folder, the internet, a file that changes, threads of "
+            "your own, validation data."
         )
