@@ -223,10 +223,7 @@ def print_report(
         report.part("All that is reported, after the last epoch")
         found = comparison.histories.values()
         apart = [distance(c.max_abs_diff) for c in found]
-        ends = [
-            [float(values[-1]) if len(values) else math.nan for values in (c.first, c.second)] for c in found
-        ]
-        last = column([first for first, _ in ends]), column([second for _, second in ends])
+        last = column([_last(c.first) for c in found]), column([_last(c.second) for c in found])
         rows = [list(row) for row in zip(comparison.histories, *last, apart, strict=True)]
         report.table(["", *comparison.names, "largest\ndifference"], rows, text_columns=(0,))
     report.part("The verdict")
