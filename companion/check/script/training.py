@@ -384,20 +384,20 @@ def _rate_of(settings: dict[str, Any]) -> Any:
     return settings["config"].get("learning_rate") if settings else None
 
 
+def _by_output(compiled: Any, names: Sequence[str]) -> list[Any]:
+    """Return what was compiled for each output: one for all, or one for each, by name or in order."""
+    if isinstance(compiled, Mapping):
+        return [compiled.get(name) for name in names]
+    return list(compiled) if isinstance(compiled, list | tuple) else [compiled] * len(names)
+
+
 def loss_of_fit(fit: FitCall, given: Given) -> keras.losses.Loss:
     """Return the loss that a call of ``.fit`` has, of all outputs together."""
     if given.loss is not None:
         return compiled_loss(given.loss)
     names = getattr(fit.model, "output_names", None) or [""]
-    losses, given_weights = (
-        [part.get(name) for name in names]
-        if isinstance(part, Mapping)
-        else list(part)
-        if isinstance(part, list | tuple)
-        else [part] * len(names)
-        for part in (fit.loss, fit.loss_weights)
-    )
-    weights = [1.0 if one is None else float(one) for one in given_weights]
+    losses = _by_output(fit.loss, names)
+    weights = [1.0 if one is None else float(one) for one in _by_output(fit.loss_weights, names)]
     if None in losses:
         raise NotComparableError(
             "nothing to compare with .fit yet, because .fit has no loss for one of the outputs: give it one"
