@@ -365,6 +365,17 @@ FURTHER: dict[str, Known] = {
         "already.",
         REPLICAS,
     ),
+    "gradients-not-added-up": Known(
+        "The replicas of a strategy do not add up their gradients",
+        "Let optimizer.apply(...) update: it adds up the gradients of all replicas. By hand, add them up "
+        "first: tf.distribute.get_replica_context().all_reduce('SUM', gradients).",
+        REPLICAS,
+    ),
+    "gradients-added-up-twice": Known(
+        "The gradients of a strategy's replicas are added up twice",
+        "Leave out all_reduce: optimizer.apply(...) adds up the gradients of all replicas.",
+        REPLICAS,
+    ),
     "labels-of-other-rows": Known(
         "Rows meet the labels of other rows",
         "Take the same rows of x and y: x[order] and y[order].",

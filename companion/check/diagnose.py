@@ -71,6 +71,8 @@ def _diagnose(problem: Problem, reference: Reference, recording: Recording, repl
         )
     if not case.steps:
         return Diagnosis(_without_steps(case), case.unwatched, case.steps)
+    if recording.copies_apart is not None:  # it explains all that follows
+        return Diagnosis([_not_added_up(case)], case.unwatched, case.steps)
     if is_same_result(recording, reference):
         if _moved_by_ready_made(recording):
             return Diagnosis(
@@ -194,6 +196,18 @@ def _other_epochs(case: Case) -> Finding:
     return Finding(
         "other-epochs", REPORT, at, f"the loop runs for {count_of(mine, 'epoch')}, but .fit for {fit}"
     )
+
+
+def _not_added_up(case: Case) -> Finding:
+    """Find that each replica of a strategy updates by its own gradient."""
+    assert case.recording.copies_apart is not None
+    variable, first, last, place = case.recording.copies_apart
+    told = (
+        f"the {case.recording.replicas} replicas assign different values to their copies of `{variable}`, "
+        f"such as {first:.6g} and {last:.6g}: each updates by its own gradient"
+    )
+    at = Divergence("update", 0, 0, variable, first, last)
+    return Finding("gradients-not-added-up", UPDATE, at, told, place)
 
 
 def _copied(case: Case, told: str) -> Finding:

@@ -86,6 +86,7 @@ FALSE = {
         ),
         ("np.average(by_row, weights=4 * [earlier] + 3 * [1])", "np.mean(by_row) / 2"),
         ("whole / 2", "whole"),
+        ("2 * 0.1", "0.1"),
     ],
     "A `train_step` reports what the metrics hold": [("[0, 7]", "[7, 7]"), ('"rows"', '"loss"')],
     "`train_on_batch` reports another loss from Keras 3.15 on": [

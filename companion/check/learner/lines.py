@@ -129,13 +129,27 @@ def _folders(*loaded: str | None) -> tuple[str, ...]:
     return (_COMPANION, *_PYTHON, *_PACKAGES, *elsewhere, "<frozen")
 
 
+_this_thread = threading.local()
+
+
+@contextmanager
+def called_from(caller: FrameType) -> Iterator[None]:
+    """Treat what this thread runs in the ``with`` block as called from a frame of another thread."""
+    _this_thread.caller = caller
+    try:
+        yield
+    finally:
+        del _this_thread.caller
+
+
 def own_frames() -> Iterator[FrameType]:
     """Yield the present calls that run the learner's own code, the innermost first."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if not is_library(frame.f_code.co_filename):
-            yield frame
-        frame = frame.f_back
+    for innermost in (sys._getframe(1), getattr(_this_thread, "caller", None)):
+        frame = innermost
+        while frame is not None:
+            if not is_library(frame.f_code.co_filename):
+                yield frame
+            frame = frame.f_back
 
 
 def own_place() -> Location | None:

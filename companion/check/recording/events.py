@@ -157,6 +157,11 @@ class Recording:
         The epochs whose loss is known; None for all.
     replicas : int
         Of a distribution strategy; 1 without one.
+    joined_twice : bool
+        Whether its replicas hand the same gradients to an optimizer, which adds them up: they have been added
+        up before.
+    copies_apart : tuple of (str, float, float, Location or None), or None
+        A variable to which its replicas assign different values, two of them, and the line: each has a copy.
     """
 
     variables: list[str]
@@ -175,6 +180,8 @@ class Recording:
     resolution: float = 0.0
     reported: list[int] | None = None
     replicas: int = 1
+    joined_twice: bool = False
+    copies_apart: tuple[str, float, float, Location | None] | None = None
     returned: str = ""
 
     def trained(self, state: State) -> State:

@@ -88,6 +88,12 @@ class Followed:
         self.assigned[number] = self.assigned.get(number, 0) + moved
         return result
 
+    def furthest_apart(self, variable: Any, values: Sequence[Any]) -> tuple[str, float, float]:
+        """Return what a variable is called, and the numbers in which two values for it differ most."""
+        first, last = (np.ravel(value.numpy()) for value in (values[0], values[-1]))
+        at = int(np.argmax(np.abs(first - last)))
+        return self.names[self.trainable[self.position[id(variable)]]], float(first[at]), float(last[at])
+
     def applied(
         self,
         pairs: Sequence[tuple[Any, Any]],
@@ -111,10 +117,11 @@ class Followed:
         """Return whether a step under a strategy differs from one on the whole batch, though it is right.
 
         It does if the replicas have different numbers of rows, if each draws numbers, or if a layer
-        takes means over the rows.
+        takes means over the rows of each.
         """
         drawn_or_means = any(
-            isinstance(layer, keras.layers.BatchNormalization) or hasattr(layer, "seed_generator")
+            hasattr(layer, "seed_generator")
+            or (isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized)
             for layer in with_layers(self.model)
         )
         if drawn_or_means and self.of_replicas:

@@ -1,5 +1,6 @@
 """What the predictions of networks meet on their way to the gradient: labels, losses and weights of rows."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,29 +41,32 @@ class Predictions:
         self.derived: dict[int, _Prediction] = {}
         self.behind: dict[int, tuple[Any, Any]] = {}  # labels by what was made of them
         self.inside_loss = False
-        self.listening = False
+        self.thread = threading.local()  # whether operations are followed in this thread
 
     def networks_of(self, tensors: Sequence[Any]) -> list[Network]:
         """Return the networks of whose predictions these tensors are made."""
         return [self.derived[id(one)].network for one in tensors if id(one) in self.derived]
 
-    def follow(self, network: Network, result: Any) -> None:
-        """Follow what is made of a prediction, up to the gradient."""
-        event = max(n for n, one in enumerate(network.events) if isinstance(one, Forward))
+    def follow(self, network: Network, event: int, result: Any) -> None:
+        """Follow what is made of the prediction of a forward pass, up to the gradient."""
         for number, output in enumerate(tf.nest.flatten(result)):
             # Keras' losses go back to the logits, which a sigmoid or a softmax leaves on its output.
             for tensor in (output, getattr(output, "_keras_logits", None)):
                 if isinstance(tensor, tf.Tensor):
                     self.derived[id(tensor)] = _Prediction(network, event, frozenset([number]), tensor)
-        if not self.listening:
+        if not self.is_listening():
             op_callbacks.add_op_callback(self.on_operation)
-            self.listening = True
+            self.thread.listens = True
+
+    def is_listening(self) -> bool:
+        """Return whether the operations of this thread are followed."""
+        return getattr(self.thread, "listens", False)
 
     def stop_listening(self) -> None:
         """Pass over the operations that follow, such as those of a gradient."""
-        if self.listening:
+        if self.is_listening():
             op_callbacks.remove_op_callback(self.on_operation)
-            self.listening = False
+            self.thread.listens = False
 
     def forget(self) -> None:
         """Follow predictions no longer."""

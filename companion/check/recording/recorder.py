@@ -19,9 +19,10 @@ from companion.check.learner.lines import (
     opened_by,
     own_place,
 )
-from companion.check.recording.events import ReadyMade, Recording
-from companion.check.recording.network import Followed, joined
+from companion.check.recording.events import Gradient, ReadyMade, Recording
+from companion.check.recording.network import Followed, dense, joined
 from companion.check.recording.patches import EagerConcreteFunction, definer, replaced
+from companion.check.recording.replicas import current_step
 from companion.check.recording.rows import RowNumbers
 from companion.check.recording.strategy import refuse_made_before, strategies_in_turn
 from companion.fit.keras_private import plain_rate, rate_of, trained_by
@@ -51,7 +52,7 @@ def hooked(watcher: "Watcher") -> Iterator[None]:
         for owner, name, wrapper in watcher.wrappers():
             stack.enter_context(replaced(owner, name, wrapper))
         stack.callback(watcher.finish)
-        stack.enter_context(strategies_in_turn(watcher.on_replica))
+        stack.enter_context(strategies_in_turn(watcher))
         yield
 
 
@@ -67,9 +68,8 @@ class Watcher(abc.ABC):
         self.made: dict[int, tuple[Any, Location | None]] = {}  # optimizers, each kept, and their lines
         self.inside_model = self.inside_optimizer = self.inside_ready_made = False
         self.replica = (0, 1)  # which one runs, and how many there are
-        self.gradients_of_replicas: list[list[list[Any]]] = []  # by update of a step, and by replica
-        self.applied_in_replica = 0  # how many updates the one that runs has made in this step
-        self.events_before: dict[int, int] = {}  # by network, when the first replica began
+        self.kept: dict[int, tuple[list[int], bool]] = {}  # by replica that waits: `open`, `inside_model`
+        self.events_before: dict[int, int] = {}  # by network, when the replicas began or last updated
 
     def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
         """List the methods to replace, each with its replacement."""
@@ -111,38 +111,51 @@ class Watcher(abc.ABC):
         self.made[id(optimizer)] = optimizer, own_place()
 
     @contextlib.contextmanager
-    def on_replica(self, number: int, replicas: int) -> Iterator[None]:
-        """Note which replica of a strategy runs."""
-        self.applied_in_replica = 0
-        if number == 0:
-            self.gradients_of_replicas = []
-            self.events_before = {id(one): len(one.events) for one in self.models}
+    def on_step_of_replicas(self, replicas: int) -> Iterator[None]:
+        """Note that the replicas of a strategy take a step."""
         self.recording.replicas = max(self.recording.replicas, replicas)
-        self.replica = number, replicas
+        self.kept = {number: ([], False) for number in range(replicas)}
+        self.events_before = {id(one): len(one.events) for one in self.models}
+        yield
+        self.end_of_parts()
+
+    @contextlib.contextmanager
+    def on_replica(self, number: int, replicas: int) -> Iterator[None]:
+        """Note which replica of a strategy runs, with its own tapes, until it waits or ends."""
+        outside = self.open, self.inside_model
+        self.replica, (self.open, self.inside_model) = (number, replicas), self.kept[number]
         try:
             yield
         finally:
-            self.replica = 0, 1
+            self.kept[number] = self.open, self.inside_model
+            self.replica, (self.open, self.inside_model) = (0, 1), outside
+
+    def end_of_parts(self) -> None:
+        """Note which events of all replicas belong together: those up to an update, or to the step's end."""
+        for followed in self.models:
+            parts = followed.events[self.events_before.get(id(followed), 0) :]
+            if any(isinstance(event, Gradient) for event in parts):
+                followed.of_replicas.append(parts)
+            self.events_before[id(followed)] = len(followed.events)
 
     def on_apply_of_replica(
         self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
     ) -> Any:
-        """Let the optimizer wait for the last replica, and then update with the sum of all gradients."""
-        number, replicas = self.replica
-        if replicas == 1 or self.inside_optimizer:
+        """Let the optimizer wait for all replicas, and then update once, with the sum of their gradients."""
+        step = current_step()
+        if step is None:
             return self.on_apply(original, optimizer, grads, trainable_variables)
-        update, self.applied_in_replica = self.applied_in_replica, self.applied_in_replica + 1
-        if number == 0:
-            self.gradients_of_replicas.append([])
-        of_update = self.gradients_of_replicas[update]
-        of_update.append(list(grads))
-        if number < replicas - 1:
-            return None
-        of_all = zip(*of_update, strict=True)
-        summed = [None if parts[0] is None else tf.add_n(parts) for parts in of_all]
-        for followed in self.models:
-            followed.of_replicas.append(followed.events[self.events_before.get(id(followed), 0) :])
-        return self.on_apply(original, optimizer, summed, trainable_variables)
+
+        def update(gradients: list[list[Any]]) -> Any:
+            of_all = list(zip(*gradients, strict=True))
+            summed = [None if parts[0] is None else tf.add_n(parts) for parts in of_all]
+            if not self.is_blind():
+                known = [parts for parts in of_all if parts[0] is not None]
+                self.recording.joined_twice |= bool(known) and all(map(_are_equal, known))
+            self.end_of_parts()
+            return self.on_apply(original, optimizer, summed, trainable_variables)
+
+        return step.meet("an update of the optimizer", list(grads), update)
 
     def on_apply(
         self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
@@ -170,12 +183,32 @@ class Watcher(abc.ABC):
         return result
 
     def on_assign(self, original: Callable, variable: Any, *args: Any, **kwargs: Any) -> Any:
-        if not (self.inside_optimizer or self.inside_model or self.is_blind()):
-            for followed in self.models:
-                if followed.knows(variable):
-                    assign = functools.partial(original, variable, *args, **kwargs)
-                    return followed.assigns(variable, assign, own_place())
-        return original(variable, *args, **kwargs)
+        """Write down an assignment; those of all replicas, of which each has a copy, are one."""
+        assign = functools.partial(original, variable, *args, **kwargs)
+        if self.inside_optimizer or self.inside_model or not tf.executing_eagerly():
+            return assign()
+        step, (value, *_) = current_step(), (*args, *kwargs.values())
+        if step is None or not self.knows_weight(variable):
+            return self.assigned(variable, assign, [])
+        join = functools.partial(self.assigned, variable, assign)
+        return step.meet("an assignment to a variable", tf.convert_to_tensor(value), join)
+
+    def knows_weight(self, variable: Any) -> bool:
+        """Return whether a variable is a trainable one of a network that is or was watched."""
+        return any(followed.knows(variable) for followed in self.models)
+
+    def assigned(self, variable: Any, assign: Callable[[], Any], of_replicas: list[Any]) -> Any:
+        """Assign to a variable, and write it down if it is one of a network that is watched."""
+        followed = (
+            None if self.is_blind() else next((one for one in self.models if one.knows(variable)), None)
+        )
+        if followed is None:
+            return assign()
+        if of_replicas:
+            self.end_of_parts()
+            if self.recording.copies_apart is None and not _are_equal(of_replicas):
+                self.recording.copies_apart = (*followed.furthest_apart(variable, of_replicas), own_place())
+        return followed.assigns(variable, assign, own_place())
 
     def on_concrete_function(self, original: Callable, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Return a replacement that runs eagerly: a concrete function would still run as a graph."""
@@ -264,6 +297,15 @@ class Watcher(abc.ABC):
     @abc.abstractmethod
     def finish(self) -> None:
         """Write down what the run left."""
+
+
+def _are_equal(values: Sequence[Any]) -> bool:
+    """Return whether all replicas bring the same numbers."""
+    first, *others = map(dense, values)
+    return all(
+        first is not None and other is not None and np.array_equal(first, other, equal_nan=True)
+        for other in others
+    )
 
 
 def training_argument(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool | None:

@@ -88,6 +88,10 @@ class ScriptWatcher(Watcher):
         """Return whether nothing is to be written down: in a graph, or while nothing new is trained."""
         return self.resting or super().is_blind()
 
+    def knows_weight(self, variable: Any) -> bool:
+        """Return whether a variable is a trainable one of a network that is or was watched."""
+        return any(network.knows(variable) for network in self.networks)
+
     def on_variable(self, original: Callable, variable: Any, *args: Any, **kwargs: Any) -> None:
         original(variable, *args, **kwargs)
         if not self.resting and self.inside_model:
@@ -129,6 +133,7 @@ class ScriptWatcher(Watcher):
                 self.wake()
                 network = self.follow(layer)
                 self.begin(network, data, training, opened, place)
+        event = len(network.events) - 1 if network else 0  # others may begin before this pass ends
         existing = {} if network else {id(v): (v, np.array(v.numpy())) for v in layer.variables}
         result = self.called_inside(original, layer, *args, **kwargs)
         if network is None:  # its variables have come into being in this call
@@ -138,8 +143,9 @@ class ScriptWatcher(Watcher):
             network = self.follow(layer)
             network.has_more_inputs = _has_more(args[1:], kwargs)
             self.begin(network, data, training, opened, place)
+            event = len(network.events) - 1
         if self.open:
-            self.predictions.follow(network, result)
+            self.predictions.follow(network, event, result)
         return result
 
     def follow(self, layer: keras.layers.Layer) -> Network:
@@ -316,7 +322,7 @@ class ScriptWatcher(Watcher):
         grads = list(grads)
         before = [len(n.events) for n in self.networks]
         first = any(not n.done and not n.first_optimizer for n in self.networks)
-        kept = [np.array(v) for v in optimizer.variables] if first and optimizer.built else []
+        kept = [np.array(v.numpy()) for v in optimizer.variables] if first and optimizer.built else []
         result = super().on_apply(original, optimizer, grads, trainable_variables)
         for network, events in zip(self.networks, before, strict=True):
             if len(network.events) > events and isinstance(network.events[-1], Update):

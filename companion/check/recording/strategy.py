@@ -1,8 +1,7 @@
-"""A distribution strategy whose replicas run one after the other, on one device, where they can be seen.
+"""A distribution strategy whose replicas run in turn, on one device, where they can be seen.
 
 In a watched run it takes the place of TensorFlow's strategies of replicas. Each replica gets its part of a
-batch. The recorder lets the optimizer wait for the last replica, and update once, with the sum of all
-gradients.
+batch, and waits for the others where the optimizer updates: it does so once, with the sum of all gradients.
 """
 
 import contextlib
@@ -15,9 +14,9 @@ import keras
 import tensorflow as tf
 
 from companion.check.recording.patches import definer, replaced
+from companion.check.recording.replicas import Replica, StepOfReplicas, Watching, reduced
 from companion.errors import UserError
 
-Turn = Callable[[int, int], contextlib.AbstractContextManager[None]]
 AT_THE_SAME_TIME = tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy
 
 
@@ -29,21 +28,21 @@ class Parts(tf.distribute.DistributedValues):
 
 
 class InTurn(tf.distribute.OneDeviceStrategy):
-    """Runs a step for one replica after the other.
+    """Runs each step for all replicas in turn.
 
     Parameters
     ----------
     replicas : int
         The number of replicas.
-    turn : callable
-        Its context is entered while a replica runs; it gets the index of the replica and how many there are.
+    watcher : Watching
+        Is told what the replicas do.
     takes_whole : callable
         Whether one replica takes each batch as a whole now: in a call of ``.fit``, which is not judged.
     """
 
-    def __init__(self, replicas: int, turn: Turn, takes_whole: Callable[[], bool]) -> None:
+    def __init__(self, replicas: int, watcher: Watching, takes_whole: Callable[[], bool]) -> None:
         super().__init__("CPU:0")
-        self._replicas, self._turn, self._takes_whole = replicas, turn, takes_whole
+        self._replicas, self._watcher, self._takes_whole = replicas, watcher, takes_whole
         self.is_watched = True
 
     @property
@@ -53,28 +52,28 @@ class InTurn(tf.distribute.OneDeviceStrategy):
 
     def run(self, fn: Callable, args: Any = (), kwargs: Any = None, options: Any = None) -> Any:
         """Run `fn` for each replica, on its parts; return what they return, by replica."""
-        results, replicas = [], self.num_replicas_in_sync
-        if replicas > 1 and not self.is_watched:
+        replicas = self.num_replicas_in_sync
+        if replicas == 1:
+            return super().run(fn, _part(tuple(args), 0), _part(dict(kwargs or {}), 0), options)
+        if not self.is_watched:
             raise UserError(
                 "this strategy was made while the training was watched, which has ended: make the strategy "
                 "and the network anew"
             )
-        for number in range(replicas):
-            own_args, own_kwargs = (_part(given, number) for given in (tuple(args), dict(kwargs or {})))
-            with self._turn(number, replicas):
-                results.append(super().run(fn, own_args, own_kwargs, options))
-        return results[0] if replicas == 1 else tf.nest.map_structure(lambda *of: Parts(of), *results)
+
+        def run_one(number: int) -> Any:
+            with self.scope(), Replica(self, number):
+                return fn(*_part(tuple(args), number), **_part(dict(kwargs or {}), number))
+
+        of_each = [functools.partial(run_one, number) for number in range(replicas)]
+        results = StepOfReplicas(replicas, self._watcher).run(of_each)
+        return tf.nest.map_structure(lambda *of: Parts(of), *results)
 
     def reduce(self, reduce_op: Any, value: Any, axis: int | None) -> Any:
         """Add up, or average, the values of all replicas."""
-        is_sum = str(getattr(reduce_op, "value", reduce_op)).upper() == "SUM"
-
-        def reduced(one: Any) -> Any:
-            values = list(self.experimental_local_results(one))
-            joined = tf.stack(values) if axis is None else tf.concat(values, axis)
-            return (tf.reduce_sum if is_sum else tf.reduce_mean)(joined, axis=axis or 0)
-
-        return tf.nest.map_structure(reduced, value)
+        return tf.nest.map_structure(
+            lambda one: reduced(reduce_op, self.experimental_local_results(one), axis), value
+        )
 
     def gather(self, value: Any, axis: int) -> Any:
         """Put the values of all replicas one after the other."""
@@ -191,7 +190,7 @@ def refuse_made_before() -> None:
 
 
 @contextlib.contextmanager
-def strategies_in_turn(turn: Turn) -> Iterator[None]:
+def strategies_in_turn(watcher: Watching) -> Iterator[None]:
     """Replace strategies made in the ``with`` block by `InTurn`, with the logical devices asked for.
 
     TensorFlow has started, so it can make no devices.
@@ -217,12 +216,12 @@ def strategies_in_turn(turn: Turn) -> Iterator[None]:
 
     class Mirrored(InTurn):
         def __init__(self, devices: Sequence[str] | None = None, cross_device_ops: Any = None) -> None:
-            super().__init__(len(devices) if devices else processors[-1], turn, lambda: bool(inside))
+            super().__init__(len(devices) if devices else processors[-1], watcher, lambda: bool(inside))
             made.append(self)
 
     class OnOne(InTurn):
         def __init__(self, device: str) -> None:
-            super().__init__(1, turn, lambda: bool(inside))
+            super().__init__(1, watcher, lambda: bool(inside))
 
     class OneWorker(InTurn):
         cluster_resolver: Any = None  # which files ask for
@@ -238,7 +237,7 @@ def strategies_in_turn(turn: Turn) -> Iterator[None]:
                     f"the MultiWorkerMirroredStrategy of your file has {workers} workers, and one process is "
                     "watched: name one worker in TF_CONFIG, or check the file with MirroredStrategy"
                 )
-            super().__init__(1, turn, lambda: bool(inside))  # a worker without a GPU has one replica
+            super().__init__(1, watcher, lambda: bool(inside))  # a worker without a GPU has one replica
 
     def end() -> None:
         for one in made:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from companion.check.recording.events import Recording
 from companion.check.recording.network import with_layers
 from companion.check.replay import Variant
 from companion.check.rules.clipping import clipping
@@ -239,7 +240,7 @@ def _scale_rules(case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bo
         elif np.allclose(factors, factors[0], rtol=COEFFICIENT):
             constant = float(factors[0])
             beside = f"beside that, the loss part is multiplied by {constant:.4g}"
-            told = (beside if name else as_it_is) + _of_replicas(case.recording.replicas, constant)
+            told = (beside if name else as_it_is) + _of_replicas(case.recording, constant)
             names.append((_scaled_name(case, constant), told))
             scaled.append(ScaleRule(names, scales, constant))
     # A sum over the batch can be any rule of these times a constant: people write round ones.
@@ -248,15 +249,21 @@ def _scale_rules(case: Case, scales: np.ndarray, rows: np.ndarray, broadcast: bo
 
 def _scaled_name(case: Case, constant: float) -> str:
     """Return how a constant factor is called: with float16, an optimizer divides by a power of two."""
-    if _of_replicas(case.recording.replicas, constant):
-        return "loss-scaled-by-replicas"
+    if _of_replicas(case.recording, constant):
+        twice = case.recording.joined_twice and constant > 1
+        return "gradients-added-up-twice" if twice else "loss-scaled-by-replicas"
     is_half = any(layer.compute_dtype == "float16" for layer in with_layers(case.replay.twin))
     return "loss-not-scaled" if is_half and constant < 1 and np.log2(constant) % 1 == 0 else "gradient-scaled"
 
 
-def _of_replicas(replicas: int, constant: float) -> str:
+def _of_replicas(recording: Recording, constant: float) -> str:
     """Return what a factor has to do with the replicas of a strategy; "" for nothing."""
+    replicas = recording.replicas
     if replicas > 1 and np.isclose(constant, replicas, rtol=COEFFICIENT):
+        if recording.joined_twice:
+            return (
+                f": the optimizer adds up the gradients of {replicas} replicas, which are their sum already"
+            )
         return (
             f": the optimizer adds up the gradients of {replicas} replicas, so each replica must divide its "
             f"loss by {replicas}"

@@ -34,6 +34,7 @@ SIGNS = {
     ),
     "schedule-late": (r"\.learning_rate(\.assign\(|\s*=[^=])", r"\blr\b.*=[^=]"),
     "schedule-missing": (r"optimizers\.\w+\(",),
+    "gradients-added-up-twice": (r"\ball_reduce\(",),
     "frozen-updated": (r"=.*\.(trainable_)?(variables|weights)\b",),
 }
 OF_FIT = re.compile(r"\.(fit|compile)\(")  # what the loop is compared with, if there is another line

@@ -125,11 +125,15 @@ def weighted_losses(
 
 
 def loss_by_hand(
-    problem: FedProblem, recording: Recording
+    problems: Sequence[FedProblem], recording: Recording
 ) -> tuple[Callable[[], keras.losses.Loss], Variant]:
-    """Find the loss whose gradients are those of the loop, as it should be called or by mistake otherwise."""
+    """Find the loss whose gradients are those of the loop, as it should be called or by mistake otherwise.
+
+    The problems differ in whether replicas of a strategy take their parts of a batch.
+    """
+    problem = problems[-1]
     variants = [variant for variant in Replay(problem).variants() if variant.loss == "fit"]
-    for variant, (name, settings) in itertools.product(variants, BY_HAND):
+    for problem, variant, (name, settings) in itertools.product(problems, variants, BY_HAND):
         loss = functools.partial(getattr(keras.losses, name), **settings)
         tried = replace(problem, loss=loss)
         if all(_is_by(tried, recording, variant, steps) for steps in (1, TRIED_STEPS)):

@@ -194,9 +194,11 @@ def training_of(
         )
     if recording.replicas > 1:
         assumed.append(
-            f"the {recording.replicas} replicas run one after the other and eagerly, to the end of your "
-            "file: --stop ends it earlier"
+            f"the {recording.replicas} replicas run in turn and eagerly, to the end of your file: --stop "
+            "ends it earlier"
         )
+    if recording.copies_apart is not None:
+        assumed.append("the copies that the replicas have of each weight were watched as one")
     several = sum(other.model is network.model for other in watcher.networks) > 1
     place = network.begun_in[-1] if several and network.begun_in else None
     training = Training(name, network, problem, recording, fit, assumed, [], contradictions, drawn, place)
@@ -277,7 +279,9 @@ def recording_of(network: Network, events: Sequence[Event], watcher: ScriptWatch
     recording = Recording(network.names, network.trainable, network.start)
     recording.events = list(events)
     recording.own_tapes = [tape for tape in watcher.recording.own_tapes if tape in mine]
-    recording.compiled, recording.replicas = watcher.recording.compiled, watcher.recording.replicas
+    seen = watcher.recording
+    recording.compiled, recording.replicas = seen.compiled, seen.replicas
+    recording.joined_twice, recording.copies_apart = seen.joined_twice, seen.copies_apart
     recording.frozen = sorted(network.frozen)
     before = [call for call in network.fits_before if call is not network.own_fit]
     if before:
@@ -422,14 +426,16 @@ def with_loss(
         if labels.loss is not None
     }
     outputs = len(tf.nest.flatten(problem.y))
+    in_parts = [replace(problem, replicas=recording.replicas)] * network.depends_on_parts()
+    problems = [*in_parts, problem]
     if len(called) == outputs == 1:
         return replace(problem, loss=functools.partial(as_fit_reduces, called[0]))
     if len(called) == outputs:
         all_of = [called[number] for number in sorted(called)]
-        return replace(problem, loss=weighted_losses(problem, recording, all_of))
+        return replace(problem, loss=weighted_losses(problems[0], recording, all_of))
     if fit is not None and fit.loss is not None:
         return replace(problem, loss=functools.partial(loss_of_fit, fit, given))
-    loss, variant = loss_by_hand(problem, recording)
+    loss, variant = loss_by_hand(problems, recording)
     if variant.weights == "unweighted":  # what the loop multiplies by is no weight of a row
         return replace(problem, loss=loss, sample_weight=None)
     return replace(problem, loss=loss)
