@@ -122,7 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from companion.comparison.training import Training
 
         nothing = Training(None, {}, {}, {}, [])
-        write_training(nothing, options.output, batches=training.batches(), seen=sorted(seen))
+        batches, validation = training.batches()
+        write_training(nothing, options.output, batches=batches, validation=validation, seen=sorted(seen))
         return 0
     ways = {ALL: training.all, FIRST: training.first, REST: training.rest, TWICE: training.twice}
     result, more = ways[options.what]()

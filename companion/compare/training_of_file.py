@@ -85,27 +85,36 @@ class TrainingOfFile:
         keras.utils.clear_session()
         return self.all()
 
-    def batches(self) -> list[list[str]]:
-        """Return a fingerprint of each batch, from the first epoch to epoch `at`, without training."""
+    def batches(self) -> tuple[list[list[str]], list[str]]:
+        """Return a fingerprint of each batch from the first epoch to epoch `at`, and of each to validate on.
+
+        Nothing is trained.
+        """
         with self._seeded():
             model = self._build()
             x, y, arguments = call_of_fit(self.module, self.options)
             own = {name: value for name, value in arguments.items() if name in PIPELINE}
-            if arguments.get("validation_split") and arguments.get("validation_data") is None:
-                (x, y, own["sample_weight"]), _ = train_validation_split(
+            to_validate = arguments.get("validation_data")
+            if arguments.get("validation_split") and to_validate is None:
+                (x, y, own["sample_weight"]), to_validate = train_validation_split(
                     (x, y, own.get("sample_weight")), validation_split=arguments["validation_split"]
                 )
-            pipeline = Pipeline(
-                x, y, shuffle=arguments.get("shuffle", True), strategy=strategy_of(model), **own
-            )
+            strategy = strategy_of(model)
+            pipeline = Pipeline(x, y, shuffle=arguments.get("shuffle", True), strategy=strategy, **own)
             pipeline.reset()
-            found: list[list[str]] = []
-            for _ in range(arguments.get("initial_epoch", 0), self.options.at + 1):
-                found.append([])
-                with pipeline.until_data_end():
-                    for *_, iterator in pipeline.epoch():
-                        found[-1].append(_fingerprint(keras.tree.flatten(next(iterator))))
-        return found
+            epochs = [
+                _fingerprints_of_batches(pipeline)
+                for _ in range(arguments.get("initial_epoch", 0), self.options.at + 1)
+            ]
+            if to_validate is None:
+                return epochs, []
+            size = arguments.get("validation_batch_size") or own.get("batch_size")
+            validation = Pipeline(
+                *keras.utils.unpack_x_y_sample_weight(to_validate),
+                batch_size=size, steps_per_epoch=arguments.get("validation_steps"), strategy=strategy,
+            )  # fmt: skip
+            validation.reset()
+            return epochs, _fingerprints_of_batches(validation)
 
     def _build(self) -> keras.Model:
         with told_in_one_line(self.options.file):
@@ -176,6 +185,15 @@ class _Moment(keras.callbacks.Callback):
             "callbacks": {f"{type(one).__name__} {n}": _memory_of(one) for n, one in enumerate(self._others)},
             "drawn": [name for name in now if now[name] != self._drawn[name]],
         }
+
+
+def _fingerprints_of_batches(pipeline: Pipeline) -> list[str]:
+    """Return a fingerprint of each batch of an epoch."""
+    found = []
+    with pipeline.until_data_end():
+        for *_, iterator in pipeline.epoch():
+            found.append(_fingerprint(keras.tree.flatten(next(iterator))))
+    return found
 
 
 def _with_paths(variables: Sequence[Any]) -> list[tuple[str, Any]]:

@@ -163,14 +163,30 @@ def _first_difference(comparison: FitComparison, options: argparse.Namespace) ->
             break
     # Up to this epoch, the data may differ already.
     words = ["--at", str(epoch)]
-    read = [_in_new_process(options, BATCHES, (), *words)[1]["batches"] for _ in range(2)]
-    for at, (first, second) in enumerate(zip(*read, strict=True), start=epochs[0]):
+    one, other = (_in_new_process(options, BATCHES, (), *words)[1] for _ in range(2))
+    in_data = different_data(one, other, epochs[0])
+    return in_data or f"{computed} (two runs without training read the same data)"
+
+
+def different_data(one: dict[str, Any], other: dict[str, Any], epoch: int) -> str:
+    """Return which batch differs first, from the fingerprints of all; "" if none does.
+
+    Parameters
+    ----------
+    one, other : dict
+        "batches": those of each epoch; "validation": those to validate on.
+    epoch : int
+        The first one.
+    """
+    by_epoch = zip(one["batches"], other["batches"], strict=True)
+    parts = [(f"epoch {number}", pair) for number, pair in enumerate(by_epoch, start=epoch)]
+    for part, (first, second) in [*parts, ("the validation", (one["validation"], other["validation"]))]:
         for number, (a, b) in enumerate(zip(first, second, strict=False)):
             if a != b:
-                return f"the data: batch {number} of epoch {at}"
+                return f"the data: batch {number} of {part}"
         if len(first) != len(second):
-            return f"the data: epoch {at} has {len(first)} batches, then {len(second)}"
-    return f"{computed} (two runs without training read the same data)"
+            return f"the data: {part} has {len(first)} batches, then {len(second)}"
+    return ""
 
 
 def print_causes(report: Report, causes: Causes) -> None:
@@ -216,5 +232,5 @@ def print_causes(report: Report, causes: Causes) -> None:
         report.print(
             "None of the suspects explains it. Look for what comes from outside: the time, os.urandom, "
             "secrets or uuid, the order of files in a folder, the internet, a file that changes, threads of "
-            "your own, validation data."
+            "your own."
         )

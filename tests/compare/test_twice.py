@@ -7,9 +7,14 @@ import subprocess
 import sys
 
 import pytest
+from marks import full
 from model_files import ANEW, MODEL
 
 from companion.compare.__main__ import main
+from companion.compare.own_process import ALL, BATCHES, trained
+from companion.compare.suspects import SUSPECTS
+from companion.compare.twice import different_data
+from companion.comparison.fit_comparison import FitComparison
 
 SETS = """
 words = {"a", "b", "c", "d", "e", "f", "g", "h"}
@@ -17,7 +22,6 @@ x += sum(at * ord(word) for at, word in enumerate(words))
 """
 CAUSES = {
     "unseeded": ANEW.replace("default_rng(0)", "default_rng()"),
-    "unseeded bits": ANEW.replace("default_rng(0)", "Generator(np.random.PCG64())"),
     "nothing": ANEW,
     "seed": ANEW.replace("default_rng(0).normal", "normal"),
     "hashes": ANEW.replace("\ndef load_data", SETS + "\ndef load_data"),
@@ -44,35 +48,6 @@ def rows_of(file):
 def rows():
     files = tf.data.Dataset.range(4)
     return files.interleave(rows_of, cycle_length=4, num_parallel_calls=4, deterministic=False)
-""",
-    "parallel interleave": MODEL.format(
-        data="tf.data.Dataset.range(8).interleave(rows, num_parallel_calls=2)"
-    )
-    + """
-import tensorflow as tf
-
-def rows(number):
-    drawn = tf.data.Dataset.range(3).map(lambda _: tf.random.normal((2, 3)))
-    return drawn.map(lambda row: (row, tf.ones((2, 1))))
-""",
-    # map with num_parallel_calls is a suspect too: turning it off restores the order
-    "order by options": MODEL.format(
-        data="tf.data.Dataset.range(40).map(slow, 4).repeat(1).with_options(ANY)"
-    )
-    + """
-import random, time
-import tensorflow as tf
-
-ANY = tf.data.Options()
-ANY.deterministic = False
-
-def wait(number):
-    time.sleep(random.SystemRandom().random() / 50)
-    return np.float32(number) / 40
-
-def slow(number):
-    row = tf.ensure_shape(tf.numpy_function(wait, [number], tf.float32), ())
-    return row * tf.ones((1, 3)), row * tf.ones((1, 1))
 """,
     "ahead": MODEL.format(data="tf.data.Dataset.from_generator(rows, output_signature=KINDS).prefetch(4)")
     + """
@@ -104,23 +79,6 @@ def shifted():
 """,
     "outside": ANEW.replace("return x, y", "import time; return x + time.time() % 1, y"),
     "kept": ANEW.replace("return x, y", "counted.append(1); return x + len(counted), y") + "counted = []\n",
-    "outside in sparse rows": MODEL.format(data="sparse(), np.ones((40, 1))")
-    + """
-import os
-import tensorflow as tf
-
-def sparse():
-    table = np.ones((40, 1200), "float32")
-    table[:, 600] = np.frombuffer(os.urandom(40), "uint8")
-    return tf.sparse.from_dense(table)
-
-def build_model():
-    model = keras.Sequential([keras.Input((1200,), sparse=True), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    return model
-
-fit_arguments = {"shuffle": False, "epochs": 1}
-""",
     "later": MODEL.format(data="Rows()")
     + """
 import time
@@ -174,6 +132,54 @@ class Own(keras.layers.Layer):
         return x + tf.random.normal(tf.shape(x))
 """,
 }
+# By the suspect that is seen in them.
+SUSPICIOUS = {
+    "unseeded": ANEW.replace("default_rng(0)", "Generator(np.random.PCG64())"),
+    "parallel": MODEL.format(data="tf.data.Dataset.range(8).interleave(rows, num_parallel_calls=2)")
+    + """
+import tensorflow as tf
+
+def rows(number):
+    drawn = tf.data.Dataset.range(3).map(lambda _: tf.random.normal((2, 3)))
+    return drawn.map(lambda row: (row, tf.ones((2, 1))))
+""",
+    # map with num_parallel_calls is a suspect too: without it the order is restored
+    "order": MODEL.format(data="tf.data.Dataset.range(40).map(slow, 4).repeat(1).with_options(ANY)")
+    + """
+import random, time
+import tensorflow as tf
+
+ANY = tf.data.Options()
+ANY.deterministic = False
+
+def wait(number):
+    time.sleep(random.SystemRandom().random() / 50)
+    return np.float32(number) / 40
+
+def slow(number):
+    row = tf.ensure_shape(tf.numpy_function(wait, [number], tf.float32), ())
+    return row * tf.ones((1, 3)), row * tf.ones((1, 1))
+""",
+}
+SPARSE = (
+    MODEL.format(data="sparse(), np.ones((40, 1))")
+    + """
+import os
+import tensorflow as tf
+
+def sparse():
+    table = np.ones((40, 1200), "float32")
+    table[:, 600] = np.frombuffer(os.urandom(40), "uint8")
+    return tf.sparse.from_dense(table)
+
+def build_model():
+    model = keras.Sequential([keras.Input((1200,), sparse=True), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+fit_arguments = {"shuffle": False, "epochs": 1}
+"""
+)
 FOUND = ("unseeded", "seed", "hashes", "parallel", "order", "ahead", "threads", "xla")
 
 
@@ -191,7 +197,6 @@ def test_why_two_trainings_differ_is_found(model_file, tmp_path, capsys, cause):
     found = json.loads((tmp_path / "found.json").read_text())
     out = " ".join(capsys.readouterr().out.split())
     assert status == (cause != "nothing")
-    cause = cause.partition(" ")[0]
     assert found["causes"] == ([cause] if cause in FOUND else []), out
     if cause in ("threads", "ahead"):  # it differs where threads meet
         assert found["first_difference"].endswith(" (two runs without training read the same data)")
@@ -206,6 +211,45 @@ def test_why_two_trainings_differ_is_found(model_file, tmp_path, capsys, cause):
     assert ("keeps something from one training to the next" in out) == (cause == "kept")
     assert ("None of the suspects explains it. Look" in out) == (cause in ("outside", "later"))
     assert found["in_one_process"] == (cause in ("kept", "xla"))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("suspect", SUSPICIOUS)
+def test_a_suspect_is_seen_and_can_be_turned_off(model_file, suspect):
+    file = model_file(SUSPICIOUS[suspect])
+    _, more = trained(file, ALL, [])
+    assert suspect in more["seen"]
+    one, again = (trained(file, ALL, [], "--off", suspect)[0] for _ in range(2))
+    assert FitComparison(one, again, 0).identical
+
+
+def test_where_the_order_is_free_it_is_tried_before_what_also_restores_it():
+    names = [one.name for one in SUSPECTS]
+    assert names.index("order") < names.index("parallel")
+
+
+TO_VALIDATE = MODEL.format(data="x[:30], y[:30], x[30:] + os.urandom(1)[0], y[30:]") + "import os\n"
+
+
+@pytest.mark.parametrize(("text", "what"), [full((SPARSE, "batches")), (TO_VALIDATE, "validation")])
+def test_data_that_differ_are_seen(model_file, text, what):
+    one, other = (trained(model_file(text), BATCHES, [], "--at", "1")[1] for _ in range(2))
+    assert {name for name in ("batches", "validation") if one[name] != other[name]} == {what}
+    assert len(one["batches"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"batches": [["a", "b"], ["c"]], "validation": ["d"]}, ""),
+        ({"batches": [["a", "b"], ["x"]], "validation": ["x"]}, "the data: batch 0 of epoch 3"),
+        ({"batches": [["a"], ["c"]], "validation": ["d"]}, "the data: epoch 2 has 2 batches, then 1"),
+        ({"batches": [["a", "b"], ["c"]], "validation": ["x"]}, "the data: batch 0 of the validation"),
+    ],
+)
+def test_the_first_batch_that_differs_is_named(other, told):
+    one = {"batches": [["a", "b"], ["c"]], "validation": ["d"]}
+    assert different_data(one, other, 2) == told
 
 
 def test_a_seed_that_is_given_stays_however_it_is_given():
