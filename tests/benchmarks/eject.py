@@ -158,7 +158,8 @@ def speed(options):
             ratios = []
             for _ in range(options.rounds):
                 by_loop, by_fit = (
-                    seconds_an_epoch(way, module, loop, epochs) for way in (by_script, by_keras)
+                    seconds_an_epoch(way, module, loop, options.epochs or epochs)
+                    for way in (by_script, by_keras)
                 )
                 ratios.append(by_loop / by_fit)
         middle = statistics.median(ratios)
@@ -193,6 +194,7 @@ def main():
         one.add_argument("--only", default="", help="only those with this in their name")
         one.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
         one.add_argument("--rounds", type=int, default=5, help="of timing")
+        one.add_argument("--epochs", type=int, help="of the shorter trainings that are timed")
         if run is files:
             one.add_argument("folder")
     options = parser.parse_args()
