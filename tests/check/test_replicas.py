@@ -8,6 +8,7 @@ import pytest
 from marks import a_few
 from strategy_script import ALONE, STRATEGY, TWO
 
+from companion.check.recording.events import Forward, Update
 from companion.check.script.check_script import check_script
 from companion.errors import UserError
 
@@ -87,6 +88,10 @@ def test_layers_may_take_means_over_the_rows_of_one_replica_or_of_all(tmp_path, 
     text = text.replace("loss_object(batch[1], ", "keras.losses.mean_squared_error(batch[1], ")
     one = checked(tmp_path, text.replace("keras.layers.Dense(1)", f"{layers}keras.layers.Dense(1)"))
     assert (one.verdict.verdict, one.mistakes, one.unknown) == ("close", [], [])
+    by_parts = any("the 2 replicas take their parts of a batch" in told for told in one.training.assumed)
+    assert by_parts == ("synchronized" not in layers)
+    passes = [event for event in one.training.network.events if isinstance(event, Forward)]
+    assert {len(event.tapes) for event in passes} == {1}  # its own, though the other replica's is open
 
 
 def test_gradients_may_be_added_up_outside_the_replicas(tmp_path):
@@ -108,8 +113,8 @@ def test_two_updates_of_a_step_follow_each_other_in_all_replicas(tmp_path):
     twice += "        batch = tuple(batch)\n" + "".join(f"    {line}\n" for line in step.splitlines())
     one = checked(tmp_path, f"{head}{twice}    return loss\n{rest}")
     assert one.training.recording.replicas == 2
-    updates = [event for event in one.training.network.events if type(event).__name__ == "Update"]
-    passes = [event for event in one.training.network.events if type(event).__name__ == "Forward"]
+    updates = [event for event in one.training.network.events if isinstance(event, Update)]
+    passes = [event for event in one.training.network.events if isinstance(event, Forward)]
     first, second = passes[:2], passes[2:4]
     assert all((event.state[0] == updates[0].before[0]).all() for event in first)
     assert all((event.state[0] == updates[0].after[0]).all() for event in second)
