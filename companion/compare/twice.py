@@ -163,8 +163,8 @@ def _first_difference(comparison: FitComparison, options: argparse.Namespace) ->
             break
     # Up to this epoch, the data may differ already.
     words = ["--at", str(epoch)]
-    one, other = (_in_new_process(options, BATCHES, (), *words)[1] for _ in range(2))
-    in_data = different_data(one, other, epochs[0])
+    read = [_in_new_process(options, BATCHES, (), *words)[1] for _ in range(2)]
+    in_data = different_data(read[0], read[1], epochs[0])
     return in_data or f"{computed} (two runs without training read the same data)"
 
 

@@ -94,8 +94,23 @@ def test_layers_may_take_means_over_the_rows_of_one_replica_or_of_all(tmp_path, 
     assert {len(event.tapes) for event in passes} == {1}  # its own, though the other replica's is open
 
 
-def test_gradients_may_be_added_up_outside_the_replicas(tmp_path):
-    text = script("").replace("    return loss\n", "    return loss, tape.gradient(loss, model.weights)\n")
+def test_a_loss_of_all_replicas_may_be_differentiated_in_each(tmp_path):
+    text = script(IN_TAPE + APPLY, loss="tf.reduce_sum(errors) / 16")
+    own = "tf.square(batch[1] - model(batch[0], training=True))"
+    one = checked(tmp_path, text.replace("loss_object(batch[1], model(batch[0], training=True))", own))
+    assert (one.verdict.verdict, one.mistakes, one.unknown) == ("close", [], [])
+
+
+UNEVEN = ("size=(40, 4)", "size=(35, 4)")  # of the last three rows, one replica gets two
+
+
+@pytest.mark.parametrize("rows", [("", ""), pytest.param(UNEVEN, marks=pytest.mark.full)])
+def test_gradients_may_be_added_up_outside_the_replicas(tmp_path, rows):
+    text = (
+        script("")
+        .replace(*rows)
+        .replace("    return loss\n", "    return loss, tape.gradient(loss, model.weights)\n")
+    )
     outside = """
     loss, gradients = strategy.run(step, args=(batch,))
     optimizer.apply([strategy.reduce("SUM", one, axis=None) for one in gradients], model.weights)
@@ -103,16 +118,21 @@ def test_gradients_may_be_added_up_outside_the_replicas(tmp_path):
 """
     run = '    return strategy.reduce("SUM", strategy.run(step, args=(batch,)), axis=None)\n'
     one = checked(tmp_path, text.replace(run, outside))
-    assert (one.verdict.verdict, one.mistakes) == ("close", [])
+    # the script divides the sum of the losses by the number of batches
+    of_report = ["plain-mean-over-batches"] * (rows == UNEVEN)
+    assert ([mistake.name for mistake in one.mistakes], one.unknown) == (of_report, [])
 
 
-def test_two_updates_of_a_step_follow_each_other_in_all_replicas(tmp_path):
-    head, _, step = script(APPLY).partition("def step(batch):\n")
+@pytest.mark.parametrize("update", a_few([APPLY, GRADIENTS + SUMMED + BY_HAND], 1))
+def test_two_updates_of_a_step_follow_each_other_in_all_replicas(tmp_path, update):
+    head, _, step = script(update).partition("def step(batch):\n")
     step, _, rest = step.partition("    return loss\n")
     twice = "def step(both):\n    for batch in [(one[:2] for one in both), (one[2:] for one in both)]:\n"
     twice += "        batch = tuple(batch)\n" + "".join(f"    {line}\n" for line in step.splitlines())
     one = checked(tmp_path, f"{head}{twice}    return loss\n{rest}")
     assert one.training.recording.replicas == 2
+    assert one.training.problem.batch_size == 4
+    assert {finding.difference.what for finding in one.unknown} == {"report"}  # it returns the last loss
     updates = [event for event in one.training.network.events if isinstance(event, Update)]
     passes = [event for event in one.training.network.events if isinstance(event, Forward)]
     first, second = passes[:2], passes[2:4]
