@@ -99,6 +99,9 @@ def test_a_loss_of_all_replicas_may_be_differentiated_in_each(tmp_path):
     own = "tf.square(batch[1] - model(batch[0], training=True))"
     one = checked(tmp_path, text.replace("loss_object(batch[1], model(batch[0], training=True))", own))
     assert (one.verdict.verdict, one.mistakes, one.unknown) == ("close", [], [])
+    network = one.training.network
+    passes = {number for number, event in enumerate(network.events) if isinstance(event, Forward)}
+    assert passes == set(network.labels)  # seen in both replicas
 
 
 UNEVEN = ("size=(40, 4)", "size=(35, 4)")  # of the last three rows, one replica gets two
