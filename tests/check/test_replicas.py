@@ -126,6 +126,69 @@ def test_gradients_may_be_added_up_outside_the_replicas(tmp_path, rows):
     assert ([mistake.name for mistake in one.mistakes], one.unknown) == (of_report, [])
 
 
+PERSISTENT = """
+    weights = model.trainable_variables
+    optimizer.apply([tape.gradient(loss, one) for one in weights], weights)
+"""
+IN_ONE = """
+    with tf.GradientTape() as tape:
+        errors = loss_object(batch[1], model(batch[0], training=True))
+        loss = errors
+"""
+IN_TWO = """
+    losses, gradients = [], []
+    for rows in slice(0, 2), slice(2, 4):
+        with tf.GradientTape() as tape:
+            losses.append(loss_object(batch[1][rows], model(batch[0][rows], training=True)) / 2)
+        gradients.append(tape.gradient(losses[-1], model.trainable_variables))
+    loss, gradients = sum(losses), [one + other for one, other in zip(*gradients)]
+"""
+SEVERAL = {
+    "gradients": ("GradientTape(", "GradientTape(persistent=True", PERSISTENT),
+    "passes": (
+        "        loss = errors",
+        "        seen = model(batch[0], training=True)\n        loss = errors",
+        APPLY,
+    ),
+    "parts": (IN_ONE, IN_TWO, UPDATE),
+}
+
+
+@pytest.mark.parametrize("several", a_few(SEVERAL, 1))
+def test_replicas_may_take_several_passes_and_gradients_for_an_update(tmp_path, several):
+    before, after, update = SEVERAL[several]
+    one = checked(tmp_path, script(update).replace(before, after, 1))
+    assert (one.verdict.verdict, one.mistakes, one.unknown) == ("close", [], [])
+
+
+EMBEDDED = "keras.layers.Lambda(tf.round), keras.layers.Embedding(9, 1), keras.layers.Flatten(), "
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    a_few(
+        [
+            ("keras.optimizers.SGD(0.1)", "keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))"),
+            ("keras.optimizers.SGD(0.1)", "keras.optimizers.Adam(0.1)"),
+        ],
+        1,
+    ),
+)
+def test_optimizers_may_scale_the_loss_or_mind_sparse_gradients(tmp_path, before, after):
+    text = script(APPLY).replace(before, after)
+    if "Scale" in after:
+        text = text.replace("loss = errors", "loss = optimizer.scale_loss(errors)").replace(
+            "return loss", "return errors"
+        )
+    else:
+        text = text.replace("keras.layers.Dense(1)", f"{EMBEDDED}keras.layers.Dense(1)").replace(
+            "x = np", "x = 4 + np"
+        )
+    one = checked(tmp_path, text)
+    assert (one.verdict.verdict, one.mistakes, one.unknown) == ("close", [], [])
+    assert one.verdict.weights_apart < 1e-6
+
+
 @pytest.mark.parametrize("update", a_few([APPLY, GRADIENTS + SUMMED + BY_HAND], 1))
 def test_two_updates_of_a_step_follow_each_other_in_all_replicas(tmp_path, update):
     head, _, step = script(update).partition("def step(batch):\n")
@@ -179,6 +242,22 @@ def test_what_replicas_cannot_do_alone_is_refused(tmp_path, update, told):
         check_script(str(file))
 
 
+def test_a_script_may_catch_an_error_in_a_replica(tmp_path):
+    text = script(
+        APPLY + "    own.assign_add(1)\n    if len(losses) == 1 and not caught:\n        raise ValueError\n"
+    )
+    text = text.replace("    loss_object", "    own = tf.Variable(0)\n    loss_object", 1)
+    text = text.replace("losses = []", "losses, caught = [], []").replace("range(3)", "range(4)")
+    tried = """    try:
+        losses.append(float(sum(train_step(batch) for batch in batches)) / 5)
+    except ValueError:
+        caught.append(epoch)
+"""
+    text = text[: text.index("    losses.append(")] + tried
+    one = checked(tmp_path, text + "assert (caught, int(own)) == ([1], 16)\n")
+    assert one.training.recording.replicas == 2
+
+
 def test_an_error_in_a_replica_is_that_of_the_script(tmp_path):
     file = tmp_path / "script.py"
     file.write_text(script(APPLY + "    if len(losses) == 1:\n        raise KeyError('in a replica')\n"))
@@ -192,3 +271,38 @@ def test_what_the_callers_of_a_replica_know_is_seen(tmp_path):
     inside = "def train():\n    losses = []\n" + "".join(f"    {line}\n" for line in loop.splitlines())
     one = checked(tmp_path, head + inside.replace("range(3)", "range(4)") + "\n\ntrain()\n")
     assert (one.shown.name, len(one.shown.values)) == ("losses", 3)
+
+
+KEPT = """
+    kept = {
+        "first": tf.Variable(0.0, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA),
+        "mean": tf.Variable(0.0, trainable=False, aggregation=tf.VariableAggregation.MEAN),
+        "sum": tf.Variable(0.0, trainable=False, aggregation=tf.VariableAggregation.SUM),
+        "own": tf.Variable(
+            0.0,
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.SUM,
+        ),
+        "copies": tf.Variable(0.0, trainable=False),
+    }
+    metric = keras.metrics.Mean()
+"""
+
+
+def test_variables_of_a_strategy_are_kept_as_tensorflow_keeps_them(tmp_path, capsys):
+    text = script(APPLY + "    for one in kept.values():\n        one.assign_add(loss)\n")
+    text = text.replace(
+        "    return loss\n", "    metric.update_state(loss)\n    return loss + metric.result() / 2\n", 1
+    )
+    layers = "keras.layers.BatchNormalization(), keras.layers.Dropout(0.3), keras.layers.Dense(1)"
+    head, made, rest = text.replace("keras.layers.Dense(1)", layers).partition("    loss_object = ")
+    text = head + KEPT.lstrip("\n") + made + rest + "    kept['own'].assign(kept['own'] + 1.0)\n"
+    text += (
+        "numbers = [*losses, *(float(one.read_value()) for one in kept.values()), float(metric.result())]\n"
+    )
+    text += "print([*numbers, *(float(one.sum()) for one in model.get_weights())])\n"
+    run = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    checked(tmp_path, text)
+    watched, real = (json.loads(printed) for printed in (capsys.readouterr().out, run.stdout))
+    assert watched == pytest.approx(real, rel=1e-5)

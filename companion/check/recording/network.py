@@ -1,5 +1,6 @@
 """One network whose training is being written down."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,7 +31,7 @@ class Followed:
         self.assigned: dict[int, int] = {}  # assignments in the current update by hand, by variable
         self.place: Location | None = None  # where that began
         self.opened: dict[int, State] = {}  # by tape: all variables as it was opened
-        self.of_replicas: list[list[Event]] = []  # by step: the events of all replicas of a strategy
+        self.of_replicas: list[list[list[Event]]] = []  # by update of a strategy, and by replica
 
     def state(self) -> State:
         """Copy all variables."""
@@ -127,12 +128,9 @@ class Followed:
         if drawn_or_means and self.of_replicas:
             return True
         sizes = [
-            {
-                0 if one.rows is None else len(one.rows)
-                for one in group
-                if isinstance(one, Forward) and one.tapes
-            }
+            {0 if one.rows is None else len(one.rows) for one in of_all}
             for group in self.of_replicas
+            for of_all in zip(*map(training_passes, group), strict=False)
         ]
         return any(len(of_batch) > 1 for of_batch in sizes)
 
@@ -142,39 +140,44 @@ class Followed:
         return {Gradient, Update} <= kinds
 
 
-def joined(events: Sequence[Event], groups: Sequence[Sequence[Event]]) -> list[Event]:
-    """Make one forward pass and one gradient of those of all replicas of a strategy, step by step."""
-    first: dict[int, list[Event]] = {}
-    left_out: set[int] = set()
+def training_passes(events: Sequence[Event]) -> list[Forward]:
+    """Return the forward passes that a tape has recorded."""
+    return [event for event in events if isinstance(event, Forward) and event.tapes]
+
+
+def joined(events: Sequence[Event], groups: Sequence[Sequence[Sequence[Event]]]) -> list[Event]:
+    """Make one forward pass of the first ones of all replicas, one of the second ones, and so on.
+
+    So for the gradients. `groups` has the events by update, and by replica.
+    """
+    instead: dict[int, Event | None] = {}
     for group in groups:
-        passes = [event for event in group if isinstance(event, Forward) and event.tapes]
-        gradients = [event for event in group if isinstance(event, Gradient)]
-        if len(passes) != len(gradients):
+        passes = [training_passes(part) for part in group]
+        gradients = [[event for event in part if isinstance(event, Gradient)] for part in group]
+        if any(len({len(part) for part in parts}) > 1 for parts in (passes, gradients)):
             continue
         # A short batch may have no rows for some replicas.
-        pairs = [
-            (one, gradient)
-            for one, gradient in zip(passes, gradients, strict=True)
-            if one.rows is not None or any(part is not None and part.any() for part in gradient.values)
-        ]
-        rows = [one.rows for one, _ in pairs if one.rows is not None]
-        if not pairs or len(rows) != len(pairs):
+        with_rows = [
+            number for number, (part, taken) in enumerate(zip(passes, gradients, strict=True))
+            if any(one.rows is not None for one in part)
+            or any(value is not None and value.any() for gradient in taken for value in gradient.values)
+        ]  # fmt: skip
+        if not with_rows or any(one.rows is None for number in with_rows for one in passes[number]):
             continue
-        values = [
-            None if parts[0] is None else np.add.reduce([part for part in parts if part is not None])
-            for parts in zip(*(one.values for one in gradients), strict=True)
-        ]
-        target = np.array(sum(float(np.sum(one.target)) for one in gradients))
-        whole = (
-            replace(passes[0], rows=np.concatenate(rows)),
-            replace(gradients[0], values=values, target=target),
-        )
-        first[id(passes[0])] = list(whole)
-        left_out |= {id(event) for event in (*passes, *gradients)}
-    together: list[Event] = []
-    for event in events:
-        together += first.get(id(event), [] if id(event) in left_out else [event])
-    return together
+        for of_all in zip(*(passes[number] for number in with_rows), strict=True):
+            rows = [one.rows for one in of_all if one.rows is not None]
+            instead[id(of_all[0])] = replace(of_all[0], rows=np.concatenate(rows))
+        for of_each in zip(*gradients, strict=True):
+            values = [
+                None if parts[0] is None else np.add.reduce([part for part in parts if part is not None])
+                for parts in zip(*(one.values for one in of_each), strict=True)
+            ]
+            target = np.array(sum(float(np.sum(one.target)) for one in of_each))
+            instead[id(of_each[0])] = replace(of_each[0], values=values, target=target)
+        for one in (*itertools.chain(*passes), *itertools.chain(*gradients)):
+            instead.setdefault(id(one), None)
+    together = [instead.get(id(event), event) for event in events]
+    return [event for event in together if event is not None]
 
 
 def with_layers(model: keras.layers.Layer) -> Iterator[keras.layers.Layer]:

@@ -19,10 +19,10 @@ from companion.check.learner.lines import (
     opened_by,
     own_place,
 )
-from companion.check.recording.events import Gradient, ReadyMade, Recording
+from companion.check.recording.events import Event, Gradient, ReadyMade, Recording
 from companion.check.recording.network import Followed, dense, joined
 from companion.check.recording.patches import EagerConcreteFunction, definer, replaced
-from companion.check.recording.replicas import current_step
+from companion.check.recording.replicas import Copies, aggregated, current_step, reduced
 from companion.check.recording.rows import RowNumbers
 from companion.check.recording.strategy import refuse_made_before, strategies_in_turn
 from companion.fit.keras_private import plain_rate, rate_of, trained_by
@@ -68,13 +68,17 @@ class Watcher(abc.ABC):
         self.made: dict[int, tuple[Any, Location | None]] = {}  # optimizers, each kept, and their lines
         self.inside_model = self.inside_optimizer = self.inside_ready_made = False
         self.replica = (0, 1)  # which one runs, and how many there are
+        self.events_before: dict[int, int] = {}  # by network, when the replica began or went on
         self.kept: dict[int, tuple[list[int], bool]] = {}  # by replica that waits: `open`, `inside_model`
-        self.events_before: dict[int, int] = {}  # by network, when the replicas began or last updated
+        self.copies = Copies()
+        self.of_strategy: dict[int, Any] = {}  # variables made under one, kept, so that no id comes twice
+        self.parts: list[dict[int, list[Event]]] = []  # by replica, and by network: since the last update
 
     def wrappers(self) -> Iterator[tuple[type, str, Callable]]:
         """List the methods to replace, each with its replacement."""
         yield keras.layers.Layer, "__call__", self.on_call
         yield keras.optimizers.Optimizer, "apply", self.on_apply_of_replica
+        yield keras.optimizers.LossScaleOptimizer, "apply", self.on_apply_of_scaled
         yield keras.optimizers.Optimizer, "__init__", self.on_making
         yield tf.GradientTape, "__enter__", self.on_enter
         yield tf.GradientTape, "__exit__", self.on_exit
@@ -86,6 +90,7 @@ class Watcher(abc.ABC):
         yield function, "get_concrete_function", self.on_concrete_function
         yield function, "__call__", self.on_function
         kind = type(tf.Variable(0.0))
+        yield kind, "__init__", self.on_tf_variable
         for name in ("assign", "assign_sub", "assign_add"):
             yield definer(kind, name), name, self.on_assign
 
@@ -115,8 +120,12 @@ class Watcher(abc.ABC):
         """Note that the replicas of a strategy take a step."""
         self.recording.replicas = max(self.recording.replicas, replicas)
         self.kept = {number: ([], False) for number in range(replicas)}
-        self.events_before = {id(one): len(one.events) for one in self.models}
-        yield
+        self.parts = [{} for _ in range(replicas)]
+        self.copies.begin()
+        try:
+            yield
+        finally:
+            self.copies.end()
         self.end_of_parts()
 
     @contextlib.contextmanager
@@ -124,19 +133,34 @@ class Watcher(abc.ABC):
         """Note which replica of a strategy runs, with its own tapes, until it waits or ends."""
         outside = self.open, self.inside_model
         self.replica, (self.open, self.inside_model) = (number, replicas), self.kept[number]
+        self.events_before = self.counted()
+        self.copies.load(number)
         try:
             yield
         finally:
+            self.copies.save(number)
+            self.take_parts()
             self.kept[number] = self.open, self.inside_model
             self.replica, (self.open, self.inside_model) = (0, 1), outside
 
     def end_of_parts(self) -> None:
         """Note which events of all replicas belong together: those up to an update, or to the step's end."""
+        self.take_parts()
         for followed in self.models:
-            parts = followed.events[self.events_before.get(id(followed), 0) :]
-            if any(isinstance(event, Gradient) for event in parts):
+            parts = [of_replica.pop(id(followed), []) for of_replica in self.parts]
+            if any(isinstance(event, Gradient) for event in parts[0]):
                 followed.of_replicas.append(parts)
-            self.events_before[id(followed)] = len(followed.events)
+
+    def take_parts(self) -> None:
+        """Note which events are of the replica that has run."""
+        for followed in self.models:
+            new = followed.events[self.events_before.get(id(followed), 0) :]
+            self.parts[self.replica[0]].setdefault(id(followed), []).extend(new)
+        self.events_before = self.counted()
+
+    def counted(self) -> dict[int, int]:
+        """Return how many events each network has."""
+        return {id(followed): len(followed.events) for followed in self.models}
 
     def on_apply_of_replica(
         self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
@@ -147,13 +171,25 @@ class Watcher(abc.ABC):
             return self.on_apply(original, optimizer, grads, trainable_variables)
 
         def update(gradients: list[list[Any]]) -> Any:
-            of_all = list(zip(*gradients, strict=True))
-            summed = [None if parts[0] is None else tf.add_n(parts) for parts in of_all]
             if not self.is_blind():
-                known = [parts for parts in of_all if parts[0] is not None]
+                known = [parts for parts in zip(*gradients, strict=True) if parts[0] is not None]
                 self.recording.joined_twice |= bool(known) and all(map(_are_equal, known))
             self.end_of_parts()
-            return self.on_apply(original, optimizer, summed, trainable_variables)
+            return self.on_apply(original, optimizer, _summed(gradients), trainable_variables)
+
+        return step.meet("an update of the optimizer", list(grads), update)
+
+    def on_apply_of_scaled(
+        self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
+    ) -> Any:
+        """Let an optimizer that scales the loss wait, too; the one inside it updates then."""
+        step = current_step()
+        if step is None:
+            return original(optimizer, grads, trainable_variables)
+
+        def update(gradients: list[list[Any]]) -> Any:
+            self.end_of_parts()
+            return original(optimizer, _summed(gradients), trainable_variables)
 
         return step.meet("an update of the optimizer", list(grads), update)
 
@@ -182,16 +218,34 @@ class Watcher(abc.ABC):
             followed.applied(pairs, number, settings, own_place(), made)
         return result
 
+    def on_tf_variable(self, original: Callable, variable: Any, *args: Any, **kwargs: Any) -> None:
+        """Note the variables that are made under a strategy."""
+        original(variable, *args, **kwargs)
+        if tf.distribute.has_strategy():
+            self.of_strategy[id(variable)] = variable
+
     def on_assign(self, original: Callable, variable: Any, *args: Any, **kwargs: Any) -> Any:
-        """Write down an assignment; those of all replicas, of which each has a copy, are one."""
+        """Write down an assignment; in a replica, it is what TensorFlow makes of it."""
         assign = functools.partial(original, variable, *args, **kwargs)
-        if self.inside_optimizer or self.inside_model or not tf.executing_eagerly():
+        if self.inside_optimizer or not tf.executing_eagerly():
             return assign()
         step, (value, *_) = current_step(), (*args, *kwargs.values())
-        if step is None or not self.knows_weight(variable):
-            return self.assigned(variable, assign, [])
-        join = functools.partial(self.assigned, variable, assign)
-        return step.meet("an assignment to a variable", tf.convert_to_tensor(value), join)
+        if step is None or id(variable) not in self.of_strategy:
+            return assign() if self.inside_model else self.assigned(variable, assign, [])
+        is_aggregated = variable.aggregation != tf.VariableAggregation.NONE
+        on_read = variable.synchronization == tf.VariableSynchronization.ON_READ
+        if on_read or not (is_aggregated or self.knows_weight(variable)):
+            self.copies.take(variable, step.replicas)
+            return assign()
+
+        def assign_once(values: list[Any]) -> Any:
+            if is_aggregated:
+                values = [aggregated(variable, values)]
+            return self.assigned(variable, functools.partial(original, variable, values[-1]), values)
+
+        return step.meet(
+            "an assignment to a variable", tf.convert_to_tensor(value, variable.dtype), assign_once
+        )
 
     def knows_weight(self, variable: Any) -> bool:
         """Return whether a variable is a trainable one of a network that is or was watched."""
@@ -297,6 +351,12 @@ class Watcher(abc.ABC):
     @abc.abstractmethod
     def finish(self) -> None:
         """Write down what the run left."""
+
+
+def _summed(gradients: Sequence[Sequence[Any]]) -> list[Any]:
+    """Add up the gradients of all replicas."""
+    of_all = zip(*gradients, strict=True)
+    return [None if parts[0] is None else reduced("SUM", parts) for parts in of_all]
 
 
 def _are_equal(values: Sequence[Any]) -> bool:

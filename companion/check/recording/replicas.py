@@ -162,8 +162,12 @@ class Replica(tf.distribute.ReplicaContext):
         def joined(*own: Any) -> tuple[Any, Callable]:
             return step.meet("all_reduce", own, join), lambda *upstream: self.all_reduce(reduce_op, upstream)
 
-        parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(value)]
-        return tf.nest.pack_sequence_as(value, tf.nest.flatten(joined(*parts)))
+        parts = tf.nest.flatten(value)
+        if any(isinstance(part, tf.IndexedSlices) for part in parts):
+            found = step.meet("all_reduce", parts, join)  # of gradients, which nothing differentiates
+        else:
+            found = tf.nest.flatten(joined(*map(tf.convert_to_tensor, parts)))
+        return tf.nest.pack_sequence_as(value, found)
 
     def merge_call(self, merge_fn: Callable, args: Any = (), kwargs: Any = None) -> Any:
         """Refuse what would run once for all replicas, unless an optimizer calls it."""
@@ -180,8 +184,57 @@ class Replica(tf.distribute.ReplicaContext):
         return super().all_gather(value, axis, options)
 
 
+class Copies:
+    """The values of variables of which each replica has its own, as TensorFlow keeps them by device."""
+
+    def __init__(self) -> None:
+        self._of_replicas: dict[int, tuple[tf.Variable, list[tf.Tensor]]] = {}
+        self._outside: dict[int, tf.Tensor] = {}  # what a variable is between two steps
+
+    def take(self, variable: tf.Variable, replicas: int) -> None:
+        """Give each replica a copy, if it has none."""
+        if id(variable) not in self._of_replicas:
+            self._of_replicas[id(variable)] = variable, [variable.read_value()] * replicas
+
+    def begin(self) -> None:
+        """Take over what was assigned outside of the replicas since their last step."""
+        for key, (variable, values) in self._of_replicas.items():
+            now = variable.read_value()
+            if tf.reduce_any(now != self._outside[key]):
+                is_sum = variable.aggregation == tf.VariableAggregation.SUM
+                share = tf.cast(now / len(values), now.dtype) if is_sum else now
+                values[:] = [share] * len(values)
+
+    def load(self, number: int) -> None:
+        """Let the variables be those of a replica."""
+        for variable, values in self._of_replicas.values():
+            variable.assign(values[number])
+
+    def save(self, number: int) -> None:
+        """Keep the values of a replica."""
+        for variable, values in self._of_replicas.values():
+            values[number] = variable.read_value()
+
+    def end(self) -> None:
+        """Let the variables be what is read outside of the replicas."""
+        for key, (variable, values) in self._of_replicas.items():
+            self._outside[key] = aggregated(variable, values)
+            variable.assign(self._outside[key])
+
+
+def aggregated(variable: tf.Variable, values: Sequence[Any]) -> Any:
+    """Return what the replicas' values are together, for a variable."""
+    kind = variable.aggregation
+    if kind in (tf.VariableAggregation.SUM, tf.VariableAggregation.MEAN):
+        return reduced("SUM" if kind == tf.VariableAggregation.SUM else "MEAN", values)
+    return values[0]
+
+
 def reduced(reduce_op: Any, values: Sequence[Any], axis: int | None = None) -> tf.Tensor:
     """Add up, or average, values of replicas; with an axis, their rows too."""
     is_sum = str(getattr(reduce_op, "value", reduce_op)).upper() == "SUM"
+    if all(isinstance(one, tf.IndexedSlices) for one in values):  # as TensorFlow does: some optimizers mind
+        rows = tf.concat([one.values for one in values], 0) / (1 if is_sum else len(values))
+        return tf.IndexedSlices(rows, tf.concat([one.indices for one in values], 0), values[0].dense_shape)
     joined = tf.stack(values) if axis is None else tf.concat(values, axis)
     return (tf.reduce_sum if is_sum else tf.reduce_mean)(joined, axis=axis or 0)

@@ -30,14 +30,25 @@ class Delegate(keras.Model):
         self.network, self.replicas = network, replicas
 
     def call(self, x: Any, training: bool | None = None) -> Any:
-        """Call the script's network, in a training once for the part of each replica."""
+        """Call the script's network, in a training once for the part of each replica.
+
+        Each replica has a copy of what is no weight, such as seeds and moving averages; the first one counts.
+        """
         if self.replicas == 1 or not training:
             return self.network(x, training=training)
         size = rows_of_a_part(tf.shape(tf.nest.flatten(x)[0])[0], self.replicas)
-        outputs = [
-            self.network(tf.nest.map_structure(lambda one, at=at: one[at : at + size], x), training=training)
-            for at in [number * size for number in range(self.replicas)]
-        ]
+        kept = self.network.non_trainable_variables
+        before = [tf.identity(variable.value) for variable in kept]
+        outputs, after = [], before
+        for number in range(self.replicas):
+            part = tf.nest.map_structure(lambda one, at=number * size: one[at : at + size], x)
+            for variable, value in zip(kept, before, strict=True):
+                variable.assign(value)
+            outputs.append(self.network(part, training=training))
+            if number == 0:
+                after = [tf.identity(variable.value) for variable in kept]
+        for variable, value in zip(kept, after, strict=True):
+            variable.assign(value)
         return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *outputs)
 
     def compute_loss(
