@@ -440,6 +440,8 @@ UNDER_REPLICAS = {
     "report of replicas": "Leave the loss. Report the sum over the replicas: strategy.reduce('SUM', ...), or "
     "the result of the metric times strategy.num_replicas_in_sync.",
     "penalty-left-out": "Add tf.nn.scale_regularization_loss(sum(model.losses)) to the loss inside the tape.",
+    "plain-mean-over-batches": "Multiply the loss of each batch by the rows of the whole batch, add "
+    "these up, and divide by the number of all rows.",
     "divided-by-batch-size": OF_PARTS,
     "divided-by-all-rows": OF_PARTS,
     "sum-instead-of-mean": OF_PARTS,

@@ -70,6 +70,7 @@ def test_a_short_batch_may_divide_unevenly_among_replicas(tmp_path, rows, reduct
     assert not one.unknown
     # the script divides the sum of the losses by the number of batches
     assert {mistake.name for mistake in one.mistakes} == {*named, "plain-mean-over-batches"}
+    assert all("sample_weight" not in mistake.cure for mistake in one.mistakes)
     by_parts = any("the 2 replicas take their parts of a batch" in told for told in one.training.assumed)
     assert by_parts == (loss not in (WHOLE, AVERAGE))
 
