@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from companion.check.recording.events import Forward, Recording, Update
-from companion.check.recording.recorder import watch
+from companion.check.recording.loop_watcher import watch
 from companion.check.recording.rows import RowNumbers
 from companion.check.recording.strategy import rows_of_a_part
 from companion.fit.keras_private import same_names

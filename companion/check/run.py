@@ -15,8 +15,8 @@ from companion.check.learner.lines import Location
 from companion.check.learner.traceback import NO_GRADIENT, LoopError
 from companion.check.problem import Problem, Train
 from companion.check.recording.events import Gradient, Recording, State
+from companion.check.recording.loop_watcher import watch
 from companion.check.recording.patches import definer, replaced
-from companion.check.recording.recorder import watch
 from companion.errors import UserError
 
 MOST_EPOCHS = 1000  # that are judged where a loop runs for too many

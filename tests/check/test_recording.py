@@ -12,7 +12,7 @@ from mistaken_loops import loop, source
 from companion import check_loop
 from companion.check.problems import lesson_problem, revealing_problem
 from companion.check.recording.events import Forward, Gradient, Update
-from companion.check.recording.recorder import watch
+from companion.check.recording.loop_watcher import watch
 
 STYLES = ["compiled", "eager", "arithmetic", "one_tape"]
 

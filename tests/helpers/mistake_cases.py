@@ -9,7 +9,7 @@ from mistaken_loops import MISTAKES, loop, source
 from companion.check.diagnose import diagnose
 from companion.check.problem import Reference
 from companion.check.problems import telling_problem
-from companion.check.recording.recorder import watch
+from companion.check.recording.loop_watcher import watch
 from companion.check.replay import Replay
 
 ENDS_IN_AN_EXCEPTION = ("no-gradient", "variables-in-tf-function")

@@ -21,7 +21,7 @@ from companion.check.learner.file import sources_of
 from companion.check.learner.isolation import unchanged
 from companion.check.learner.lines import Location
 from companion.check.problem import Reference
-from companion.check.recording.recorder import watch
+from companion.check.recording.loop_watcher import watch
 from companion.check.run import LoopRun
 from companion.errors import UserError
 from companion.grade.marking import exercises
