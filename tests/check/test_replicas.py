@@ -157,7 +157,9 @@ SEVERAL = {
 @pytest.mark.parametrize("several", a_few(SEVERAL, 1))
 def test_replicas_may_take_several_passes_and_gradients_for_an_update(tmp_path, several):
     before, after, update = SEVERAL[several]
-    one = checked(tmp_path, script(update).replace(before, after, 1))
+    text = script(update)
+    assert before in text
+    one = checked(tmp_path, text.replace(before, after, 1))
     assert (one.verdict.verdict, one.mistakes, one.unknown) == ("close", [], [])
 
 
