@@ -152,31 +152,27 @@ class Watcher(abc.ABC):
     def on_apply_of_replica(
         self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
     ) -> Any:
+        apply = functools.partial(self.on_apply, original, optimizer)
+        return self.applied_once(apply, grads, trainable_variables)
+
+    def on_apply_of_scaled(
+        self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
+    ) -> Any:
+        """Let an optimizer that scales the loss wait, too; the one inside it updates then."""
+        return self.applied_once(functools.partial(original, optimizer), grads, trainable_variables)
+
+    def applied_once(self, apply: Callable, grads: Any, variables: Any) -> Any:
         """Let the optimizer wait for all replicas, and then update once, with the sum of their gradients."""
         step = current_step()
         if step is None:
-            return self.on_apply(original, optimizer, grads, trainable_variables)
+            return apply(grads, variables)
 
         def update(gradients: list[list[Any]]) -> Any:
             if not self.is_blind():
                 known = [parts for parts in zip(*gradients, strict=True) if parts[0] is not None]
                 self.recording.joined_twice |= bool(known) and all(map(_are_equal, known))
             self.end_of_parts()
-            return self.on_apply(original, optimizer, _summed(gradients), trainable_variables)
-
-        return step.meet("an update of the optimizer", list(grads), update)
-
-    def on_apply_of_scaled(
-        self, original: Callable, optimizer: Any, grads: Any, trainable_variables: Any = None
-    ) -> Any:
-        """Let an optimizer that scales the loss wait, too; the one inside it updates then."""
-        step = current_step()
-        if step is None:
-            return original(optimizer, grads, trainable_variables)
-
-        def update(gradients: list[list[Any]]) -> Any:
-            self.end_of_parts()
-            return original(optimizer, _summed(gradients), trainable_variables)
+            return apply(_summed(gradients), variables)
 
         return step.meet("an update of the optimizer", list(grads), update)
 
